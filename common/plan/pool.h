@@ -1,0 +1,96 @@
+/* pool.h - the unstarted tests of a run and who should get which next: pull scheduling, pure.
+ *
+ * One algorithm for two levels: takers are agents (with several workers each) in the coordinator,
+ * and workers in an agent. Longest predicted first; a first large sure share; then shares that
+ * shrink with what is left (guided by remaining / capacity); single tests at the end; scopes kept
+ * together unless that lengthens the tail; recall of unstarted tests from the taker that would
+ * finish last. Integers only, no clock, no chance: the same calls give the same answers on every
+ * machine.
+ *
+ * Choosing is const (a decision); pool_take and the other changes are separate, so that a stored
+ * change can be applied again after a restart without deciding anew. A test is named by its index
+ * in the manifest. Misuse (an index out of range, taking a test that is not free) breaks an
+ * INVARIANT: callers check input.
+ *
+ * States of a test:  absent -> free -> held (by one taker, unstarted) -> started -> done
+ *                               ^------- put_back --------|-----------------| */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base.h"
+
+#define POOL_TAKERS_MAX 4096u
+#define POOL_NONE       UINT32_MAX
+
+/* What shares a price that a worker pays once: module (file), class, and so on; a tree. */
+struct pool_scope {
+    uint32_t parent;   /* index of the wider scope, POOL_NONE at the top */
+    uint64_t setup_us; /* predicted set-up and teardown time that a worker pays on entering it */
+};
+
+struct pool_test {
+    uint64_t cost_us; /* predicted own time, without wider fixtures */
+    uint32_t scope;   /* narrowest scope that it is in, POOL_NONE for none */
+    uint32_t group;   /* tests of one group run on one worker in order, POOL_NONE for none */
+    uint32_t mutex;   /* tests of one mutex never overlap in the run, POOL_NONE for none */
+    uint32_t threads; /* CPUs it needs at once, 1 unless asked */
+    uint32_t flags;   /* POOL_SERIAL | POOL_NO_SPECULATE */
+};
+
+#define POOL_SERIAL       1u /* needs its machine alone */
+#define POOL_NO_SPECULATE 2u
+
+enum pool_policy { POOL_AUTO, POOL_LOAD, POOL_SCOPE, POOL_FILE, POOL_GROUP, POOL_STEAL, POOL_EACH };
+
+struct pool_input {
+    const struct pool_test *tests; /* in collection order; lent for pool_new */
+    uint32_t test_count;
+    const struct pool_scope *scopes; /* a scope's index is above its parent's */
+    uint32_t scope_count;
+    enum pool_policy policy;
+    bool start_absent; /* tests become free by pool_put_back (an agent's pool: as shards arrive) */
+};
+
+struct pool;
+
+struct pool *pool_new(const struct pool_input *in);
+void pool_free(struct pool *pool);
+
+/* Takers come and go. A taker's index is the caller's, below POOL_TAKERS_MAX and not used twice;
+ * workers is how many tests it runs at once, speed_ppm 1000000 for a machine of average speed.
+ * Leaving puts nothing back: the caller names each test with pool_put_back, so that it is a stored
+ * change. */
+void pool_join(struct pool *pool, uint32_t taker, uint32_t workers, uint32_t speed_ppm);
+void pool_leave(struct pool *pool, uint32_t taker);
+
+/* What an idle (or nearly idle) taker should get now: up to max indices into out, in running order;
+ * 0 when nothing free is eligible for it. backlog_us is the predicted work it still has by its own
+ * account; holding a backlog above its fair share makes the answer 0. */
+struct pool_ask {
+    uint32_t taker;
+    uint32_t free_workers;
+    uint64_t backlog_us;
+};
+uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32_t *out,
+                     uint32_t max);
+
+/* Nothing free is left and taker is idle: which unstarted tests another taker should give back for
+ * it. Never started ones, never the one that each worker of the holder would run next. Returns the
+ * count; 0 when moving something would not end the run earlier. */
+uint32_t pool_choose_recall(const struct pool *pool, uint32_t taker, uint32_t *out_holder,
+                            uint32_t *out, uint32_t max);
+
+/* Changes. */
+void pool_take(struct pool *pool, uint32_t taker, uint32_t test); /* free -> held */
+void pool_start(struct pool *pool, uint32_t test);                /* held -> started */
+void pool_finish(struct pool *pool, uint32_t test);               /* any but done -> done */
+void pool_put_back(struct pool *pool, uint32_t test); /* absent, held, started, done -> free */
+void pool_recost(struct pool *pool, uint32_t test, uint64_t cost_us); /* a better prediction */
+
+/* What is where: for status, tests and the decision to let an idle taker go. */
+uint32_t pool_free_count(const struct pool *pool);
+uint64_t pool_free_us(const struct pool *pool);
+uint32_t pool_held_count(const struct pool *pool, uint32_t taker); /* unstarted, held by it */
+uint64_t pool_held_us(const struct pool *pool, uint32_t taker);    /* held or started */
+uint32_t pool_holder(const struct pool *pool, uint32_t test);      /* POOL_NONE if nobody */
