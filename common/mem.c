@@ -25,7 +25,7 @@ void *mem_resize(void *old, size_t count, size_t size)
 
     if (size && count > SIZE_MAX / size)
         out_of_memory(SIZE_MAX);
-    p = realloc(old, count * size ? count * size : 1);
+    p = realloc(old, count && size ? count * size : 1);
     if (!p)
         out_of_memory(count * size);
     return p;
