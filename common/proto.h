@@ -1,0 +1,259 @@
+/* proto.h - what agents and coordinator say to each other: one struct a message, encoded and
+ * decoded here only.
+ *
+ * docs/protocol.md tells what the messages are for. Every text is owned by the struct (free with
+ * its _fini); a NULL text is absent. Decoders check every limit below before they allocate, fill a
+ * zeroed struct and leave it empty on failure. */
+#pragma once
+
+#include "str.h"
+
+#define PROTO_VERSION           1
+#define PROTO_BODY_BYTES_MAX    (8u << 20)   /* as sent */
+#define PROTO_DECODED_BYTES_MAX (32u << 20)  /* after gzip */
+#define PROTO_NAME_BYTES_MAX    200u         /* project, suite */
+#define PROTO_KEY_BYTES_MAX     1000u        /* run key, instance */
+#define PROTO_TEXT_BYTES_MAX    (256u << 10) /* one captured text */
+#define PROTO_LABELS_MAX        64u
+#define PROTO_TESTS_MAX         100000u /* tests named in one message */
+#define PROTO_RESULTS_MAX       20000u  /* results in one message */
+#define PROTO_ERRORS_MAX        1000u
+#define PROTO_WAIT_MS_MAX       30000u
+#define PROTO_SESSION_MS        10000u
+#define PROTO_BEAT_MS           3000u
+#define PROTO_WORKERS_MAX       1024u
+#define PROTO_SLOTS_MAX         4096u
+#define PROTO_SLOT_NONE         UINT32_MAX
+
+enum outcome { /* the numbers are those of docs/runner-protocol.md and of stored changes */
+               OUTCOME_NONE,
+               OUTCOME_PASSED,
+               OUTCOME_FAILED,
+               OUTCOME_ERROR,
+               OUTCOME_SKIPPED,
+               OUTCOME_XFAILED,
+               OUTCOME_XPASSED,
+               OUTCOME_CRASHED,
+               OUTCOME_TIMEOUT,
+};
+#define OUTCOME_COUNT 9
+const char *outcome_name(enum outcome outcome);
+MUST_USE enum err_code outcome_parse(const char *name, enum outcome *out, struct err *err);
+bool outcome_is_good(enum outcome outcome); /* passed, skipped, xfailed, xpassed */
+
+struct test_ref {
+    char *id;
+    uint32_t k;
+};
+
+struct label {
+    char *key;
+    char *value;
+};
+
+struct join_request {
+    char *project, *suite, *run_key, *instance,
+        *nonce; /* nonce: random, the same in a repeated try */
+    char *fingerprint, *command, *agent_version;
+    uint32_t attempt; /* 0: unknown */
+    uint32_t index;   /* PROTO_SLOT_NONE: unknown */
+    uint32_t total;   /* 0: unknown */
+    uint32_t workers;
+    struct label *labels;
+    uint32_t label_count;
+};
+struct join_answer {
+    char *run, *session, *session_token;
+    char *manifest; /* digest that is sealed already, or NULL */
+    uint32_t epoch;
+    uint64_t seed;
+    uint32_t session_ms, beat_ms;
+};
+
+struct collected_request {
+    char *session, *digest, *runtime;
+    uint64_t request;
+    uint32_t count;
+};
+enum collected_action { COLLECTED_GO, COLLECTED_UPLOAD, COLLECTED_WAIT };
+struct collected_answer {
+    enum collected_action action;
+};
+struct part_answer {
+    uint32_t have;
+    bool sealed;
+};
+
+struct pull_request {
+    char *session;
+    uint64_t request, order_seen;
+    uint32_t free_workers;
+    uint64_t backlog_us;
+    uint32_t wait_ms;
+    struct test_ref *running;
+    uint32_t running_count;
+};
+enum order_kind { ORDER_SHARD, ORDER_RECALL, ORDER_CANCEL, ORDER_END };
+struct order_test {
+    struct test_ref ref;
+    uint64_t cost_us;
+};
+struct order {
+    enum order_kind kind;
+    uint64_t number;
+    uint64_t fence;           /* shard */
+    struct order_test *tests; /* shard, recall */
+    uint32_t test_count;
+    char *text;    /* cancel: reason; end: message */
+    bool complete; /* end */
+    uint32_t exit; /* end */
+};
+struct pull_answer {
+    struct order *orders;
+    uint32_t order_count;
+    uint32_t beat_ms;
+};
+
+struct detail { /* what a report needs about a test that did not simply pass */
+    char *when, *message, *text, *out, *err, *log;
+    char *classname, *name; /* JUnit's, when the runner gave them */
+    struct label *properties;
+    uint32_t property_count;
+    uint32_t reruns;
+};
+struct result {
+    struct test_ref test;
+    uint64_t fence;
+    uint32_t worker; /* slot number of the worker on its machine */
+    enum outcome outcome;
+    uint64_t setup_us, call_us, teardown_us;
+    uint64_t started_ms;   /* since the session's join */
+    bool amends;           /* a wider teardown failed after this test was reported */
+    struct detail *detail; /* NULL for none */
+};
+struct run_error { /* what is wrong with the run itself, not with one test */
+    char *kind;    /* collection, internal, session-teardown, runner-died, coverage, exit-status */
+    char *text;
+};
+struct scope_cost {
+    char *kind, *id; /* module, class, package, session */
+    uint64_t setup_us, teardown_us;
+};
+struct results_request {
+    char *session;
+    uint64_t request;
+    struct result *results;
+    uint32_t result_count;
+    struct test_ref *released;
+    uint32_t released_count;
+    struct run_error *errors;
+    uint32_t error_count;
+    struct scope_cost *scopes;
+    uint32_t scope_count;
+    char *stop; /* reason to cancel the run everywhere */
+};
+struct results_answer {
+    uint64_t accepted;
+};
+
+struct drain_request {
+    char *session, *reason;
+    uint64_t request;
+};
+struct leave_request {
+    char *session;
+    uint64_t request;
+    uint32_t exit; /* what the runner itself exited with */
+};
+
+enum verdict {
+    VERDICT_NONE,
+    VERDICT_GREEN,
+    VERDICT_RED,
+    VERDICT_MISMATCH,
+    VERDICT_INCOMPLETE,
+    VERDICT_MACHINES
+};
+#define VERDICT_COUNT 6
+const char *verdict_name(enum verdict v); /* none green red mismatch incomplete machines-missing */
+MUST_USE enum err_code verdict_parse(const char *name, enum verdict *out, struct err *err);
+uint32_t verdict_exit(enum verdict v); /* 0, 1, EXIT_MISMATCH, EXIT_INCOMPLETE, EXIT_MACHINES */
+
+struct verdict_answer { /* of GET verdict and of leave */
+    char *run;
+    bool final, complete;
+    enum verdict verdict;
+    uint32_t exit;
+    uint32_t epoch;
+    uint32_t total; /* tests of the manifest */
+    uint32_t counts[OUTCOME_COUNT];
+    uint32_t unrun, flaky;
+    uint32_t sessions_live, sessions_seen, slots_expected;
+    uint64_t makespan_us, bound_us,
+        work_us; /* first start to last end; lower bound; sum of tests */
+    struct run_error *errors;
+    uint32_t error_count;
+    struct test_ref *only_first, *only_other; /* mismatch: first 20 of each */
+    uint32_t only_first_count, only_other_count;
+    uint32_t only_first_total, only_other_total;
+    char *message; /* one sentence for people */
+};
+
+struct problem { /* application/problem+json */
+    uint32_t status;
+    enum err_code code;
+    char *detail;
+};
+
+/* Exit codes of our own programs; below 64 the runner's codes pass through. docs/operations.md
+ * lists them. */
+enum exit_code {
+    EXIT_OK = 0,
+    EXIT_TESTS = 1,        /* tests failed */
+    EXIT_USAGE = 64,       /* the command line or the environment makes no sense */
+    EXIT_MISMATCH = 65,    /* agents collected different tests */
+    EXIT_INCOMPLETE = 66,  /* tests were lost or never ran */
+    EXIT_MACHINES = 67,    /* agents that were announced never came */
+    EXIT_HANDSHAKE = 68,   /* the command ended without speaking to the agent */
+    EXIT_UNREACHABLE = 69, /* no answer from the coordinator within the budget */
+    EXIT_INTERNAL = 70,    /* our own bug */
+    EXIT_REFUSED = 71,     /* the coordinator said no: token, slot, fingerprint, closed run */
+    EXIT_RUNNER = 72,      /* the command could not be started */
+    EXIT_OUTPUT = 73,      /* a report or file could not be written */
+    EXIT_UNDELIVERED = 74, /* results could not be delivered */
+    EXIT_DRAINED = 75,     /* told to stop before the run was complete */
+};
+
+/* One pair a message: encode to text (the caller's), decode from bytes. */
+#define PROTO_MESSAGES(X)                                                                          \
+    X(join_request)                                                                                \
+    X(join_answer)                                                                                 \
+    X(collected_request)                                                                           \
+    X(collected_answer)                                                                            \
+    X(part_answer)                                                                                 \
+    X(pull_request)                                                                                \
+    X(pull_answer)                                                                                 \
+    X(results_request)                                                                             \
+    X(results_answer)                                                                              \
+    X(drain_request)                                                                               \
+    X(leave_request)                                                                               \
+    X(verdict_answer)                                                                              \
+    X(problem)                                                                                     \
+    X(detail)
+
+#define X(name)                                                                                    \
+    char *name##_encode(const struct name *m);                                                     \
+    MUST_USE enum err_code name##_decode(const char *bytes, size_t len, struct name *out,          \
+                                         struct err *err);                                         \
+    void name##_fini(struct name *m);
+PROTO_MESSAGES(X)
+#undef X
+
+/* Parts of messages that others own too. */
+void test_ref_fini(struct test_ref *ref);
+void result_fini(struct result *result);
+void order_fini(struct order *order);
+void run_error_fini(struct run_error *error);
+void scope_cost_fini(struct scope_cost *scope);
+void detail_free(struct detail *detail); /* NULL is fine */
+struct detail *detail_copy(const struct detail *detail);
