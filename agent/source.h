@@ -1,0 +1,61 @@
+/* source.h - where the tests of this machine come from: a coordinator, or nobody but ourselves.
+ *
+ * The supervisor knows this interface only. Two implementations: solo.c (this machine alone;
+ * everything is granted at once) and remote.c (a run shared with other agents). All calls and all
+ * events happen on the loop's thread; an event may be delivered from inside a call. Not for:
+ * running tests or knowing pytest. */
+#pragma once
+
+#include "manifest.h"
+#include "proto.h"
+
+struct source;
+
+/* What the supervisor is told. */
+struct source_events {
+    /* Joined: the runner may be started now, with this seed for PYTHONHASHSEED (solo: 0, leave it
+     * alone). */
+    void (*joined)(void *ctx, uint64_t seed);
+    /* The manifest is accepted; costs of all tests as known (index as in the manifest given). */
+    void (*sealed)(void *ctx);
+    /* Run these too. fence goes back with each result. tests are lent; index: position in our
+     * manifest. */
+    void (*granted)(void *ctx, uint64_t fence, const struct order_test *tests, uint32_t count);
+    /* Give back those that have not started, by source_release. */
+    void (*recalled)(void *ctx, const struct order_test *tests, uint32_t count);
+    /* Start nothing more, finish what runs; source_leave is still owed. */
+    void (*cancelled)(void *ctx, const char *reason);
+    /* No more tests will come: settle the workers, deliver, then source_leave. */
+    void (*ended)(void *ctx, const char *message);
+    /* Answer to source_leave: everything is delivered and the process may exit with this code if
+     * the runner itself exited 0 or 5; verdict is lent and may be NULL (solo). */
+    void (*left)(void *ctx, uint32_t exit, const struct verdict_answer *verdict);
+    /* The source cannot go on (refused, unreachable beyond its budget); results not delivered are
+     * kept. */
+    void (*failed)(void *ctx, const struct err *err);
+};
+
+struct source_ops {
+    void (*start)(struct source *s); /* join */
+    void (*collected)(struct source *s, struct manifest *manifest /* lent until free */,
+                      const char *runtime);
+    void (*result)(struct source *s, struct result *take_result); /* contents are taken */
+    void (*error)(struct source *s, const char *kind, const char *text);
+    void (*scope)(struct source *s, const char *kind, const char *id, uint64_t setup_us,
+                  uint64_t teardown_us);
+    void (*release)(struct source *s, const struct test_ref *tests, uint32_t count);
+    /* Called whenever it changes: workers without a test, and predicted work not started yet. */
+    void (*idle)(struct source *s, uint32_t free_workers, uint64_t backlog_us);
+    void (*started)(struct source *s, const char *id, uint32_t k); /* a test has begun */
+    void (*stop)(struct source *s, const char *reason);  /* -x: nothing more in the whole run */
+    void (*drain)(struct source *s, const char *reason); /* this machine goes away */
+    void (*leave)(struct source *s, uint32_t runner_exit);
+    void (*free)(struct source *s);
+};
+
+/* First member of every implementation. */
+struct source {
+    const struct source_ops *ops;
+    const struct source_events *events;
+    void *ctx;
+};
