@@ -1,0 +1,13 @@
+/* store_sqlite.h - the store in one SQLite file: nothing to set up. */
+#pragma once
+
+#include "store/store.h"
+
+/* Opens or creates the file at path (and -wal, -shm, -lock beside it) and brings its schema up to
+ * this program's. ERR_CONFLICT: another process has it open. ERR_VERSION: a newer program wrote it.
+ * ERR_IO: not a database, damaged, or this file system cannot do write-ahead logging. */
+MUST_USE enum err_code store_sqlite_open(const char *path, struct store **out, struct err *err);
+
+/* Refuses to grow beyond pages of 4096 bytes: how the tests fill a disk. */
+MUST_USE enum err_code store_sqlite_limit_pages(struct store *store, uint32_t pages,
+                                                struct err *err);
