@@ -1,0 +1,11 @@
+/* command.h - the subcommands of makespan, one file each.
+ *
+ * argv[0] is the subcommand's own name. On ERR_NONE *out_exit is the exit status of the process; on
+ * an error main.c prints err.text as "makespan: ..." and translates the code. A command never
+ * exits by itself. */
+#pragma once
+
+#include "err.h"
+
+MUST_USE enum err_code command_run(int argc, char *const *argv, uint32_t *out_exit,
+                                   struct err *err);
