@@ -1,0 +1,177 @@
+/* service.h - the use cases of the coordinator: decide, apply, commit, answer.
+ *
+ * Every call belongs to the loop's thread and answers exactly once through its reply, perhaps from
+ * inside the call, perhaps later (from service_poll or service_tick), and never before the change
+ * that the answer was decided on is durable. Requests are lent for the call. `bearer` is the token
+ * as it came (without "Bearer "), NULL when there was none: each use case checks it itself.
+ *
+ * Not for: sockets, JSON text, HTTP status codes (api/), SQL (store/), rules of a run (core/). */
+#pragma once
+
+#include "clock.h"
+#include "proto.h"
+#include "store/commit.h"
+
+struct service;
+struct run; /* core/model.h; report/ reads it */
+
+struct service_opts {
+    struct store *store;       /* lent for the life of the service */
+    const struct clock *clock; /* lent */
+    enum commit_mode commit_mode;
+    void (*wake)(void *ctx); /* call service_poll soon; may come from another thread */
+    void *wake_ctx;
+};
+
+struct service *service_new(const struct service_opts *opts);
+void service_free(struct service *svc); /* settles what is queued; unanswered replies are dropped */
+
+/* Loads every open run from the store. Sessions get 20 s from now. A run that cannot be loaded is
+ * logged and stays refused (503), the others go on. */
+MUST_USE enum err_code service_start(struct service *svc, struct err *err);
+
+/* Delivers what the commit thread has settled. */
+void service_poll(struct service *svc);
+
+/* Expires sessions, answers held requests whose time is up, unloads what is idle. Returns after how
+ * many milliseconds it wants to be called again (at most 1000). */
+uint64_t service_tick(struct service *svc);
+
+/* Stopping: every held request is answered now, new ones are answered without being held. */
+void service_release_held(struct service *svc);
+
+/* ---- answers ---- */
+
+struct run_row { /* one epoch of a run */
+    const char *run;
+    const char *project, *suite, *run_key;
+    uint32_t epoch;
+    const char *state; /* "collecting", "running", "final" */
+    enum verdict verdict;
+    uint64_t created_ms; /* Unix time */
+};
+struct run_rows {
+    const struct run_row *rows;
+    uint32_t count;
+};
+
+struct session_row {
+    const char *session;
+    const char *state; /* "live", "draining", "left", "lost" */
+    uint32_t index;    /* PROTO_SLOT_NONE: unknown */
+    uint32_t workers;
+    uint32_t done; /* tests whose accepted result is its */
+    uint32_t held; /* tests it has and has not finished */
+    const struct label *labels;
+    uint32_t label_count;
+};
+struct run_status {
+    struct run_row row;
+    const struct verdict_answer *verdict; /* as of now */
+    uint32_t left;                        /* tests without a verdict yet */
+    uint64_t predicted_left_us;           /* until the end, 0 when nothing is left or nobody runs */
+    const struct session_row *sessions;
+    uint32_t session_count;
+};
+
+struct duration {
+    const char *id;
+    uint64_t us;
+};
+struct durations {
+    const struct duration *items;
+    uint32_t count;
+};
+
+/* What a reply gets: the one member that the use case names; lent for the call. */
+union answer {
+    const struct join_answer *join;
+    const struct collected_answer *collected;
+    const struct part_answer *part;
+    const struct pull_answer *pull;
+    const struct results_answer *results;
+    const struct verdict_answer *verdict;
+    const struct run_rows *runs;
+    const struct run_status *status;
+    const struct run *run;
+    const struct durations *durations;
+};
+
+/* err->code is ERR_NONE and answer holds the member named, or err tells why not and answer is
+ * empty. */
+typedef void (*reply_fn)(void *ctx, const union answer *answer, const struct err *err);
+struct reply {
+    reply_fn fn;
+    void *ctx;
+};
+
+/* The caller is gone: no reply with this ctx comes any more. What was asked for stays done. */
+void service_forget(struct service *svc, const void *ctx);
+
+/* ---- agents ---- */
+
+/* answer: join. Needs a project token (agent or admin). */
+void service_join(struct service *svc, const char *bearer, const struct join_request *req,
+                  struct reply reply);
+
+/* The rest need the session's own token. */
+
+/* answer: collected. "wait" is held for up to 10 s. */
+void service_collected(struct service *svc, const char *bearer, const char *run,
+                       const struct collected_request *req, struct reply reply);
+
+/* answer: part. bytes: the gzip part as it came. */
+struct manifest_part {
+    const char *digest;
+    uint32_t part, of;
+    struct view bytes;
+};
+void service_manifest_part(struct service *svc, const char *bearer, const char *run,
+                           const struct manifest_part *part, struct reply reply);
+
+/* answer: pull. Held up to wait_ms. */
+void service_pull(struct service *svc, const char *bearer, const char *run,
+                  const struct pull_request *req, struct reply reply);
+
+/* answer: results. */
+void service_results(struct service *svc, const char *bearer, const char *run,
+                     const struct results_request *req, struct reply reply);
+
+/* answer: results (accepted: the request's number). */
+void service_drain(struct service *svc, const char *bearer, const char *run,
+                   const struct drain_request *req, struct reply reply);
+
+/* answer: verdict (exit: what the agent should exit with if its runner exited 0 or 5). */
+void service_leave(struct service *svc, const char *bearer, const char *run,
+                   const struct leave_request *req, struct reply reply);
+
+/* ---- readers (a project token with any role, or a session's token for its own run) ---- */
+
+struct run_query { /* NULL: any */
+    const char *project, *suite, *run_key;
+};
+/* answer: runs, newest first, at most 100, of the projects that the token may see. */
+void service_runs(struct service *svc, const char *bearer, const struct run_query *query,
+                  struct reply reply);
+void service_status(struct service *svc, const char *bearer, const char *run,
+                    struct reply reply); /* answer: status */
+void service_verdict(struct service *svc, const char *bearer, const char *run, uint32_t wait_ms,
+                     struct reply reply); /* answer: verdict; held until final or wait_ms */
+void service_report(struct service *svc, const char *bearer, const char *run,
+                    struct reply reply); /* answer: run, for report/ to write down */
+
+/* Needs agent or admin. answer: verdict, final. */
+void service_close(struct service *svc, const char *bearer, const char *run, struct reply reply);
+
+/* answer: durations; import: what was stored (may be fewer than given: ids over the limit). */
+void service_durations_export(struct service *svc, const char *bearer, const char *project,
+                              const char *suite, struct reply reply);
+void service_durations_import(struct service *svc, const char *bearer, const char *project,
+                              const char *suite, const struct durations *in, struct reply reply);
+
+/* ---- for operators ---- */
+
+struct service_stats {
+    uint64_t runs_loaded, sessions_live, held, changes, commit_queued_bytes;
+};
+void service_stats(const struct service *svc, struct service_stats *out);
