@@ -1,14 +1,16 @@
 /* cfg.h - one table of options gives flags, environment variables and --help.
  *
- * An option on the command line beats the environment, which beats the default. GNU long options
- * (--name VALUE, --name=VALUE, short forms where given); "--" ends the options. Errors are
- * ERR_USAGE with one sentence naming the option, the value and what to do. */
+ * An option on the command line beats the environment, which beats the default (what *into held).
+ * An empty variable counts as unset. GNU long options (--name VALUE, --name=VALUE; -n VALUE,
+ * -nVALUE where a short form is given); "--" ends the options. Errors are ERR_USAGE with one
+ * sentence naming the option, the value and what to do; the command ends then, as some values may
+ * be set already. Never for secrets: argv and the environment are shown to others. */
 #pragma once
 
 #include "str.h"
 
 enum cfg_kind {
-    CFG_FLAG,     /* bool * */
+    CFG_FLAG,     /* bool *; a variable says 1, true, yes, on or 0, false, no, off */
     CFG_TEXT,     /* const char **, lent from argv or environ */
     CFG_U32,      /* uint32_t *, within min and max */
     CFG_DURATION, /* uint64_t * of milliseconds, at most max */
@@ -37,12 +39,14 @@ struct cfg_command {
     const char *tail;  /* examples, exit codes; may be NULL */
     const struct cfg_option *options;
     size_t option_count;
+    /* NULL: the first word that is no option ends the options. Otherwise options may stand anywhere
+     * before "--", and the other words are collected here. */
+    struct cfg_list *words;
 };
 
 /* Reads environment, then argv[1..]; *out_rest is the index of the first word that is not an option
- * (after
- * "--" if there was one). Sets *out_help when -h or --help was given, and then checks nothing else.
- */
+ * (after "--" if there was one; argc when all words were collected). Sets *out_help when -h or
+ * --help was given, and then checks nothing else. */
 MUST_USE enum err_code cfg_parse(const struct cfg_command *command, int argc, char *const *argv,
                                  int *out_rest, bool *out_help, struct err *err);
 

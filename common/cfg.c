@@ -1,0 +1,267 @@
+#include "cfg.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+
+#define CFG_NAME_SHOWN_BYTES 80
+#define CFG_GUESS_BYTES_MAX  24u /* longer names are not compared for a suggestion */
+
+/* How an option is called in an error: "option --total" or "MAKESPAN_TOTAL". */
+struct origin {
+    char text[CFG_NAME_SHOWN_BYTES];
+};
+
+static struct origin origin_of(const struct cfg_option *o, bool from_env)
+{
+    struct origin origin;
+
+    if (from_env)
+        (void)snprintf(origin.text, sizeof(origin.text), "%s", o->env);
+    else
+        (void)snprintf(origin.text, sizeof(origin.text), "option --%s", o->name);
+    return origin;
+}
+
+static bool is_one_of(const char *text, const char *const *words)
+{
+    for (; *words; words++)
+        if (strcmp(text, *words) == 0)
+            return true;
+    return false;
+}
+
+static enum err_code set_flag(bool *into, const char *text, struct err *err)
+{
+    static const char *const yes[] = { "1", "true", "yes", "on", NULL };
+    static const char *const no[] = { "0", "false", "no", "off", NULL };
+
+    if (!is_one_of(text, yes) && !is_one_of(text, no))
+        return err_set(err, ERR_USAGE, "'%s' is neither 1 nor 0", text);
+    *into = is_one_of(text, yes);
+    return ERR_NONE;
+}
+
+static enum err_code set_value(const struct cfg_option *o, const char *text, struct err *err)
+{
+    switch (o->kind) {
+    case CFG_FLAG:
+        return set_flag(o->into, text, err);
+    case CFG_TEXT:
+        *(const char **)o->into = text;
+        return ERR_NONE;
+    case CFG_U32:
+        return parse_u32(text, (uint32_t)o->min, (uint32_t)o->max, o->into, err);
+    case CFG_DURATION:
+        return parse_duration_ms(text, o->max, o->into, err);
+    case CFG_LIST: {
+        struct cfg_list *list = o->into;
+
+        list->items = mem_grow(list->items, &list->cap, list->count + 1, sizeof(*list->items));
+        list->items[list->count++] = text;
+        return ERR_NONE;
+    }
+    }
+    UNREACHABLE("cfg kind");
+}
+
+static enum err_code assign(const struct cfg_option *o, const char *text, bool from_env,
+                            struct err *err)
+{
+    if (set_value(o, text, err)) {
+        err->code = ERR_USAGE;
+        return err_wrap(err, "%s", origin_of(o, from_env).text);
+    }
+    return ERR_NONE;
+}
+
+static enum err_code read_environment(const struct cfg_command *command, struct err *err)
+{
+    for (size_t i = 0; i < command->option_count; i++) {
+        const struct cfg_option *o = &command->options[i];
+        const char *text = o->env ? getenv(o->env) : NULL;
+
+        if (text && *text && assign(o, text, true, err))
+            return ERR_USAGE;
+    }
+    return ERR_NONE;
+}
+
+static const struct cfg_option *find_long(const struct cfg_command *command, struct view name)
+{
+    for (size_t i = 0; i < command->option_count; i++)
+        if (view_eq(name, command->options[i].name))
+            return &command->options[i];
+    return NULL;
+}
+
+static const struct cfg_option *find_short(const struct cfg_command *command, char name)
+{
+    for (size_t i = 0; i < command->option_count; i++)
+        if (command->options[i].short_name == name)
+            return &command->options[i];
+    return NULL;
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Edits (insert, remove, replace) that make one name of the other. */
+static size_t edit_distance(struct view a, const char *b)
+{
+    size_t row[CFG_GUESS_BYTES_MAX + 1];
+    size_t b_len = strlen(b);
+
+    if (a.len > CFG_GUESS_BYTES_MAX || b_len > CFG_GUESS_BYTES_MAX)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= b_len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= b_len; j++) {
+            size_t replaced = diagonal + (a.at[i - 1] != b[j - 1]);
+
+            diagonal = row[j];
+            row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[b_len];
+}
+
+static enum err_code unknown_option(const struct cfg_command *command, struct view name,
+                                    struct err *err)
+{
+    const char *guess = NULL;
+    size_t best = 3; /* further away is no typing mistake */
+
+    for (size_t i = 0; i < command->option_count; i++) {
+        size_t d = command->options[i].help ? edit_distance(name, command->options[i].name) : best;
+
+        if (d < best) {
+            best = d;
+            guess = command->options[i].name;
+        }
+    }
+    if (guess)
+        return err_set(err, ERR_USAGE, "there is no option --%.*s; did you mean --%s?",
+                       (int)least(name.len, CFG_NAME_SHOWN_BYTES), name.at, guess);
+    return err_set(err, ERR_USAGE, "there is no option --%.*s; --help lists all",
+                   (int)least(name.len, CFG_NAME_SHOWN_BYTES), name.at);
+}
+
+/* An option as it was found: its value is in the same word, or NULL. */
+struct found {
+    const struct cfg_option *option;
+    const char *value;
+};
+
+static enum err_code find_option(const struct cfg_command *command, const char *word,
+                                 struct found *out, struct err *err)
+{
+    if (word[1] == '-') {
+        struct view name = { .at = word + 2, .len = strcspn(word + 2, "=") };
+        const struct cfg_option *o = find_long(command, name);
+
+        if (!o)
+            return unknown_option(command, name, err);
+        *out = (struct found){ .option = o,
+                               .value = name.at[name.len] == '=' ? name.at + name.len + 1 : NULL };
+    } else {
+        const struct cfg_option *o = find_short(command, word[1]);
+
+        if (!o)
+            return err_set(err, ERR_USAGE, "there is no option -%c; --help lists all", word[1]);
+        if (o->kind == CFG_FLAG && word[2])
+            return err_set(err, ERR_USAGE, "option -%c takes no value: write -%c alone", word[1],
+                           word[1]);
+        *out = (struct found){ .option = o, .value = word[2] ? word + 2 : NULL };
+    }
+    return ERR_NONE;
+}
+
+/* Reads the option at argv[*at] and moves *at past it and its value. */
+static enum err_code read_option(const struct cfg_command *command, int argc, char *const *argv,
+                                 int *at, struct err *err)
+{
+    struct found f = { 0 };
+    enum err_code rc = find_option(command, argv[*at], &f, err);
+
+    if (rc)
+        return rc;
+    ++*at;
+    if (f.option->kind == CFG_FLAG)
+        return assign(f.option, f.value ? f.value : "1", false, err);
+    if (!f.value) {
+        if (*at >= argc)
+            return err_set(err, ERR_USAGE, "option --%s needs a value: --%s %s", f.option->name,
+                           f.option->name, f.option->value);
+        f.value = argv[(*at)++];
+    }
+    return assign(f.option, f.value, false, err);
+}
+
+/* Whether help is asked for anywhere among the options: it wins over every mistake beside it. */
+static bool wants_help(const struct cfg_command *command, int argc, char *const *argv)
+{
+    struct err ignored = ERR_INIT;
+
+    for (int i = 1; i < argc; i++) {
+        struct found f = { 0 };
+
+        if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)
+            return true;
+        if (strcmp(argv[i], "--") == 0)
+            return false;
+        if (argv[i][0] != '-' || argv[i][1] == '\0') {
+            if (!command->words)
+                return false;
+        } else if (!find_option(command, argv[i], &f, &ignored) && f.option->kind != CFG_FLAG &&
+                   !f.value) {
+            i++;
+        }
+    }
+    return false;
+}
+
+static void collect(struct cfg_list *words, const char *word)
+{
+    words->items = mem_grow(words->items, &words->cap, words->count + 1, sizeof(*words->items));
+    words->items[words->count++] = word;
+}
+
+enum err_code cfg_parse(const struct cfg_command *command, int argc, char *const *argv,
+                        int *out_rest, bool *out_help, struct err *err)
+{
+    int at = 1;
+
+    *out_help = wants_help(command, argc, argv);
+    if (*out_help)
+        return ERR_NONE;
+    if (read_environment(command, err))
+        return ERR_USAGE;
+    while (at < argc) {
+        const char *word = argv[at];
+
+        if (strcmp(word, "--") == 0) {
+            at++;
+            break;
+        }
+        if (word[0] == '-' && word[1] != '\0') {
+            if (read_option(command, argc, argv, &at, err))
+                return ERR_USAGE;
+        } else if (command->words) {
+            collect(command->words, word);
+            at++;
+        } else {
+            break;
+        }
+    }
+    *out_rest = at;
+    return ERR_NONE;
+}

@@ -1,0 +1,257 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "cfg.h"
+
+#define WORDS_MAX 8
+
+/* A command with one option of each kind, as a test's fixture. */
+struct sample {
+    bool verbose;
+    const char *url;
+    uint32_t total;
+    uint64_t wait_ms;
+    struct cfg_list labels, words;
+    struct cfg_option options[5];
+    struct cfg_command command;
+};
+
+static void sample_init(struct sample *s)
+{
+    *s = (struct sample){ .url = "default", .total = 1 };
+    s->options[0] = (struct cfg_option){ .name = "verbose",
+                                         .short_name = 'v',
+                                         .help = "Say more.",
+                                         .env = "CFG_TEST_VERBOSE",
+                                         .kind = CFG_FLAG,
+                                         .into = &s->verbose };
+    s->options[1] = (struct cfg_option){ .name = "url",
+                                         .env = "CFG_TEST_URL",
+                                         .value = "URL",
+                                         .help = "Where the coordinator answers.",
+                                         .kind = CFG_TEXT,
+                                         .into = &s->url };
+    s->options[2] = (struct cfg_option){ .name = "total",
+                                         .short_name = 'n',
+                                         .env = "CFG_TEST_TOTAL",
+                                         .value = "N",
+                                         .help = "How many agents take part.",
+                                         .kind = CFG_U32,
+                                         .into = &s->total,
+                                         .min = 1,
+                                         .max = 99 };
+    s->options[3] = (struct cfg_option){ .name = "wait",
+                                         .value = "TIME",
+                                         .help = "How long.",
+                                         .kind = CFG_DURATION,
+                                         .into = &s->wait_ms,
+                                         .max = 3600000 };
+    s->options[4] = (struct cfg_option){
+        .name = "label", .value = "K=V", .help = "A label.", .kind = CFG_LIST, .into = &s->labels
+    };
+    s->command = (struct cfg_command){ .usage = "tool [options] FILE",
+                                       .about = "About it.",
+                                       .options = s->options,
+                                       .option_count = 5 };
+}
+
+static void sample_fini(struct sample *s)
+{
+    free(s->labels.items);
+    free(s->words.items);
+}
+
+/* Parses "tool" and the words up to NULL. */
+static enum err_code parse(struct sample *s, const char *const *words, int *rest, bool *help,
+                           struct err *err)
+{
+    char *argv[WORDS_MAX + 1] = { "tool" };
+    int argc = 1;
+
+    for (; words[argc - 1]; argc++)
+        argv[argc] = (char *)(uintptr_t)words[argc - 1];
+    return cfg_parse(&s->command, argc, argv, rest, help, err);
+}
+
+static void test_cfg_option_beats_environment_beats_default(void **state)
+{
+    struct sample s;
+    struct err err = ERR_INIT;
+    int rest = 0;
+    bool help = true;
+
+    (void)state;
+    sample_init(&s);
+    assert_int_equal(setenv("CFG_TEST_URL", "from-env", 1), 0);
+    assert_int_equal(setenv("CFG_TEST_TOTAL", "5", 1), 0);
+    assert_int_equal(setenv("CFG_TEST_VERBOSE", "", 1), 0);
+    assert_int_equal(parse(&s,
+                           (const char *[]){ "--total=7", "--label", "a=b", "--label=c=d", "--wait",
+                                             "5m", "run", "--total", NULL },
+                           &rest, &help, &err),
+                     ERR_NONE);
+    assert_string_equal(s.url, "from-env");
+    assert_int_equal(s.total, 7);
+    assert_false(s.verbose);
+    assert_false(help);
+    assert_int_equal(s.wait_ms, 300000);
+    assert_int_equal(s.labels.count, 2);
+    assert_string_equal(s.labels.items[1], "c=d");
+    assert_int_equal(rest, 7);
+    assert_int_equal(unsetenv("CFG_TEST_URL"), 0);
+    assert_int_equal(unsetenv("CFG_TEST_TOTAL"), 0);
+    assert_int_equal(unsetenv("CFG_TEST_VERBOSE"), 0);
+    sample_fini(&s);
+}
+
+static void test_cfg_short_forms_and_double_dash(void **state)
+{
+    struct sample s;
+    struct err err = ERR_INIT;
+    int rest = 0;
+    bool help = true;
+
+    (void)state;
+    sample_init(&s);
+    assert_int_equal(
+        parse(&s, (const char *[]){ "-v", "-n4", "--", "--total", NULL }, &rest, &help, &err),
+        ERR_NONE);
+    assert_true(s.verbose);
+    assert_int_equal(s.total, 4);
+    assert_int_equal(rest, 4);
+    sample_fini(&s);
+}
+
+/* With a list for words, options may follow them, and a lone dash is a word. */
+static void test_cfg_collects_words_between_options(void **state)
+{
+    struct sample s;
+    struct err err = ERR_INIT;
+    int rest = 0;
+    bool help = true;
+
+    (void)state;
+    sample_init(&s);
+    s.command.words = &s.words;
+    assert_int_equal(
+        parse(&s, (const char *[]){ "import", "-", "--total", "3", NULL }, &rest, &help, &err),
+        ERR_NONE);
+    assert_int_equal(s.words.count, 2);
+    assert_string_equal(s.words.items[1], "-");
+    assert_int_equal(s.total, 3);
+    assert_int_equal(rest, 5);
+    sample_fini(&s);
+}
+
+static void test_cfg_errors_name_option_and_value(void **state)
+{
+    static const struct {
+        const char *words[3];
+        const char *text;
+    } cases[] = {
+        { { "--total", "12x", NULL }, "option --total: '12x' is not a whole number from 1 to 99" },
+        { { "--total", "0", NULL }, "option --total: '0' is not between 1 and 99" },
+        { { "--total", NULL, NULL }, "option --total needs a value: --total N" },
+        { { "--totl", "3", NULL }, "there is no option --totl; did you mean --total?" },
+        { { "--quite-other", NULL, NULL }, "there is no option --quite-other; --help lists all" },
+        { { "-x", NULL, NULL }, "there is no option -x; --help lists all" },
+        { { "-vn", NULL, NULL }, "option -v takes no value: write -v alone" },
+        { { "--verbose=maybe", NULL, NULL }, "option --verbose: 'maybe' is neither 1 nor 0" },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct sample s;
+        struct err err = ERR_INIT;
+        int rest = 0;
+        bool help = true;
+
+        sample_init(&s);
+        assert_int_equal(parse(&s, cases[i].words, &rest, &help, &err), ERR_USAGE);
+        assert_string_equal(err.text, cases[i].text);
+        sample_fini(&s);
+    }
+}
+
+/* An error in the environment names the variable, not the option. */
+static void test_cfg_error_names_the_variable(void **state)
+{
+    struct sample s;
+    struct err err = ERR_INIT;
+    int rest = 0;
+    bool help = true;
+
+    (void)state;
+    sample_init(&s);
+    assert_int_equal(setenv("CFG_TEST_TOTAL", "many", 1), 0);
+    assert_int_equal(parse(&s, (const char *[]){ NULL }, &rest, &help, &err), ERR_USAGE);
+    assert_string_equal(err.text, "CFG_TEST_TOTAL: 'many' is not a whole number from 1 to 99");
+    assert_int_equal(unsetenv("CFG_TEST_TOTAL"), 0);
+    sample_fini(&s);
+}
+
+static void test_cfg_help_wins_over_mistakes_but_not_over_the_command(void **state)
+{
+    struct sample s;
+    struct err err = ERR_INIT;
+    int rest = 0;
+    bool help = false;
+
+    (void)state;
+    sample_init(&s);
+    assert_int_equal(
+        parse(&s, (const char *[]){ "--nonsense", "--help", NULL }, &rest, &help, &err), ERR_NONE);
+    assert_true(help);
+    assert_int_equal(
+        parse(&s, (const char *[]){ "--total", "3", "pytest", "--help", NULL }, &rest, &help, &err),
+        ERR_NONE);
+    assert_false(help);
+    sample_fini(&s);
+}
+
+static void test_cfg_help_keeps_to_80_columns(void **state)
+{
+    struct sample s;
+    char *text;
+
+    (void)state;
+    sample_init(&s);
+    s.options[1].help = "Where the coordinator answers, for example https://ci.example.org:8470; "
+                        "without it the tests run on this machine alone.";
+    s.command.about =
+        "One paragraph that is longer than a line of eighty columns and therefore has to "
+        "be broken somewhere.\n\nAnother.";
+    s.command.tail = "Examples:\n  tool x\n";
+    text = cfg_help(&s.command);
+    for (const char *line = text; *line; line += strcspn(line, "\n") + 1) {
+        assert_true(strcspn(line, "\n") <= 80);
+        assert_true(strcspn(line, "\n") == 0 || line[strcspn(line, "\n") - 1] != ' ');
+    }
+    assert_non_null(
+        strstr(text, "  -n, --total N           How many agents take part. [$CFG_TEST_TOTAL]\n"));
+    assert_non_null(strstr(text, "somewhere.\n\nAnother.\n\nOptions:\n"));
+    assert_non_null(strstr(text, "\n\nExamples:\n  tool x\n"));
+    free(text);
+    sample_fini(&s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cfg_option_beats_environment_beats_default),
+        cmocka_unit_test(test_cfg_short_forms_and_double_dash),
+        cmocka_unit_test(test_cfg_collects_words_between_options),
+        cmocka_unit_test(test_cfg_errors_name_option_and_value),
+        cmocka_unit_test(test_cfg_error_names_the_variable),
+        cmocka_unit_test(test_cfg_help_wins_over_mistakes_but_not_over_the_command),
+        cmocka_unit_test(test_cfg_help_keeps_to_80_columns),
+    };
+
+    return cmocka_run_group_tests_name("common/cfg", tests, NULL, NULL);
+}
