@@ -2,14 +2,15 @@
  * difference.
  *
  * Identity is (id, k): the runner's own name of a test and which occurrence of it, as a runner may
- * yield one id twice. The digest is over the sorted (id, k, group, flags), so agents that collect
- * in another order agree; the order of collection travels beside it as a hint. Scopes follow from
- * the id and are not sent.
+ * yield one id twice. The digest is SHA-256 over "makespan-manifest 1\n" and then, sorted by the
+ * bytes of the id and by k, per test: id NUL, k in four bytes (little endian), group NUL, flags
+ * NUL. So agents that collect in another order agree; the order of collection travels beside it as
+ * a hint. Scopes follow from the id and are not sent.
  *
  * Text form (what is uploaded, gzip, in parts): a line "makespan-manifest 1 <count>\n", then per
  * test, in collection order:  <bytes shared with the id before> SP <bytes that follow> SP <the
- * bytes> SP <group bytes> SP <group> SP <flags bytes> SP <flags> LF. Numbers are decimal; bytes may
- * hold anything. */
+ * bytes> SP <group bytes> SP <group> SP <flags bytes> SP <flags> LF. Numbers are decimal. All text
+ * is UTF-8 without NUL, as it has to travel as JSON; an id is not empty. */
 #pragma once
 
 #include "str.h"
@@ -17,6 +18,7 @@
 #define MANIFEST_TESTS_MAX       2000000u
 #define MANIFEST_ID_BYTES_MAX    4096u
 #define MANIFEST_GROUP_BYTES_MAX 256u
+#define MANIFEST_FLAGS_BYTES_MAX 1024u
 #define MANIFEST_TEXT_BYTES_MAX  (512u << 20)
 #define MANIFEST_PART_BYTES      (1u << 20)
 #define MANIFEST_DIGEST_BYTES    65
@@ -39,7 +41,8 @@ struct manifest {
 struct manifest *manifest_new(void);
 void manifest_free(struct manifest *m);
 
-/* Appends a test; k is counted here. ERR_TOO_LARGE over a limit above. */
+/* Appends a test; k is counted here. ERR_TOO_LARGE over a limit above, ERR_INVALID for text that is
+ * not as said above. */
 MUST_USE enum err_code manifest_add(struct manifest *m, struct view id, struct view group,
                                     struct view flags, struct err *err);
 
@@ -64,8 +67,9 @@ struct manifest_diff {
 void manifest_diff(const struct manifest *a, const struct manifest *b, struct manifest_diff *out);
 void manifest_diff_fini(struct manifest_diff *d);
 
-/* Parts of an id (views into it). file: before the first "::" that is not inside [...]; scope:
- * before the last such "::" (module or class); family: up to the first "[" of the last part. */
+/* Parts of an id (views into it). file: before the first "::"; family: up to the first "[" after
+ * that, so without parameters; scope: before the last "::" of the family (module or class). An id
+ * without "::" is all three. */
 struct view manifest_id_file(const char *id);
 struct view manifest_id_scope(const char *id);
 struct view manifest_id_family(const char *id);
