@@ -68,7 +68,7 @@ static enum err_code load_in_order(void *ctx, uint64_t number, const void *bytes
 
     if (number != order->last + 1)
         return err_set(err, ERR_IO, "run %s: change %llu is missing from the store", order->run,
-                       (unsigned long long)(order->last + 1));
+                       (unsigned long long)order->last + 1);
     order->last = number;
     return order->fn(order->ctx, number, bytes, len, err);
 }
@@ -79,6 +79,31 @@ enum err_code store_load(struct store *store, const char *run, store_change_fn f
     struct load_order order = { .run = run, .fn = fn, .ctx = ctx };
 
     return store->ops->load(store, run, load_in_order, &order, err);
+}
+
+static bool text_matches(const char *want, const char *have)
+{
+    return !want || strcmp(want, have) == 0;
+}
+
+bool store_query_matches(const struct store_query *query, const struct store_run *run)
+{
+    const char *prefix = query->run_key_prefix;
+
+    if (!text_matches(query->id, run->id) || !text_matches(query->project, run->project) ||
+        !text_matches(query->suite, run->suite) || !text_matches(query->run_key, run->run_key) ||
+        (prefix && strncmp(prefix, run->run_key, strlen(prefix)) != 0) ||
+        (query->epoch && query->epoch != run->epoch))
+        return false;
+    switch (query->state) {
+    case STORE_RUNS_ALL:
+        return true;
+    case STORE_RUNS_OPEN:
+        return run->closed_ms == 0;
+    case STORE_RUNS_CLOSED:
+        return run->closed_ms > 0;
+    }
+    UNREACHABLE("enum store_runs");
 }
 
 enum err_code store_list(struct store *store, const struct store_query *query, store_run_fn fn,

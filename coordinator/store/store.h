@@ -80,7 +80,8 @@ enum store_runs { STORE_RUNS_ALL, STORE_RUNS_OPEN, STORE_RUNS_CLOSED };
 struct store_query {
     const char *id;
     const char *project, *suite, *run_key;
-    uint32_t epoch; /* 0: every */
+    const char *run_key_prefix; /* run keys that begin with it */
+    uint32_t epoch;             /* 0: every */
     enum store_runs state;
     uint32_t limit;
 };

@@ -68,7 +68,7 @@ static enum err_code add_run(struct store_mem *m, const struct store_run *row, s
     run->row.closed_ms = 0;
     run->row.verdict = 0;
     run->row.manifest = "";
-    m->runs = mem_grow(m->runs, &m->run_cap, m->run_count + 1, sizeof(*m->runs));
+    m->runs = mem_grow(m->runs, &m->run_cap, m->run_count + 1, sizeof(struct mem_run *));
     m->runs[m->run_count++] = run;
     return ERR_NONE;
 }
@@ -178,28 +178,6 @@ static enum err_code mem_load(struct store *store, const char *run_id, store_cha
     return mem_leave(m, rc);
 }
 
-static bool text_matches(const char *want, const char *have)
-{
-    return !want || strcmp(want, have) == 0;
-}
-
-static bool list_matches(const struct store_query *query, const struct store_run *run)
-{
-    if (!text_matches(query->id, run->id) || !text_matches(query->project, run->project) ||
-        !text_matches(query->suite, run->suite) || !text_matches(query->run_key, run->run_key) ||
-        (query->epoch && query->epoch != run->epoch))
-        return false;
-    switch (query->state) {
-    case STORE_RUNS_ALL:
-        return true;
-    case STORE_RUNS_OPEN:
-        return run->closed_ms == 0;
-    case STORE_RUNS_CLOSED:
-        return run->closed_ms > 0;
-    }
-    UNREACHABLE("enum store_runs");
-}
-
 static enum err_code mem_list(struct store *store, const struct store_query *query, store_run_fn fn,
                               void *ctx, struct err *err)
 {
@@ -208,7 +186,7 @@ static enum err_code mem_list(struct store *store, const struct store_query *que
     uint32_t given = 0;
 
     for (size_t i = m->run_count; !rc && i > 0 && given < query->limit; i--) {
-        if (list_matches(query, &m->runs[i - 1]->row)) {
+        if (store_query_matches(query, &m->runs[i - 1]->row)) {
             given++;
             rc = fn(ctx, &m->runs[i - 1]->row, err);
         }

@@ -43,8 +43,8 @@ enum err_code mem_manifest_put(struct store *store, const char *digest, const st
     for (uint32_t i = 0; i < part_count; i++)
         manifest->parts[i] =
             (struct view){ .at = mem_dup(parts[i].at, parts[i].len), .len = parts[i].len };
-    m->manifests =
-        mem_grow(m->manifests, &m->manifest_cap, m->manifest_count + 1, sizeof(*m->manifests));
+    m->manifests = mem_grow(m->manifests, &m->manifest_cap, m->manifest_count + 1,
+                            sizeof(struct mem_manifest *));
     m->manifests[m->manifest_count++] = manifest;
     return mem_leave(m, ERR_NONE);
 }
@@ -148,7 +148,7 @@ static struct mem_suite *add_suite(struct store_mem *m, const char *project, con
 
     own->project = mem_strdup(project);
     own->suite = mem_strdup(suite);
-    m->suites = mem_grow(m->suites, &m->suite_cap, m->suite_count + 1, sizeof(*m->suites));
+    m->suites = mem_grow(m->suites, &m->suite_cap, m->suite_count + 1, sizeof(struct mem_suite *));
     m->suites[m->suite_count++] = own;
     return own;
 }

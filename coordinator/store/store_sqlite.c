@@ -202,7 +202,7 @@ static enum err_code sqlite_load(struct store *store, const char *run, store_cha
     "SELECT id, project, suite, run_key, epoch, created_ms, closed_ms, verdict, digest"            \
     " FROM run LEFT JOIN manifest ON manifest.seq = run.manifest"
 
-/* Each way of asking has the index that it needs; what a text does not narrow, list_matches does.
+/* Each way of asking has the index that it needs; store_query_matches does the rest.
  */
 static const char *list_statement(const struct store_query *query)
 {
@@ -214,29 +214,6 @@ static const char *list_statement(const struct store_query *query)
     if (query->state == STORE_RUNS_OPEN)
         return RUN_COLUMNS " WHERE closed_ms = 0 ORDER BY run.seq DESC";
     return RUN_COLUMNS " ORDER BY run.seq DESC";
-}
-
-static bool list_matches(const struct store_query *query, const struct store_run *run)
-{
-    if (query->id && strcmp(query->id, run->id) != 0)
-        return false;
-    if (query->project && strcmp(query->project, run->project) != 0)
-        return false;
-    if (query->suite && strcmp(query->suite, run->suite) != 0)
-        return false;
-    if (query->run_key && strcmp(query->run_key, run->run_key) != 0)
-        return false;
-    if (query->epoch && query->epoch != run->epoch)
-        return false;
-    switch (query->state) {
-    case STORE_RUNS_ALL:
-        return true;
-    case STORE_RUNS_OPEN:
-        return run->closed_ms == 0;
-    case STORE_RUNS_CLOSED:
-        return run->closed_ms > 0;
-    }
-    UNREACHABLE("enum store_runs");
 }
 
 static enum err_code sqlite_list(struct store *store, const struct store_query *query,
@@ -270,7 +247,7 @@ static enum err_code sqlite_list(struct store *store, const struct store_query *
                 .manifest = sql_text(stmt, 8),
             };
 
-            if (list_matches(query, &run)) {
+            if (store_query_matches(query, &run)) {
                 given++;
                 rc = fn(ctx, &run, err);
             }
