@@ -1,0 +1,76 @@
+/* internal.h - what server.c, conn.c and call.c share: the structs behind http_server.h. */
+#pragma once
+
+#include "guard.h"
+#include "http_server.h"
+
+struct bufferevent;
+struct event;
+struct event_base;
+struct evhttp;
+struct evhttp_request;
+
+struct conn;
+struct listener;
+
+struct http_server {
+    struct event_base *base;
+    const struct clock *clock;
+    struct tls *tls;
+    struct evhttp *evhttp;
+    struct listener *listeners;
+    struct loop_source *sweep;
+    struct conn *conns; /* every open connection */
+    struct guard_limits limits;
+    uint32_t connections_max;
+    bool crowded;  /* the cap is reached: listeners are off */
+    bool stopping; /* for good */
+    http_handler_fn handler;
+    void *ctx;
+    struct http_stats stats;
+};
+
+/* One connection, from accept until OpenSSL frees its session (tls.h's gone). */
+struct conn {
+    struct http_server *server;
+    struct conn *prev, *next;
+    struct bufferevent *bev;
+    struct guard guard;
+    struct event *error_ev; /* runs once evhttp has written an error page of its own */
+    uint64_t request_bytes; /* received since the last answer */
+    bool ours;              /* what is in the output is http_answer's */
+    bool ends;              /* the connection closes after this answer */
+};
+
+struct http_call {
+    struct http_server *server;
+    struct conn *conn;
+    struct evhttp_request *req; /* NULL once the client has gone */
+    enum http_method method;
+    char *path, *query;
+    char *body;
+    size_t body_bytes;
+    bool closes; /* the connection is to close after the answer */
+    http_gone_fn gone_fn;
+    void *gone_ctx;
+};
+
+/* conn.c */
+struct bufferevent *conn_new(struct http_server *server); /* for evhttp, on accept */
+void conn_gone(void *conn);                               /* OpenSSL freed the session */
+void conn_dispatched(struct conn *conn);                  /* the request is whole */
+void conn_hold(struct conn *conn);                        /* and stays unanswered for now */
+void conn_answering(struct conn *conn, bool ends);        /* the answer is about to be written */
+void conn_answered(struct conn *conn, size_t body_bytes); /* and is in the output buffer */
+void conn_sent(struct conn *conn);                        /* and has left */
+void conn_cut(struct conn *conn); /* shuts the socket; evhttp then cleans up */
+
+/* call.c: the handler's side of one request. */
+void call_begin(struct http_server *server, struct evhttp_request *req);
+
+/* server.c: a connection came or went, or a descriptor is missing. */
+void server_count(struct http_server *server);
+
+/* listen.c */
+void listeners_turn(struct listener *listeners, bool on);
+void listeners_free(struct listener *listeners); /* what evhttp does not free */

@@ -1,0 +1,274 @@
+/* makespand: wires the coordinator's layers together and turns what went wrong into an exit code.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "folder.h"
+#include "fs.h"
+#include "greeting.h"
+#include "http/certs.h"
+#include "http/http_server.h"
+#include "http/loop.h"
+#include "mem.h"
+#include "options.h"
+#include "proto.h"
+
+#define CERTS_CHECK_MS  (6u * 3600u * 1000u)
+#define DRAIN_CHECK_MS  20u
+#define DRAIN_MS_MAX    10000u
+#define SPARE_FILES     64u /* descriptors besides those of connections */
+#define HOST_NAME_BYTES 254
+
+struct makespand {
+    const struct clock *clock;
+    const struct options *options;
+    struct certs certs;
+    struct loop *loop;
+    struct http_server *http;
+    struct loop_source *signals[3], *certs_timer, *drain_timer;
+    char address[HTTP_ADDRESS_BYTES]; /* the first one bound */
+    uint64_t drain_since_ms;          /* 0: serving */
+    int lock_fd;
+};
+
+/* ---- certificates ---- */
+
+static enum err_code certs_check(struct makespand *m, struct err *err)
+{
+    struct certs_opts opts = { .folder = m->options->data,
+                               .names = m->options->names.items,
+                               .name_count = m->options->names.count,
+                               .now_ms = clock_wall_ms(m->clock) };
+    struct certs certs = { 0 };
+    enum err_code rc = certs_ready(&opts, &certs, err);
+
+    if (rc)
+        return rc;
+    certs_fini(&m->certs);
+    m->certs = certs;
+    return ERR_NONE;
+}
+
+static void reload(struct makespand *m)
+{
+    struct err err = ERR_INIT;
+
+    if (http_server_reload(m->http, &err))
+        log_error("certificate_reload_failed why=\"%s\"", err.text);
+    else
+        log_info("certificate_loaded pin=%s", m->certs.pin);
+}
+
+static void on_certs_timer(void *ctx)
+{
+    struct makespand *m = ctx;
+    struct err err = ERR_INIT;
+
+    if (certs_check(m, &err))
+        log_error("certificate_check_failed why=\"%s\"", err.text);
+    else if (m->certs.made)
+        reload(m);
+}
+
+static void on_hup(void *ctx)
+{
+    struct makespand *m = ctx;
+    struct err err = ERR_INIT;
+
+    if (certs_check(m, &err))
+        log_error("certificate_check_failed why=\"%s\"", err.text);
+    else
+        reload(m);
+}
+
+/* ---- stopping ---- */
+
+static void on_drain_timer(void *ctx)
+{
+    struct makespand *m = ctx;
+    struct http_stats stats;
+
+    http_server_stats(m->http, &stats);
+    if ((stats.calls == 0 && stats.sending == 0) ||
+        clock_mono_ms(m->clock) - m->drain_since_ms > DRAIN_MS_MAX)
+        loop_stop(m->loop);
+}
+
+static void on_term(void *ctx)
+{
+    struct makespand *m = ctx;
+
+    if (m->drain_since_ms) {
+        log_warn("stopping_at_once");
+        loop_stop(m->loop);
+        return;
+    }
+    log_info("stopping");
+    m->drain_since_ms = clock_mono_ms(m->clock);
+    http_server_stop(m->http);
+    m->drain_timer = loop_every(m->loop, DRAIN_CHECK_MS, on_drain_timer, m);
+}
+
+/* ---- starting ---- */
+
+static void on_request(void *ctx, struct http_call *call)
+{
+    char *body = mem_strdup("{\"status\":\"ok\"}");
+
+    (void)ctx;
+    http_answer(call, 200, "application/json", &body, strlen(body));
+}
+
+/* As many connections as asked for, or as the limit on open files leaves. */
+static uint32_t connections_max(const struct options *options)
+{
+    struct rlimit files = { 0 };
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
+        files.rlim_cur = files.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    if (options->connections_max || getrlimit(RLIMIT_NOFILE, &files))
+        return options->connections_max;
+    if (files.rlim_cur > HTTP_CONNECTIONS_MAX + SPARE_FILES)
+        return HTTP_CONNECTIONS_MAX;
+    return files.rlim_cur > 2 * SPARE_FILES ? (uint32_t)files.rlim_cur - SPARE_FILES : SPARE_FILES;
+}
+
+static enum err_code listen_all(struct makespand *m, struct err *err)
+{
+    static const char *const fallback[] = { OPTIONS_LISTEN_DEFAULT };
+    const struct cfg_list *asked = &m->options->listen;
+    const char *const *items = asked->count ? asked->items : fallback;
+    size_t count = asked->count ? asked->count : ARRAY_LEN(fallback);
+    char address[HTTP_ADDRESS_BYTES];
+    enum err_code rc = ERR_NONE;
+
+    for (size_t i = 0; !rc && i < count; i++) {
+        rc = http_server_listen(m->http, items[i], i ? address : m->address, err);
+        if (!rc)
+            log_info("listening address=%s", i ? address : m->address);
+    }
+    return rc;
+}
+
+static enum err_code network_start(struct makespand *m, struct err *err)
+{
+    struct http_opts opts = { .loop = m->loop,
+                              .clock = m->clock,
+                              .chain_path = m->certs.chain_path,
+                              .key_path = m->certs.key_path,
+                              .connections_max = connections_max(m->options),
+                              .body_bytes_max = PROTO_BODY_BYTES_MAX,
+                              .handler = on_request,
+                              .ctx = m };
+    enum err_code rc = http_server_new(&opts, &m->http, err);
+
+    if (!rc)
+        rc = listen_all(m, err);
+    if (rc)
+        return rc;
+    m->signals[0] = loop_on_signal(m->loop, SIGTERM, on_term, m);
+    m->signals[1] = loop_on_signal(m->loop, SIGINT, on_term, m);
+    m->signals[2] = loop_on_signal(m->loop, SIGHUP, on_hup, m);
+    m->certs_timer = loop_every(m->loop, CERTS_CHECK_MS, on_certs_timer, m);
+    return ERR_NONE;
+}
+
+static enum err_code greet(struct makespand *m, struct err *err)
+{
+    char machine[HOST_NAME_BYTES] = "localhost";
+    struct greeting g = { .address = m->address,
+                          .first_name = m->options->names.count ? m->options->names.items[0] : NULL,
+                          .machine = machine,
+                          .pin = m->certs.pin,
+                          .folder = m->options->data };
+    struct str text = STR_MAX(GREETING_BYTES_MAX);
+    enum err_code rc;
+    int ready_fd = (int)m->options->ready_fd;
+
+    (void)gethostname(machine, sizeof(machine) - 1);
+    rc = greeting_text(&g, &text, err);
+    if (!rc)
+        rc = fs_write_all(STDOUT_FILENO, str_text(&text), text.len, err);
+    if (!rc && m->options->ready_fd != UINT32_MAX) {
+        rc = fs_write_all(ready_fd, str_text(&text), strcspn(str_text(&text), "\n") + 1, err);
+        fd_close(&ready_fd);
+    }
+    str_fini(&text);
+    return rc;
+}
+
+/* The exit code of an error in a stage whose own code is stage. */
+static enum makespand_exit exit_of(enum err_code rc, enum makespand_exit stage)
+{
+    if (rc == ERR_USAGE || rc == ERR_INVALID)
+        return MAKESPAND_USAGE;
+    if (rc == ERR_CONFLICT)
+        return MAKESPAND_IN_USE;
+    return rc == ERR_TLS ? MAKESPAND_CONFIG : stage;
+}
+
+static void makespand_fini(struct makespand *m)
+{
+    for (size_t i = 0; i < ARRAY_LEN(m->signals); i++)
+        loop_source_free(m->signals[i]);
+    loop_source_free(m->certs_timer);
+    loop_source_free(m->drain_timer);
+    http_server_free(m->http);
+    loop_free(m->loop);
+    certs_fini(&m->certs);
+    fd_close(&m->lock_fd);
+}
+
+static enum makespand_exit serve(const struct options *options, struct err *err)
+{
+    struct makespand m = { .clock = clock_system(), .options = options, .lock_fd = -1 };
+    enum makespand_exit stage = MAKESPAND_CREATE;
+    enum err_code rc = folder_open(options->data, &m.lock_fd, err);
+
+    if (!rc)
+        rc = certs_check(&m, err);
+    if (rc)
+        goto out;
+    stage = MAKESPAND_INTERNAL;
+    rc = loop_new(&m.loop, err);
+    if (!rc)
+        rc = network_start(&m, err);
+    if (!rc)
+        rc = greet(&m, err);
+    if (!rc)
+        loop_run(m.loop);
+out:
+    makespand_fini(&m);
+    return rc ? exit_of(rc, stage) : MAKESPAND_OK;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = { 0 };
+    struct err err = ERR_INIT;
+    char *help = NULL;
+    enum makespand_exit status = MAKESPAND_USAGE;
+
+    if (options_read(argc, argv, &options, &help, &err) == ERR_NONE) {
+        if (help) {
+            status = fs_write_all(STDOUT_FILENO, help, strlen(help), &err) ? MAKESPAND_CREATE
+                                                                           : MAKESPAND_OK;
+        } else {
+            log_setup(options.log_level, options.log_form);
+            status = serve(&options, &err);
+        }
+    }
+    if (status)
+        (void)fprintf(stderr, "makespand: %s\n", err.text);
+    free(help);
+    options_fini(&options);
+    return (int)status;
+}

@@ -1,0 +1,245 @@
+#include "options.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs.h"
+#include "mem.h"
+
+#define YEAR_MS (366ull * 86400u * 1000u)
+
+static const char serve_usage[] =
+    "makespand [serve] [options]\n"
+    "makespand token create [--project P] [--role agent|read|admin] [options]\n"
+    "makespand token list\n"
+    "makespand token revoke HASH";
+static const char serve_about[] =
+    "The coordinator of Makespan. Without any option it makes a data folder, a certificate and a "
+    "first token, serves on every address, and prints the lines to paste into CI.";
+static const char serve_tail[] =
+    "Signals:\n"
+    "  TERM, INT  accept nothing more, answer who waits, write everything down, end;\n"
+    "             a second one ends at once\n"
+    "  HUP        read the certificate again (open connections keep theirs)\n"
+    "\n"
+    "Exit codes:\n"
+    "  0   ended as asked\n"
+    "  64  the command line or the environment makes no sense\n"
+    "  69  the port or the data folder is in use by another program\n"
+    "  70  a bug in makespand\n"
+    "  73  the data folder or a file in it cannot be made\n"
+    "  74  the store cannot be read or written\n"
+    "  78  the certificate or its key cannot be used\n";
+static const char token_about[] =
+    "Makes, lists and revokes the tokens that agents and people show. A token is shown once, when "
+    "it is made; the data folder keeps only its hash. Works while makespand serves.";
+
+struct texts { /* read as text, then turned into what they mean */
+    const char *data, *log_format, *log_level;
+};
+
+static size_t common_rows(struct options *o, struct texts *t, struct cfg_option *rows)
+{
+    const struct cfg_option common[] = {
+        { "data", 0, "MAKESPAND_DATA", "DIR",
+          "Folder of certificates, keys and store. Default: $XDG_DATA_HOME/makespan/coordinator, "
+          "or ~/.local/share/makespan/coordinator.",
+          CFG_TEXT, &t->data, 0, 0 },
+        { "store", 0, "MAKESPAND_STORE", "URL",
+          "sqlite:PATH. Default: makespan.db in the data folder.", CFG_TEXT, &o->store, 0, 0 },
+        { "log-format", 0, "MAKESPAND_LOG_FORMAT", "text|json", "How events are written.", CFG_TEXT,
+          &t->log_format, 0, 0 },
+        { "log-level", 0, "MAKESPAND_LOG_LEVEL", "LEVEL",
+          "debug, info, warn or error. Default: info.", CFG_TEXT, &t->log_level, 0, 0 },
+    };
+
+    memcpy(rows, common, sizeof(common));
+    return ARRAY_LEN(common);
+}
+
+static size_t serve_rows(struct options *o, struct cfg_option *rows)
+{
+    const struct cfg_option serve[] = {
+        { "listen", 0, "MAKESPAND_LISTEN", "ADDR",
+          "HOST:PORT, [IPV6]:PORT or :PORT; may be given again. Port 0 takes a free one and prints "
+          "it. Default: [::]:8443, which is every address, IPv4 too.",
+          CFG_LIST, &o->listen, 0, 0 },
+        { "name", 0, "MAKESPAND_NAME", "HOST",
+          "Host name or address for the certificate, besides localhost and this machine's name; "
+          "may be given again. The first one stands in the lines for CI.",
+          CFG_LIST, &o->names, 0, 0 },
+        { "agent-dir", 0, "MAKESPAND_AGENT_DIR", "DIR",
+          "Folder of the agent's program that GET /agent/linux-x86_64 hands out. Default: beside "
+          "makespand.",
+          CFG_TEXT, &o->agent_dir, 0, 0 },
+        { "max-connections", 0, "MAKESPAND_MAX_CONNECTIONS", "N",
+          "Further clients wait. Default: 10000, or what the limit on open files leaves.", CFG_U32,
+          &o->connections_max, 1, 1000000 },
+        { "ready-fd", 0, "MAKESPAND_READY_FD", "N",
+          "Descriptor to write the line \"makespand: listening on URL\" to, and to close, once "
+          "requests are served.",
+          CFG_U32, &o->ready_fd, 0, 1000000 },
+    };
+
+    memcpy(rows, serve, sizeof(serve));
+    return ARRAY_LEN(serve);
+}
+
+static size_t token_rows(struct options *o, struct cfg_option *rows)
+{
+    const struct cfg_option token[] = {
+        { "project", 0, NULL, "P", "Only project of the token. Default: every project.", CFG_TEXT,
+          &o->project, 0, 0 },
+        { "role", 0, NULL, "ROLE",
+          "agent (joins and reads), read, or admin (everything). Default: agent.", CFG_TEXT,
+          &o->role, 0, 0 },
+        { "label", 0, NULL, "TEXT", "What the list calls it.", CFG_TEXT, &o->label, 0, 0 },
+        { "expires", 0, NULL, "TIME", "30s, 5m, 12h. Default: never.", CFG_DURATION, &o->expires_ms,
+          0, YEAR_MS },
+    };
+
+    memcpy(rows, token, sizeof(token));
+    return ARRAY_LEN(token);
+}
+
+static enum err_code log_form_of(const char *text, enum log_form *out, struct err *err)
+{
+    if (!text || strcmp(text, "text") == 0)
+        *out = LOG_TEXT;
+    else if (strcmp(text, "json") == 0)
+        *out = LOG_JSON;
+    else
+        return err_set(err, ERR_USAGE, "--log-format %s: it is text or json", text);
+    return ERR_NONE;
+}
+
+static enum err_code log_level_of(const char *text, enum log_level *out, struct err *err)
+{
+    static const char *const names[] = { "debug", "info", "warn", "error" };
+
+    for (size_t i = 0; text && i < ARRAY_LEN(names); i++)
+        if (strcmp(text, names[i]) == 0) {
+            *out = (enum log_level)i;
+            return ERR_NONE;
+        }
+    return text ? err_set(err, ERR_USAGE, "--log-level %s: it is debug, info, warn or error", text)
+                : ERR_NONE;
+}
+
+static enum err_code data_of(const char *text, char **out, struct err *err)
+{
+    struct str path = STR_MAX(PATH_BYTES_MAX);
+    char *base = NULL;
+    enum err_code rc = ERR_NONE;
+
+    if (text) {
+        *out = mem_strdup(text);
+        return ERR_NONE;
+    }
+    rc = fs_xdg("XDG_DATA_HOME", ".local/share", &base, err);
+    if (!rc)
+        rc = str_addf(&path, err, "%s/coordinator", base);
+    if (!rc)
+        *out = str_take(&path);
+    else
+        rc = err_set(err, ERR_USAGE, "no data folder: give --data DIR, or set HOME");
+    str_fini(&path);
+    free(base);
+    return rc;
+}
+
+static enum makespand_command verb_of(const char *word) /* COMMAND_SERVE: no verb of token */
+{
+    static const char *const verbs[] = { "create", "list", "revoke" };
+
+    for (size_t i = 0; i < ARRAY_LEN(verbs); i++)
+        if (strcmp(word, verbs[i]) == 0)
+            return (enum makespand_command)(COMMAND_TOKEN_CREATE + i);
+    return COMMAND_SERVE;
+}
+
+/* The command's words: none or "serve", or "token" and what to do with it. */
+static enum err_code command_of(const struct cfg_list *words, struct options *o, struct err *err)
+{
+    size_t want = 2;
+
+    if (words->count == 0 || strcmp(words->items[0], "serve") == 0) {
+        if (words->count > 1)
+            return err_set(err, ERR_USAGE, "'%s': serve takes no such word", words->items[1]);
+        o->command = COMMAND_SERVE;
+        return ERR_NONE;
+    }
+    if (strcmp(words->items[0], "token") != 0)
+        return err_set(err, ERR_USAGE, "no command '%s': it is serve or token", words->items[0]);
+    o->command = words->count > 1 ? verb_of(words->items[1]) : COMMAND_SERVE;
+    if (o->command == COMMAND_SERVE)
+        return err_set(err, ERR_USAGE, "token needs one of create, list, revoke");
+    if (o->command == COMMAND_TOKEN_REVOKE) {
+        want = 3;
+        o->revoke = words->count > 2 ? words->items[2] : NULL;
+    }
+    if (words->count != want)
+        return err_set(err, ERR_USAGE, "token %s takes %s", words->items[1],
+                       want == 3 ? "the hash that token list shows" : "no further word");
+    return ERR_NONE;
+}
+
+/* Which options there are follows from the command, so that is looked for first. */
+static bool is_token(int argc, char *const *argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "token") == 0 && (i == 1 || i + 1 == argc || verb_of(argv[i + 1])))
+            return true;
+    return false;
+}
+
+enum err_code options_read(int argc, char *const *argv, struct options *out, char **out_help,
+                           struct err *err)
+{
+    struct options o = { .ready_fd = UINT32_MAX, .log_level = LOG_INFO };
+    struct texts texts = { 0 };
+    struct cfg_list words = { 0 };
+    struct cfg_option rows[16];
+    struct cfg_command command = { .usage = serve_usage, .options = rows, .words = &words };
+    bool token = is_token(argc, argv);
+    bool help = false;
+    int rest = 0;
+    enum err_code rc;
+
+    command.about = token ? token_about : serve_about;
+    command.tail = token ? NULL : serve_tail;
+    command.option_count = token ? token_rows(&o, rows) : serve_rows(&o, rows);
+    command.option_count += common_rows(&o, &texts, rows + command.option_count);
+    INVARIANT(command.option_count <= ARRAY_LEN(rows));
+    rc = cfg_parse(&command, argc, argv, &rest, &help, err);
+    if (!rc && help) {
+        *out_help = cfg_help(&command);
+        goto out;
+    }
+    if (!rc && rest < argc)
+        rc = err_set(err, ERR_USAGE, "'%s': no such word here", argv[rest]);
+    if (!rc)
+        rc = command_of(&words, &o, err);
+    if (!rc)
+        rc = log_form_of(texts.log_format, &o.log_form, err);
+    if (!rc)
+        rc = log_level_of(texts.log_level, &o.log_level, err);
+    if (!rc)
+        rc = data_of(texts.data, &o.data, err);
+    if (!rc) {
+        *out = o;
+        o = (struct options){ 0 };
+    }
+out:
+    options_fini(&o);
+    free(words.items);
+    return rc;
+}
+
+void options_fini(struct options *options)
+{
+    free(options->data);
+    free(options->listen.items);
+    free(options->names.items);
+    *options = (struct options){ 0 };
+}
