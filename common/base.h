@@ -11,6 +11,9 @@
 #define NORETURN          __attribute__((noreturn))
 #define ARRAY_LEN(a)      (sizeof(a) / sizeof((a)[0]))
 
+/* For products of two 64-bit numbers that are divided again. */
+__extension__ typedef unsigned __int128 wide_uint;
+
 /* A statement about our own code, checked in release builds too. Input is never checked with it. */
 #define INVARIANT(cond)                                                                            \
     do {                                                                                           \

@@ -23,7 +23,8 @@
 #define POOL_TAKERS_MAX 4096u
 #define POOL_NONE       UINT32_MAX
 
-/* What shares a price that a worker pays once: module (file), class, and so on; a tree. */
+/* What shares a price that a worker pays once: a file, its classes, theirs; a tree. What is wider
+ * than a file (package, session) is not listed: it is paid nearly everywhere. */
 struct pool_scope {
     uint32_t parent;   /* index of the wider scope, POOL_NONE at the top */
     uint64_t setup_us; /* predicted set-up and teardown time that a worker pays on entering it */
@@ -35,12 +36,16 @@ struct pool_test {
     uint32_t group;   /* tests of one group run on one worker in order, POOL_NONE for none */
     uint32_t mutex;   /* tests of one mutex never overlap in the run, POOL_NONE for none */
     uint32_t threads; /* CPUs it needs at once, 1 unless asked */
-    uint32_t flags;   /* POOL_SERIAL | POOL_NO_SPECULATE */
+    uint32_t flags;   /* POOL_SERIAL | POOL_NO_SPECULATE | POOL_GUESS */
 };
 
 #define POOL_SERIAL       1u /* needs its machine alone */
 #define POOL_NO_SPECULATE 2u
+#define POOL_GUESS        4u /* no history: cost_us is a guess, so its file's order says more */
 
+/* SCOPE, FILE and GROUP keep a scope, a file, a group on one worker from its first test on; AUTO
+ * keeps groups so, and scopes together only where that is cheaper; LOAD and STEAL keep nothing
+ * together. EACH (every taker runs everything) is AUTO here: its caller has a pool per taker. */
 enum pool_policy { POOL_AUTO, POOL_LOAD, POOL_SCOPE, POOL_FILE, POOL_GROUP, POOL_STEAL, POOL_EACH };
 
 struct pool_input {
@@ -50,6 +55,8 @@ struct pool_input {
     uint32_t scope_count;
     enum pool_policy policy;
     bool start_absent; /* tests become free by pool_put_back (an agent's pool: as shards arrive) */
+    bool one_machine;  /* takers are workers of one machine: serial and threads are kept here */
+    uint32_t cpus;     /* of that machine, for threads; 0: as many as its workers */
 };
 
 struct pool;
@@ -65,13 +72,16 @@ void pool_join(struct pool *pool, uint32_t taker, uint32_t workers, uint32_t spe
 void pool_leave(struct pool *pool, uint32_t taker);
 
 /* What an idle (or nearly idle) taker should get now: up to max indices into out, in running order;
- * 0 when nothing free is eligible for it. backlog_us is the predicted work it still has by its own
- * account; holding a backlog above its fair share makes the answer 0. */
+ * 0 when nothing free is eligible for it. An agent asks while it still has about two lead_us of
+ * work, so that it is never idle for the time of a request; one that has plenty, or its fair share,
+ * gets 0. With a free worker and eligible work the answer is never 0. */
 struct pool_ask {
     uint32_t taker;
-    uint32_t free_workers;
-    uint64_t backlog_us;
+    uint32_t free_workers; /* workers without a test */
+    uint64_t backlog_us;   /* predicted work it still has by its own account, summed over workers */
+    uint64_t lead_us;      /* from asking to having the answer; 0: POOL_LEAD_US, in a machine 0 */
 };
+#define POOL_LEAD_US 20000u
 uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32_t *out,
                      uint32_t max);
 
@@ -86,7 +96,8 @@ void pool_take(struct pool *pool, uint32_t taker, uint32_t test); /* free -> hel
 void pool_start(struct pool *pool, uint32_t test);                /* held -> started */
 void pool_finish(struct pool *pool, uint32_t test);               /* any but done -> done */
 void pool_put_back(struct pool *pool, uint32_t test); /* absent, held, started, done -> free */
-void pool_recost(struct pool *pool, uint32_t test, uint64_t cost_us); /* a better prediction */
+void pool_recost(struct pool *pool, uint32_t test, uint64_t cost_us);    /* a better prediction */
+void pool_rescope(struct pool *pool, uint32_t scope, uint64_t setup_us); /* of its set-up */
 
 /* What is where: for status, tests and the decision to let an idle taker go. */
 uint32_t pool_free_count(const struct pool *pool);

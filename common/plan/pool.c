@@ -1,0 +1,343 @@
+#include "plan/pool.h"
+
+#include <stdlib.h>
+
+#include "mem.h"
+#include "plan/pool_inner.h"
+
+static void index_scopes(struct pool *pool, const struct pool_input *in)
+{
+    pool->scopes = mem_new(in->scope_count, sizeof(*pool->scopes));
+    for (uint32_t s = 0; s < in->scope_count; s++) {
+        uint32_t parent = in->scopes[s].parent;
+
+        INVARIANT(parent == POOL_NONE || parent < s);
+        pool->scopes[s] = (struct pool_place){
+            .setup_us = in->scopes[s].setup_us,
+            .parent = parent,
+            .root = parent == POOL_NONE ? s : pool->scopes[parent].root,
+        };
+    }
+}
+
+static void charge_scopes(struct pool *pool, uint32_t scope, uint64_t add_us, uint64_t drop_us)
+{
+    for (; scope != POOL_NONE; scope = pool->scopes[scope].parent)
+        pool->scopes[scope].work_us += add_us - drop_us;
+}
+
+static uint64_t bounded_cost(uint64_t cost_us)
+{
+    return cost_us < POOL_COST_US_MAX ? cost_us : POOL_COST_US_MAX;
+}
+
+static void index_tests(struct pool *pool, const struct pool_input *in)
+{
+    pool->tests = mem_new(in->test_count, sizeof(*pool->tests));
+    for (uint32_t i = 0; i < in->test_count; i++) {
+        const struct pool_test *t = &in->tests[i];
+
+        INVARIANT(t->scope == POOL_NONE || t->scope < in->scope_count);
+        INVARIANT(t->group == POOL_NONE || t->group < in->test_count);
+        INVARIANT(t->mutex == POOL_NONE || t->mutex < in->test_count);
+        pool->tests[i] = (struct node){
+            .cost_us = bounded_cost(t->cost_us),
+            .scope = t->scope,
+            .group = t->group,
+            .mutex = t->mutex,
+            .lot = POOL_NONE,
+            .prev = POOL_NONE,
+            .next = POOL_NONE,
+            .taker = POOL_NONE,
+            .threads = (uint16_t)(t->threads < 1            ? 1
+                                  : t->threads > UINT16_MAX ? UINT16_MAX
+                                                            : t->threads),
+            .state = TEST_ABSENT,
+            .flags = (uint8_t)t->flags,
+        };
+        charge_scopes(pool, t->scope, pool->tests[i].cost_us, 0);
+        if (t->group != POOL_NONE && t->group >= pool->group_count)
+            pool->group_count = t->group + 1;
+        if (t->mutex != POOL_NONE && t->mutex >= pool->mutex_count)
+            pool->mutex_count = t->mutex + 1;
+    }
+}
+
+static void index_lots(struct pool *pool)
+{
+    pool->lot_count =
+        pool->test_count + 2 * pool->scope_count + pool->group_count + pool->mutex_count;
+    pool->lots = mem_new(pool->lot_count, sizeof(*pool->lots));
+    for (uint32_t i = 0; i < pool->lot_count; i++)
+        pool->lots[i] = (struct lot){
+            .head = POOL_NONE, .tail = POOL_NONE, .owner = POOL_NONE, .queue = QUEUE_OUT
+        };
+    for (uint32_t q = 0; q < QUEUE_COUNT; q++)
+        for (uint32_t b = 0; b < POOL_BUCKETS; b++)
+            pool->queues[q].head[b] = pool->queues[q].tail[b] = POOL_NONE;
+    pool->mutexes = mem_new(pool->mutex_count, sizeof(*pool->mutexes));
+    for (uint32_t m = 0; m < pool->mutex_count; m++)
+        pool->mutexes[m].taker = POOL_NONE;
+}
+
+static void set_free(struct pool *pool, uint32_t test)
+{
+    pool->tests[test].state = TEST_FREE;
+    pool->free_count++;
+    pool->free_us += pool->tests[test].cost_us;
+    lot_insert(pool, test);
+}
+
+struct pool *pool_new(const struct pool_input *in)
+{
+    struct pool *pool = mem_new(1, sizeof(*pool));
+
+    pool->policy = in->policy;
+    pool->one_machine = in->one_machine;
+    pool->cpus = in->cpus;
+    pool->test_count = in->test_count;
+    pool->scope_count = in->scope_count;
+    pool->serial_taker = POOL_NONE;
+    pool->takers = mem_new(POOL_TAKERS_MAX, sizeof(*pool->takers));
+    index_scopes(pool, in);
+    index_tests(pool, in);
+    index_lots(pool);
+    for (uint32_t i = 0; i < in->test_count && !in->start_absent; i++)
+        set_free(pool, i);
+    return pool;
+}
+
+void pool_free(struct pool *pool)
+{
+    if (!pool)
+        return;
+    free(pool->tests);
+    free(pool->lots);
+    free(pool->scopes);
+    free(pool->mutexes);
+    free(pool->takers);
+    free(pool);
+}
+
+void pool_join(struct pool *pool, uint32_t taker, uint32_t workers, uint32_t speed_ppm)
+{
+    struct pool_taker *k;
+
+    INVARIANT(taker < POOL_TAKERS_MAX && !pool->takers[taker].seen && workers > 0);
+    k = &pool->takers[taker];
+    *k = (struct pool_taker){
+        .held_head = POOL_NONE,
+        .held_tail = POOL_NONE,
+        .owned = POOL_NONE,
+        .last = POOL_NONE,
+        .workers = workers,
+        .speed_milli = speed_ppm < 1000 ? 1 : speed_ppm / 1000,
+        .seen = true,
+    };
+    pool->workers += workers;
+    pool->capacity_milli += (uint64_t)workers * k->speed_milli;
+    if (taker >= pool->taker_count)
+        pool->taker_count = taker + 1;
+}
+
+void pool_leave(struct pool *pool, uint32_t taker)
+{
+    struct pool_taker *k;
+
+    INVARIANT(taker_is_in(pool, taker));
+    k = &pool->takers[taker];
+    pool->workers -= k->workers;
+    pool->capacity_milli -= (uint64_t)k->workers * k->speed_milli;
+    while (k->owned != POOL_NONE)
+        lot_disown(pool, k->owned);
+    if (k->last != POOL_NONE && pool->lots[k->last].owner == taker)
+        lot_disown(pool, k->last);
+    k->workers = 0;
+}
+
+/* A test comes into a taker's hands, or leaves them: what is counted of both. */
+static void count_in(struct pool *pool, struct pool_taker *k, uint32_t taker, const struct node *t)
+{
+    if (k->held_count + k->running == 0)
+        pool->busy_takers++;
+    k->held_us += t->cost_us;
+    pool->held_us += t->cost_us;
+    pool->extra_threads += t->threads - 1u;
+    if (t->flags & POOL_SERIAL) {
+        pool->serial_taker = taker;
+        pool->serial_count++;
+    }
+    if (t->mutex != POOL_NONE) {
+        pool->mutexes[t->mutex].taker = taker;
+        pool->mutexes[t->mutex].in_hand++;
+    }
+}
+
+static void count_out(struct pool *pool, struct pool_taker *k, const struct node *t)
+{
+    if (k->held_count + k->running == 0)
+        pool->busy_takers--;
+    k->held_us -= t->cost_us;
+    pool->held_us -= t->cost_us;
+    pool->extra_threads -= t->threads - 1u;
+    if (t->flags & POOL_SERIAL && --pool->serial_count == 0)
+        pool->serial_taker = POOL_NONE;
+    if (t->mutex != POOL_NONE && --pool->mutexes[t->mutex].in_hand == 0)
+        pool->mutexes[t->mutex].taker = POOL_NONE;
+}
+
+static void unlink_held(struct pool *pool, struct pool_taker *k, const struct node *t)
+{
+    if (t->prev == POOL_NONE)
+        k->held_head = t->next;
+    else
+        pool->tests[t->prev].next = t->next;
+    if (t->next == POOL_NONE)
+        k->held_tail = t->prev;
+    else
+        pool->tests[t->next].prev = t->prev;
+    k->held_count--;
+}
+
+/* Takes a test out of the place that it has by its state. */
+static void detach(struct pool *pool, uint32_t test)
+{
+    struct node *t = &pool->tests[test];
+    struct pool_taker *k = t->taker == POOL_NONE ? NULL : &pool->takers[t->taker];
+
+    switch ((enum test_state)t->state) {
+    case TEST_FREE:
+        pool->free_count--;
+        pool->free_us -= t->cost_us;
+        lot_remove(pool, test);
+        return;
+    case TEST_HELD:
+        unlink_held(pool, k, t);
+        count_out(pool, k, t);
+        return;
+    case TEST_STARTED:
+        k->running--;
+        count_out(pool, k, t);
+        return;
+    case TEST_ABSENT:
+    case TEST_DONE:
+        return;
+    }
+    UNREACHABLE("test state");
+}
+
+void pool_take(struct pool *pool, uint32_t taker, uint32_t test)
+{
+    struct node *t;
+    struct pool_taker *k;
+
+    INVARIANT(test < pool->test_count && taker_is_in(pool, taker));
+    t = &pool->tests[test];
+    k = &pool->takers[taker];
+    INVARIANT(t->state == TEST_FREE);
+    lot_claim(pool, test, taker);
+    detach(pool, test);
+    count_in(pool, k, taker, t);
+    t->state = TEST_HELD;
+    t->taker = taker;
+    t->prev = k->held_tail;
+    t->next = POOL_NONE;
+    if (k->held_tail == POOL_NONE)
+        k->held_head = test;
+    else
+        pool->tests[k->held_tail].next = test;
+    k->held_tail = test;
+    k->held_count++;
+}
+
+void pool_start(struct pool *pool, uint32_t test)
+{
+    struct node *t;
+
+    INVARIANT(test < pool->test_count && pool->tests[test].state == TEST_HELD);
+    t = &pool->tests[test];
+    unlink_held(pool, &pool->takers[t->taker], t);
+    pool->takers[t->taker].running++;
+    t->state = TEST_STARTED;
+    lot_begin(pool, test);
+}
+
+void pool_finish(struct pool *pool, uint32_t test)
+{
+    INVARIANT(test < pool->test_count && pool->tests[test].state != TEST_DONE);
+    if (pool->tests[test].state == TEST_HELD)
+        lot_begin(pool, test);
+    detach(pool, test);
+    pool->tests[test].state = TEST_DONE;
+}
+
+void pool_put_back(struct pool *pool, uint32_t test)
+{
+    INVARIANT(test < pool->test_count && pool->tests[test].state != TEST_FREE);
+    detach(pool, test);
+    lot_unclaim(pool, test);
+    pool->tests[test].taker = POOL_NONE;
+    set_free(pool, test);
+}
+
+void pool_recost(struct pool *pool, uint32_t test, uint64_t cost_us)
+{
+    struct node *t;
+    uint64_t old_us;
+    bool is_free;
+
+    INVARIANT(test < pool->test_count);
+    t = &pool->tests[test];
+    old_us = t->cost_us;
+    cost_us = bounded_cost(cost_us);
+    if (cost_us == old_us)
+        return;
+    is_free = t->state == TEST_FREE;
+    if (is_free)
+        detach(pool, test);
+    charge_scopes(pool, t->scope, cost_us, old_us);
+    t->cost_us = cost_us;
+    if (is_free) {
+        set_free(pool, test);
+    } else if (t->state == TEST_HELD || t->state == TEST_STARTED) {
+        pool->takers[t->taker].held_us += cost_us - old_us;
+        pool->held_us += cost_us - old_us;
+    }
+}
+
+void pool_rescope(struct pool *pool, uint32_t scope, uint64_t setup_us)
+{
+    INVARIANT(scope < pool->scope_count);
+    pool->scopes[scope].setup_us = bounded_cost(setup_us);
+}
+
+uint32_t pool_free_count(const struct pool *pool)
+{
+    return pool->free_count;
+}
+
+uint64_t pool_free_us(const struct pool *pool)
+{
+    return pool->free_us;
+}
+
+uint32_t pool_held_count(const struct pool *pool, uint32_t taker)
+{
+    INVARIANT(taker < POOL_TAKERS_MAX);
+    return pool->takers[taker].held_count;
+}
+
+uint64_t pool_held_us(const struct pool *pool, uint32_t taker)
+{
+    INVARIANT(taker < POOL_TAKERS_MAX);
+    return pool->takers[taker].held_us;
+}
+
+uint32_t pool_holder(const struct pool *pool, uint32_t test)
+{
+    const struct node *t;
+
+    INVARIANT(test < pool->test_count);
+    t = &pool->tests[test];
+    return t->state == TEST_HELD || t->state == TEST_STARTED ? t->taker : POOL_NONE;
+}
