@@ -1,0 +1,5 @@
+import there_is_no_such_module  # noqa: F401
+
+
+def test_never_seen():
+    pass

@@ -1,0 +1,56 @@
+"""Real suites from Debian packages: the same ids and outcomes as plain pytest, run serially.
+
+networkx, the largest, is compared by test_demo.py with the run that script/demo makes."""
+
+import importlib.util
+import unittest
+
+import harness
+
+
+class CompareTest(harness.TestCase):
+    """By plain pytest, by one agent alone, and by two agents that share the run."""
+
+    def compare(self, *words, needs):
+        for module in needs:
+            self.assertIsNotNone(importlib.util.find_spec(module), f"script/bootstrap installs {module}")
+        serial_xml = self.folder / "serial.xml"
+        serial, output = self.serial("-q", *words, f"--junit-xml={serial_xml}")
+        self.assertIn(serial, (0, 1), output)
+        total = len(harness.ElementTree.parse(serial_xml).findall(".//testcase"))
+        with self.subTest(by="one agent alone"):
+            alone = self.agent(self.pytest("-q", *words), options=["--junit", self.folder / "alone.xml"])
+            self.assertEqual(alone.wait(300), serial, alone.output[-3000:])
+            self.assert_same_junit(serial_xml, self.folder / "alone.xml")
+        with self.subTest(by="two agents"):
+            coordinator = self.coordinator()
+            agents = [self.agent(self.pytest("-q", *words), coordinator, index=index, total=2)
+                      for index in range(2)]
+            statuses = [agent.wait(300) for agent in agents]
+            status, verdict = self.verdict(coordinator)
+            self.assertEqual(status, serial, verdict)
+            self.assertIn(serial, statuses)
+            self.assertTrue(verdict["complete"], verdict)
+            self.assertLessEqual(verdict["total"], total)
+            self.assert_same_junit(serial_xml, self.merged(coordinator))
+
+    def test_unittest_classes_and_parameters(self):
+        """traitlets: TestCase classes, subclasses that inherit tests, parametrised functions."""
+        self.compare("--pyargs", "traitlets", needs=["traitlets"])
+
+    def test_doctests(self):
+        """toolz and more_itertools: doctest items beside test functions, some skipped."""
+        self.compare("--doctest-modules", "--pyargs", "toolz", "more_itertools", needs=["toolz", "more_itertools"])
+
+    def test_skips_and_expected_failures(self):
+        """pyfakefs: 2,000 unittest methods, hundreds skipped, expected failures, some that pass."""
+        self.compare("--pyargs", "pyfakefs", needs=["pyfakefs"])
+
+    def test_wide_fixtures_and_errors(self):
+        """pint: class and session fixtures, parameters by the hundred, set-ups that fail."""
+        self.compare("--pyargs", "pint", "-k", "quantity or measurement or matplotlib or umath or converter",
+                     needs=["pint"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,222 @@
+"""What goes wrong outside of the tests: one clear sentence each, the documented exit code, and
+nothing lost."""
+
+import gzip
+import os
+import signal
+import subprocess
+import unittest
+
+import harness
+
+TESTS = 20
+
+
+class AgentErrorTest(harness.TestCase):
+    """What an agent says and exits with."""
+
+    def setUp(self):
+        super().setUp()
+        self.plain = self.suite({"test_plain.py": "def test_plain(): pass\n"}, "plain")
+
+    def assert_sentence(self, process, pattern):
+        """Exactly one line of our own says it; no trace, no second opinion."""
+        lines = [line for line in process.lines if line.startswith("makespan:")]
+        fits = [line for line in lines if harness.re.search(pattern, line)]
+        self.assertEqual(len(fits), 1, process.output)
+        self.assertNotIn("Traceback", process.output)
+
+    def test_wrong_token(self):
+        coordinator = self.coordinator()
+        agent = self.agent(self.pytest(self.plain), coordinator, MAKESPAN_TOKEN="mspt_wrong")
+        self.assertEqual(agent.wait(), harness.REFUSED, agent.output)
+        self.assert_sentence(agent, r"token")
+
+    def test_wrong_certificate_pin(self):
+        coordinator = self.coordinator()
+        agent = self.agent(self.pytest(self.plain), coordinator, MAKESPAN_CA="sha256//" + "A" * 43 + "=",
+                           options=["--patience", "2s"])
+        self.assertEqual(agent.wait(), harness.UNREACHABLE, agent.output)
+        self.assert_sentence(agent, r"pin|certificate")
+
+    def test_nobody_listens(self):
+        coordinator = self.coordinator()
+        coordinator.kill9()
+        agent = self.agent(self.pytest(self.plain), coordinator, options=["--patience", "2s"])
+        self.assertEqual(agent.wait(), harness.UNREACHABLE, agent.output)
+        self.assert_sentence(agent, str(coordinator.port))
+
+    def test_no_such_command(self):
+        agent = self.agent(["no-such-pytest", "tests"])
+        self.assertEqual(agent.wait(), harness.RUNNER, agent.output)
+        self.assert_sentence(agent, "no-such-pytest")
+
+    def test_interpreter_without_pytest(self):
+        agent = self.agent([harness.PYTHON, "-S", "-m", "pytest", self.plain])
+        self.assertEqual(agent.wait(), harness.HANDSHAKE, agent.output)
+        self.assert_sentence(agent, "pytest")
+
+    def test_command_that_ends_without_the_handshake(self):
+        agent = self.agent(["sh", "-c", "exit 0"])
+        self.assertEqual(agent.wait(), harness.HANDSHAKE, agent.output)
+        self.assert_sentence(agent, "without")
+
+    def test_no_command(self):
+        agent = self.makespan(["run"])
+        self.assertEqual(agent.wait(), harness.USAGE, agent.output)
+        self.assert_sentence(agent, "makespan run -- pytest")
+
+    def test_report_that_cannot_be_written(self):
+        target = self.folder / "no" / "such" / "folder" / "out.xml"
+        agent = self.agent(self.pytest(self.plain), options=["--junit", target])
+        self.assertEqual(agent.wait(), harness.OUTPUT, agent.output)
+        self.assert_sentence(agent, "out.xml")
+
+    def test_collection_error_is_red_for_the_run_too(self):
+        broken = self.suite({"test_broken.py": "import no_such_module_at_all\n",
+                             "test_fine.py": "def test_fine(): pass\n"}, "broken")
+        coordinator = self.coordinator()
+        agent = self.agent(self.pytest(broken), coordinator, index=0, total=1)
+        self.assertEqual(agent.wait(), 2, agent.output)
+        status, verdict = self.verdict(coordinator)
+        self.assertNotEqual(status, 0, verdict)
+        self.assertNotEqual(verdict["verdict"], "green")
+
+
+class RunErrorTest(harness.TestCase):
+    """What happens between agents of one run."""
+
+    def setUp(self):
+        super().setUp()
+        self.gate_ = self.gate()
+        self.suite_ = self.gated_suite(self.gate_, TESTS)
+        self.coordinator_ = self.coordinator()
+        self.command = self.pytest("-q", self.suite_)
+
+    def finish(self, agent):
+        """The first agent's run is unharmed by what the other did."""
+        self.gate_.open("go")
+        self.assertEqual(agent.wait(), 0, agent.output)
+        self.assert_green_and_complete(self.coordinator_, TESTS)
+
+    def test_second_agent_in_a_live_slot(self):
+        first = self.agent(self.command, self.coordinator_, index=0, total=1)
+        self.gate_.reached("go")
+        second = self.agent(self.command, self.coordinator_, index=0, total=1)
+        self.assertEqual(second.wait(), harness.REFUSED, second.output)
+        self.assertRegex(second.output, "MAKESPAN_SUITE|slot")
+        self.finish(first)
+
+    def test_two_suites_under_one_run_key(self):
+        first = self.agent(self.command, self.coordinator_, index=0, total=2)
+        self.gate_.reached("go")
+        other = self.pytest("-q", "-k", "nothing", self.suite_)
+        second = self.agent(other, self.coordinator_, index=1, total=2)
+        self.assertEqual(second.wait(), harness.REFUSED, second.output)
+        self.assertIn("MAKESPAN_SUITE", second.output)
+        self.finish(first)
+
+    def test_agent_that_was_silent_for_too_long(self):
+        """Stopped past its session: its tests go to the other, and it says what happened."""
+        slow = self.agent(self.command, self.coordinator_, index=0, total=2)
+        self.gate_.reached("go", 2)
+        slow.signal(signal.SIGSTOP)
+        other = self.agent(self.command, self.coordinator_, index=1, total=2)
+        self.gate_.reached("go", 4)
+        self.gate_.open("go")
+        self.assertEqual(other.wait(), 0, other.output)
+        self.assert_green_and_complete(self.coordinator_, TESTS)
+        slow.signal(signal.SIGCONT)
+        status = slow.wait()
+        self.assertIn("session", slow.output)
+        self.assertNotEqual(status, 70, slow.output)
+        self.assert_green_and_complete(self.coordinator_, TESTS)
+
+
+class RequestErrorTest(harness.TestCase):
+    """What the coordinator answers to requests that no agent of ours sends."""
+
+    def setUp(self):
+        super().setUp()
+        self.coordinator_ = self.coordinator()
+
+    def assert_problem(self, answer, status, code):
+        self.assertEqual(answer[0], status, answer)
+        self.assertIsInstance(answer[1], dict, answer)
+        self.assertEqual((answer[1]["code"], answer[1]["status"]), (code, status), answer)
+        self.assertTrue(answer[1]["detail"], answer)
+
+    def test_malformed_json(self):
+        self.assert_problem(self.coordinator_.request("POST", "/v1/join", b"{\"project\":"), 400, "malformed")
+
+    def test_json_of_another_shape(self):
+        answer = self.coordinator_.request("POST", "/v1/join", b"[]")
+        self.assertEqual(answer[0], 400, answer)
+        self.assertIn(answer[1]["code"], ("malformed", "invalid"))
+
+    def test_body_over_the_limit(self):
+        self.assert_problem(self.coordinator_.request("POST", "/v1/join", b"x" * (9 << 20)), 413, "too-large")
+
+    def test_gzip_body_over_the_limit_once_decoded(self):
+        bomb = gzip.compress(b" " * (40 << 20))
+        answer = self.coordinator_.request("POST", "/v1/join", bomb, headers={"Content-Encoding": "gzip"})
+        self.assert_problem(answer, 413, "too-large")
+
+    def test_unknown_run(self):
+        self.assert_problem(self.coordinator_.request("GET", "/v1/runs/no-such-run"), 404, "run-unknown")
+        asked = self.makespan(["verdict", "--project", "e2e", "--run-key", "never-seen", "--patience", "2s"],
+                              self.coordinator_)
+        self.assertEqual(asked.wait(), harness.REFUSED, asked.output)
+        self.assertIn("never-seen", asked.output)
+
+    def test_no_token_and_wrong_token(self):
+        for token in (None, "mspt_wrong"):
+            answer = self.coordinator_.request("GET", "/v1/runs?project=e2e", token=token)
+            self.assert_problem(answer, 401, "token-refused")
+
+    def test_unknown_path_and_method(self):
+        self.assert_problem(self.coordinator_.request("GET", "/v1/nothing-here"), 404, "not-found")
+        self.assert_problem(self.coordinator_.request("DELETE", "/v1/join"), 405, "method-not-allowed")
+
+    def test_the_agent_is_handed_out_with_its_digest(self):
+        status, binary = self.coordinator_.request("GET", "/agent/linux-x86_64", token=None)
+        self.assertEqual(status, 200)
+        self.assertEqual(binary[:4], b"\x7fELF")
+        status, digest = self.coordinator_.request("GET", "/agent/linux-x86_64.sha256", token=None)
+        self.assertEqual(status, 200)
+        self.assertIn(harness.hashlib.sha256(binary).hexdigest().encode(), digest)
+
+
+@unittest.skipUnless(os.geteuid() == 0, "a small file system of its own takes root")
+class FullDiskTest(harness.TestCase):
+    """The coordinator's disk runs full in mid-run; after somebody made room the run goes on."""
+
+    def mounted(self, bytes_text):
+        data = self.folder / "small"
+        data.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={bytes_text}", "tmpfs", data], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", data], check=False)
+        return data
+
+    def test_says_so_and_goes_on_when_there_is_room_again(self):
+        data = self.mounted("24m")
+        gate = self.gate()
+        suite = self.gated_suite(gate, TESTS, body="gate.wait('go'); os.write(2, b'x' * 2000); pytest.skip('y' * 2000)")
+        coordinator = self.coordinator("small")
+        agent = self.agent(self.pytest("-q", suite), coordinator, index=0, total=1)
+        gate.reached("go", 2)
+        filler = data / "filler"
+        with open(filler, "wb") as file, self.assertRaises(OSError):
+            while True:
+                file.write(b"\0" * 65536)
+                file.flush()
+        gate.open("go")
+        agent.wait_for_line(r"no room|disk is full|disk-full")
+        filler.unlink()
+        self.assertEqual(agent.wait(), 0, agent.output)
+        verdict = self.assert_green_and_complete(coordinator, TESTS)
+        self.assertEqual(verdict["counts"]["skipped"], TESTS)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
