@@ -6,12 +6,13 @@
 
 #include "cfg.h"
 #include "ci.h"
+#include "hash.h"
 #include "proto.h"
 
 #define OPTIONS_ROWS_MAX 16u
 
 enum options_group {
-    OPTIONS_SERVER = 1, /* url, token-file, ca */
+    OPTIONS_SERVER = 1, /* url, token-file, ca: who answers */
     OPTIONS_RUN = 2,    /* project, suite, run-key */
     OPTIONS_SLOT = 4,   /* index, total, attempt, instance, label, patience */
     OPTIONS_OUTPUT = 8, /* output */
@@ -61,4 +62,4 @@ MUST_USE enum err_code options_resolve(const struct options *options, const char
 void target_fini(struct target *target); /* wipes the token */
 
 /* Digest of a runner's command: of its words. */
-void options_command_digest(int argc, char *const *argv, char out[65]);
+void options_command_digest(int argc, char *const *argv, char out[HASH_HEX_BYTES]);

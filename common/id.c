@@ -50,3 +50,8 @@ bool secret_eq(const char *a, const char *b)
 
     return len == strlen(b) && CRYPTO_memcmp(a, b, len) == 0;
 }
+
+void secret_wipe(void *secret, size_t len)
+{
+    OPENSSL_cleanse(secret, len);
+}

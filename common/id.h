@@ -19,3 +19,6 @@ void token_new(const char *prefix, char out[TOKEN_TEXT_BYTES]);
 
 /* Same time for every pair of equal length. */
 bool secret_eq(const char *a, const char *b);
+
+/* Overwrites a secret before its memory is freed; not optimised away. */
+void secret_wipe(void *secret, size_t len);
