@@ -1,4 +1,5 @@
-/* backoff.h - whether a request is worth another try, and when. Pure: time and chance are numbers. */
+/* backoff.h - whether a request is worth another try, and when. Pure: time and chance are numbers.
+ */
 #pragma once
 
 #include <stdbool.h>
@@ -8,14 +9,14 @@
 #define BACKOFF_FIRST_MS 250u
 #define BACKOFF_MAX_MS   8000u
 
-/* Whether trying the same request again may help: the other side or the way there is in trouble, not
- * the request. Times out and lost answers included, as every request may arrive twice. */
+/* Whether trying the same request again may help: the other side or the way there is in trouble,
+ * not the request. Times out and lost answers included, as every request may arrive twice. */
 bool backoff_retryable(enum err_code code);
 
 /* Milliseconds to wait before try number tries + 1 (tries >= 1 have failed): doubling from
- * BACKOFF_FIRST_MS to BACKOFF_MAX_MS, and of that between half and all, as chance (any number) says,
- * so that agents that failed together do not come back together. At least at_least_ms (what the
- * other side asked for), still capped. */
+ * BACKOFF_FIRST_MS to BACKOFF_MAX_MS, and of that between half and all, as chance (any number)
+ * says, so that agents that failed together do not come back together. At least at_least_ms (what
+ * the other side asked for), still capped. */
 uint32_t backoff_ms(uint32_t tries, uint64_t chance, uint32_t at_least_ms);
 
 /* Whether a wait of wait_ms from now_ms still lies within the patience that began at since_ms. */

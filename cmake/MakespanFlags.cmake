@@ -4,7 +4,7 @@ pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 pkg_check_modules(LIBEVENT REQUIRED IMPORTED_TARGET libevent_core>=2.1.12 libevent_extra)
 pkg_check_modules(LIBEVENT_OPENSSL REQUIRED IMPORTED_TARGET libevent_openssl libevent_pthreads)
 pkg_check_modules(LIBCURL REQUIRED IMPORTED_TARGET libcurl>=7.80)
-pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3>=3.37) # STRICT tables
 pkg_check_modules(LIBXML REQUIRED IMPORTED_TARGET libxml-2.0)
 find_package(OpenSSL 3.0 REQUIRED)
 find_package(ZLIB REQUIRED)

@@ -255,6 +255,11 @@ enum err_code json_opt_object(const struct json *obj, const char *key, const str
     return ERR_NONE;
 }
 
+const struct json *json_find(const struct json *obj, const char *key)
+{
+    return (const struct json *)(const void *)json_object_get(in(obj), key);
+}
+
 bool json_is_object(const struct json *v)
 {
     return json_typeof(in(v)) == JSON_OBJECT;

@@ -42,6 +42,9 @@ MUST_USE enum err_code json_opt_array(const struct json *obj, const char *key, s
 MUST_USE enum err_code json_opt_object(const struct json *obj, const char *key,
                                        const struct json **out, struct err *err);
 
+/* The member, null too; NULL when absent. */
+const struct json *json_find(const struct json *obj, const char *key);
+
 /* Values themselves: kinds, items of an array, members of an object in file order. */
 bool json_is_object(const struct json *v);
 bool json_is_array(const struct json *v);

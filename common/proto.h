@@ -3,7 +3,9 @@
  *
  * docs/protocol.md tells what the messages are for. Every text is owned by the struct (free with
  * its _fini); a NULL text is absent. Decoders check every limit below before they allocate, fill a
- * zeroed struct and leave it empty on failure. */
+ * zeroed struct and leave it empty on failure. Texts for people (messages, captured output,
+ * reasons) are not refused but cut in their middle at PROTO_TEXT_BYTES_MAX, with a mark; unknown
+ * members are ignored, so that a newer side may say more. */
 #pragma once
 
 #include "str.h"
@@ -24,6 +26,11 @@
 #define PROTO_WORKERS_MAX       1024u
 #define PROTO_SLOTS_MAX         4096u
 #define PROTO_SLOT_NONE         UINT32_MAX
+#define PROTO_ID_BYTES_MAX      4096u /* a test's id, as in manifest.h */
+#define PROTO_TOKEN_BYTES_MAX   4096u
+#define PROTO_PROPERTIES_MAX    1000u               /* of one test */
+#define PROTO_US_MAX            (UINT64_C(1) << 52) /* a duration; sums stay far from overflow */
+#define PROTO_SEED_MAX          UINT32_MAX          /* the range of PYTHONHASHSEED */
 
 enum outcome { /* the numbers are those of docs/runner-protocol.md and of stored changes */
                OUTCOME_NONE,
@@ -104,7 +111,7 @@ struct order {
     uint64_t fence;           /* shard */
     struct order_test *tests; /* shard, recall */
     uint32_t test_count;
-    char *text;    /* cancel: reason; end: message */
+    char *text;    /* cancel: reason; end: message; may be NULL */
     bool complete; /* end */
     uint32_t exit; /* end */
 };

@@ -19,11 +19,13 @@
  *     call the store, and a code other than ERR_NONE ends the call with that code and its text. */
 #pragma once
 
+#include "hash.h"
 #include "id.h"
 #include "plan/estimate.h"
 #include "str.h"
 
 #define STORE_CHANGE_BYTES_MAX (64u << 20) /* one change */
+#define STORE_NUMBER_MAX       UINT32_MAX  /* changes of one run */
 #define STORE_NAME_BYTES_MAX   1000u       /* project, suite, run key, label, kind, setting */
 #define STORE_ID_BYTES_MAX     4096u       /* id of a test or scope in the history */
 #define STORE_VALUE_BYTES_MAX  (1u << 20)  /* a setting's value */
@@ -61,7 +63,7 @@ struct store_change {
 };
 
 /* All or none, in one transaction. ERR_CONFLICT: a (run, number), or a created run's id or its
- * (project, suite, run key, epoch), is there already. ERR_NOT_FOUND: no such run. */
+ * (project, suite, run key, epoch), is there already. ERR_NOT_FOUND: no such run or manifest. */
 MUST_USE enum err_code store_append(struct store *store, const struct store_change *changes,
                                     size_t count, struct err *err);
 
@@ -78,7 +80,8 @@ enum store_runs { STORE_RUNS_ALL, STORE_RUNS_OPEN, STORE_RUNS_CLOSED };
 struct store_query {
     const char *id;
     const char *project, *suite, *run_key;
-    uint32_t epoch; /* 0: every */
+    const char *run_key_prefix; /* run keys that begin with it */
+    uint32_t epoch;             /* 0: every */
     enum store_runs state;
     uint32_t limit;
 };
@@ -89,8 +92,8 @@ typedef enum err_code (*store_run_fn)(void *ctx, const struct store_run *run, st
 MUST_USE enum err_code store_list(struct store *store, const struct store_query *query,
                                   store_run_fn fn, void *ctx, struct err *err);
 
-/* Removes every closed run closed before before_ms with all its changes, then the manifests of no
- * run that are older, and the fold marks of no run. Adds up what was removed. */
+/* Removes the runs closed before before_ms with all their changes, then what is older and belongs
+ * to no run: manifests, marks of folds. Says how much; a failure may have removed a part. */
 struct store_pruned {
     uint64_t runs, manifests;
 };
@@ -99,6 +102,7 @@ MUST_USE enum err_code store_prune(struct store *store, uint64_t before_ms,
 
 /* ---- manifests: gzip parts as they came, stored once per digest ---- */
 
+/* A digest that is there already keeps its parts; only its age for store_prune starts anew. */
 MUST_USE enum err_code store_manifest_put(struct store *store, const char *digest,
                                           const struct view *parts, uint32_t part_count,
                                           uint64_t now_ms, struct err *err);

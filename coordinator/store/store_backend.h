@@ -45,3 +45,6 @@ struct store_ops {
     enum err_code (*check)(struct store *store, struct err *err);
     enum err_code (*backup)(struct store *store, const char *path, struct err *err);
 };
+
+/* Whether a row is one that the query asks for (its limit aside). */
+bool store_query_matches(const struct store_query *query, const struct store_run *run);

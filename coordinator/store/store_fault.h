@@ -25,4 +25,4 @@ struct store *store_fault_new(struct store **take_inner);
 void store_fault_set(struct store *store, const struct store_fault_plan *plan);
 
 /* Calls since the last store_fault_set, those that failed too. */
-uint64_t store_fault_calls(const struct store *store);
+uint64_t store_fault_calls(struct store *store);

@@ -1,0 +1,352 @@
+#include "proto_util.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+
+#define CUT_MARK_BYTES 64u
+
+struct fields fields_open(const char *bytes, size_t len, struct err *err)
+{
+    struct fields f = { .err = err };
+
+    if (len > PROTO_DECODED_BYTES_MAX)
+        f.rc = err_set(err, ERR_TOO_LARGE, "body of %zu bytes is over %u", len,
+                       PROTO_DECODED_BYTES_MAX);
+    else
+        f.rc = json_parse(bytes, len, &f.doc, err);
+    if (!f.rc && !json_is_object(f.doc))
+        f.rc = err_set(err, ERR_MALFORMED, "body is not a JSON object");
+    f.obj = f.doc;
+    return f;
+}
+
+struct fields fields_of(const struct fields *outer, const struct json *obj, const char *key,
+                        size_t i)
+{
+    struct fields f = { .obj = obj, .err = outer->err, .rc = outer->rc };
+
+    if (!f.rc && !json_is_object(obj)) {
+        f.rc = err_set(f.err, ERR_INVALID, "%s[%zu]: is not an object", key, i);
+        f.obj = NULL;
+    }
+    return f;
+}
+
+void fields_leave(struct fields *outer, const struct fields *inner, const char *key, size_t i)
+{
+    outer->rc = inner->rc;
+    if (inner->rc && inner->obj)
+        json_err_at(inner->err, key, i);
+}
+
+enum err_code fields_close(struct fields *f)
+{
+    if (f->doc)
+        json_free(f->doc);
+    f->doc = NULL;
+    f->obj = NULL;
+    return f->rc;
+}
+
+enum err_code field_fail(struct fields *f, const char *key, const char *why)
+{
+    if (!f->rc)
+        f->rc = err_set(f->err, ERR_INVALID, "%s: %s", key, why);
+    return f->rc;
+}
+
+void field_text(struct fields *f, const char *key, size_t max_bytes, char **out)
+{
+    const char *text = NULL;
+
+    if (f->rc)
+        return;
+    f->rc = json_get_text(f->obj, key, max_bytes, &text, f->err);
+    if (!f->rc)
+        *out = mem_strdup(text);
+}
+
+void field_text_opt(struct fields *f, const char *key, size_t max_bytes, char **out)
+{
+    const char *text = NULL;
+
+    if (f->rc)
+        return;
+    f->rc = json_opt_text(f->obj, key, max_bytes, &text, f->err);
+    if (!f->rc && text)
+        *out = mem_strdup(text);
+}
+
+/* Keeps the beginning and the end, which tell most, and characters whole. */
+static char *cut_middle(const char *text, size_t len)
+{
+    size_t half = (PROTO_TEXT_BYTES_MAX - CUT_MARK_BYTES) / 2;
+    size_t head = utf8_valid_len(text, half);
+    size_t tail = half;
+    struct str out = STR_MAX(PROTO_TEXT_BYTES_MAX);
+    struct err err = ERR_INIT;
+
+    while (tail > 0 && ((unsigned char)text[len - tail] & 0xc0) == 0x80)
+        tail--;
+    INVARIANT(!str_add(&out, text, head, &err));
+    INVARIANT(!str_addf(&out, &err, "\n[... %zu bytes cut ...]\n", len - head - tail));
+    INVARIANT(!str_add(&out, text + len - tail, tail, &err));
+    return str_take(&out);
+}
+
+void field_people(struct fields *f, const char *key, char **out)
+{
+    const struct json *v = f->rc ? NULL : json_find(f->obj, key);
+    char *text;
+    size_t len;
+
+    if (!v || json_is_null(v))
+        return;
+    text = json_text_lossy(v);
+    if (!text) {
+        field_fail(f, key, "is not text");
+        return;
+    }
+    len = strlen(text);
+    if (len > PROTO_TEXT_BYTES_MAX) {
+        *out = cut_middle(text, len);
+        free(text);
+    } else {
+        *out = text;
+    }
+}
+
+void field_u64(struct fields *f, const char *key, uint64_t max, uint64_t *out)
+{
+    if (!f->rc)
+        f->rc = json_get_u64(f->obj, key, 0, max, out, f->err);
+}
+
+void field_u64_opt(struct fields *f, const char *key, uint64_t max, uint64_t *out)
+{
+    if (!f->rc)
+        f->rc = json_opt_u64(f->obj, key, 0, max, out, f->err);
+}
+
+void field_u32(struct fields *f, const char *key, uint32_t min, uint32_t max, uint32_t *out)
+{
+    uint64_t v = 0;
+
+    if (f->rc)
+        return;
+    f->rc = json_get_u64(f->obj, key, min, max, &v, f->err);
+    if (!f->rc)
+        *out = (uint32_t)v;
+}
+
+void field_u32_opt(struct fields *f, const char *key, uint32_t min, uint32_t max, uint32_t *out)
+{
+    uint64_t v = *out;
+
+    if (f->rc)
+        return;
+    f->rc = json_opt_u64(f->obj, key, min, max, &v, f->err);
+    if (!f->rc)
+        *out = (uint32_t)v;
+}
+
+void field_bool_opt(struct fields *f, const char *key, bool *out)
+{
+    if (!f->rc)
+        f->rc = json_opt_bool(f->obj, key, out, f->err);
+}
+
+const struct json *field_array(struct fields *f, const char *key, size_t max, uint32_t *out_count)
+{
+    const struct json *array = NULL;
+
+    if (!f->rc)
+        f->rc = json_opt_array(f->obj, key, max, &array, f->err);
+    *out_count = array ? (uint32_t)json_size(array) : 0;
+    return array;
+}
+
+/* [id, k] or [id, k, cost_us]: want_cost says whether there may be a third. */
+static bool read_ref(const struct json *v, struct test_ref *ref, uint64_t *cost_us)
+{
+    const char *id;
+    int64_t k = 0;
+    int64_t cost = 0;
+    size_t size;
+
+    if (!json_is_array(v))
+        return false;
+    size = json_size(v);
+    if (size != 2 && !(size == 3 && cost_us))
+        return false;
+    id = json_text(json_at(v, 0));
+    if (!id || *id == '\0' || strlen(id) > PROTO_ID_BYTES_MAX)
+        return false;
+    if (!json_whole(json_at(v, 1), &k) || k < 0 || k >= UINT32_MAX)
+        return false;
+    if (size == 3 &&
+        (!json_whole(json_at(v, 2), &cost) || cost < 0 || (uint64_t)cost > PROTO_US_MAX))
+        return false;
+    if (cost_us)
+        *cost_us = (uint64_t)cost;
+    *ref = (struct test_ref){ .id = mem_strdup(id), .k = (uint32_t)k };
+    return true;
+}
+
+void field_ref(struct fields *f, const char *key, struct test_ref *out)
+{
+    const struct json *v = f->rc ? NULL : json_find(f->obj, key);
+
+    if (!f->rc && (!v || !read_ref(v, out, NULL)))
+        field_fail(f, key, "is not [id, k]");
+}
+
+static void bad_ref(struct fields *f, const char *key, uint32_t i)
+{
+    f->rc = err_set(f->err, ERR_INVALID, "%s[%u]: is not [id, k]", key, i);
+}
+
+void field_refs(struct fields *f, const char *key, size_t max, struct test_ref **out,
+                uint32_t *out_count)
+{
+    uint32_t count = 0;
+    const struct json *array = field_array(f, key, max, &count);
+
+    if (count == 0)
+        return;
+    *out = mem_new(count, sizeof(**out));
+    for (*out_count = 0; *out_count < count && !f->rc; ++*out_count) {
+        if (!read_ref(json_at(array, *out_count), &(*out)[*out_count], NULL)) {
+            bad_ref(f, key, *out_count);
+            return;
+        }
+    }
+}
+
+void field_order_tests(struct fields *f, const char *key, struct order_test **out,
+                       uint32_t *out_count)
+{
+    uint32_t count = 0;
+    const struct json *array = field_array(f, key, PROTO_TESTS_MAX, &count);
+
+    if (count == 0)
+        return;
+    *out = mem_new(count, sizeof(**out));
+    for (*out_count = 0; *out_count < count && !f->rc; ++*out_count) {
+        struct order_test *t = &(*out)[*out_count];
+
+        if (!read_ref(json_at(array, *out_count), &t->ref, &t->cost_us)) {
+            bad_ref(f, key, *out_count);
+            return;
+        }
+    }
+}
+
+uint32_t field_word(struct fields *f, const char *key, const char *const *words)
+{
+    const char *text = NULL;
+
+    if (f->rc)
+        return 0;
+    f->rc = json_get_text(f->obj, key, PROTO_NAME_BYTES_MAX, &text, f->err);
+    for (uint32_t i = 0; !f->rc && words[i]; i++)
+        if (strcmp(words[i], text) == 0)
+            return i;
+    if (!f->rc)
+        f->rc = err_set(f->err, ERR_INVALID, "%s: '%s' is not known", key, text);
+    return 0;
+}
+
+void field_errors(struct fields *f, const char *key, struct run_error **out, uint32_t *out_count)
+{
+    uint32_t count = 0;
+    const struct json *array = field_array(f, key, PROTO_ERRORS_MAX, &count);
+
+    if (count == 0)
+        return;
+    *out = mem_new(count, sizeof(**out));
+    for (*out_count = 0; *out_count < count && !f->rc; ++*out_count) {
+        struct fields item = fields_of(f, json_at(array, *out_count), key, *out_count);
+
+        field_text(&item, "kind", PROTO_NAME_BYTES_MAX, &(*out)[*out_count].kind);
+        field_people(&item, "text", &(*out)[*out_count].text);
+        fields_leave(f, &item, key, *out_count);
+    }
+}
+
+void put_text(struct json *obj, const char *key, const char *text)
+{
+    if (text)
+        json_set_text(obj, key, text);
+}
+
+struct json *ref_json(const struct test_ref *ref)
+{
+    struct json *pair = json_new_array();
+
+    json_append_text(pair, ref->id);
+    json_append_u64(pair, ref->k);
+    return pair;
+}
+
+void put_refs(struct json *obj, const char *key, const struct test_ref *refs, uint32_t count)
+{
+    struct json *array;
+
+    if (count == 0)
+        return;
+    array = json_new_array();
+    for (uint32_t i = 0; i < count; i++)
+        json_append(array, ref_json(&refs[i]));
+    json_set(obj, key, array);
+}
+
+void put_errors(struct json *obj, const char *key, const struct run_error *errors, uint32_t count)
+{
+    struct json *array;
+
+    if (count == 0)
+        return;
+    array = json_new_array();
+    for (uint32_t i = 0; i < count; i++) {
+        struct json *error = json_new_object();
+
+        json_set_text(error, "kind", errors[i].kind);
+        put_text(error, "text", errors[i].text);
+        json_append(array, error);
+    }
+    json_set(obj, key, array);
+}
+
+char *proto_dump(struct json *obj)
+{
+    char *text = json_dump(obj, JSON_TIGHT);
+
+    json_free(obj);
+    return text;
+}
+
+void refs_free(struct test_ref *refs, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        test_ref_fini(&refs[i]);
+    free(refs);
+}
+
+void labels_free(struct label *labels, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        free(labels[i].key);
+        free(labels[i].value);
+    }
+    free(labels);
+}
+
+void run_errors_free(struct run_error *errors, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        run_error_fini(&errors[i]);
+    free(errors);
+}

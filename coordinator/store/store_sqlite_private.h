@@ -1,0 +1,55 @@
+/* store_sqlite_private.h - what the two halves of the SQLite backend share.
+ *
+ * store_sqlite.c: the file, its schema, runs and their changes. store_sqlite_kept.c: what is kept
+ * beside runs: manifests, tokens, history, settings; checking and copying. */
+#pragma once
+
+#include <pthread.h>
+
+#include "store/sql.h"
+#include "store/store_backend.h"
+
+/* Two connections, each with its lock: a read does not wait for a commit that is being made
+ * durable. When both are needed (never so far), the writer's lock comes first. */
+struct store_sqlite {
+    struct store base;
+    char *path;
+    int lock_fd; /* held for as long as the file is open */
+    struct sql *writer;
+    struct sql *reader;
+    pthread_mutex_t write_lock;
+    pthread_mutex_t read_lock;
+};
+
+/* begin takes the writer's lock also when it fails; end commits (or rolls back when rc is not
+ * ERR_NONE), releases it, and returns the outcome of all. */
+MUST_USE enum err_code sqlite_write_begin(struct store_sqlite *s, struct err *err);
+MUST_USE enum err_code sqlite_write_end(struct store_sqlite *s, enum err_code rc, struct err *err);
+
+/* The same for a statement that only reads; *out_stmt is NULL on failure. */
+MUST_USE enum err_code sqlite_read_begin(struct store_sqlite *s, const char *text,
+                                         struct sql_stmt **out_stmt, struct err *err);
+void sqlite_read_end(struct store_sqlite *s, struct sql_stmt *stmt);
+
+enum err_code sqlite_manifest_put(struct store *store, const char *digest, const struct view *parts,
+                                  uint32_t part_count, uint64_t now_ms, struct err *err);
+enum err_code sqlite_manifest_get(struct store *store, const char *digest, store_part_fn fn,
+                                  void *ctx, struct err *err);
+enum err_code sqlite_token_put(struct store *store, const struct store_token *token,
+                               struct err *err);
+enum err_code sqlite_token_find(struct store *store, const char *hash, store_token_fn fn, void *ctx,
+                                struct err *err);
+enum err_code sqlite_token_list(struct store *store, store_token_fn fn, void *ctx, struct err *err);
+enum err_code sqlite_token_revoke(struct store *store, const char *hash, struct err *err);
+enum err_code sqlite_history_fold(struct store *store, const struct store_fold *fold,
+                                  struct err *err);
+enum err_code sqlite_history_load(struct store *store, const char *project, const char *suite,
+                                  store_estimate_fn fn, void *ctx, struct err *err);
+enum err_code sqlite_history_prune(struct store *store, const char *project, const char *suite,
+                                   uint64_t before_ms, uint64_t row_max, struct err *err);
+enum err_code sqlite_setting_get(struct store *store, const char *key, struct str *out,
+                                 struct err *err);
+enum err_code sqlite_setting_put(struct store *store, const char *key, const char *value,
+                                 struct err *err);
+enum err_code sqlite_check(struct store *store, struct err *err);
+enum err_code sqlite_backup(struct store *store, const char *path, struct err *err);
