@@ -29,19 +29,45 @@ static bool errno_is_no_room(int errnum)
     return errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG;
 }
 
+static int last_errno_of(sqlite3_file *file)
+{
+    int errnum = 0;
+
+    if (file && file->pMethods)
+        (void)file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &errnum); /* or 0 */
+    return errnum;
+}
+
+/* Why the system refused a read or write: the connection knows it only for some calls
+ * (sqlite3_system_errno), its two files know it for the rest. 0: nobody knows. */
+static int io_errno(const struct sql *sql)
+{
+    sqlite3_file *data = NULL;
+    sqlite3_file *log = NULL;
+    int errnum = sqlite3_system_errno(sql->db);
+
+    (void)sqlite3_file_control(sql->db, "main", SQLITE_FCNTL_FILE_POINTER, (void *)&data);
+    (void)sqlite3_file_control(sql->db, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&log);
+    if (errnum == 0)
+        errnum = last_errno_of(log);
+    return errnum ? errnum : last_errno_of(data);
+}
+
 static enum err_code fail(const struct sql *sql, int rc, const char *doing, struct err *err)
 {
     const char *text = sql->db ? sqlite3_errmsg(sql->db) : sqlite3_errstr(rc);
+    int errnum;
 
     INVARIANT((rc & 0xff) != SQLITE_NOMEM); /* out of memory ends the program (mem.h) */
     switch (rc & 0xff) {
     case SQLITE_FULL:
         return err_set(err, ERR_DISK_FULL, "%s: %s: no room left", sql->path, doing);
     case SQLITE_IOERR:
-        if (sql->db && errno_is_no_room(sqlite3_system_errno(sql->db)))
+        errnum = sql->db ? io_errno(sql) : 0;
+        if (errno_is_no_room(errnum))
             return err_set(err, ERR_DISK_FULL, "%s: %s: no room left", sql->path, doing);
         return err_set(err, ERR_IO, "%s: %s: %s (%s)", sql->path, doing, text,
-                       sql->db ? strerror(sqlite3_system_errno(sql->db)) : "no connection");
+                       errnum ? strerror(errnum) : "no reason given");
     case SQLITE_CORRUPT:
         return err_set(err, ERR_IO, "%s: the database is damaged (%s): restore a backup", sql->path,
                        text);

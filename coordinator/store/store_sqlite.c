@@ -474,28 +474,75 @@ static enum err_code bring_up(struct store_sqlite *s, struct err *err)
     return rc;
 }
 
-enum err_code store_sqlite_open(const char *path, struct store **out, struct err *err)
+static enum err_code make_settings(struct store_sqlite *s, struct err *err)
+{
+    return sql_exec(s->writer,
+                    "CREATE TABLE IF NOT EXISTS setting ("
+                    " key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
+                    err);
+}
+
+static struct store_sqlite *sqlite_new(const char *path)
 {
     struct store_sqlite *s = mem_new(1, sizeof(*s));
-    enum err_code rc;
 
     s->base.ops = &sqlite_ops;
     s->lock_fd = -1;
     s->path = mem_strdup(path);
     INVARIANT(pthread_mutex_init(&s->write_lock, NULL) == 0);
     INVARIANT(pthread_mutex_init(&s->read_lock, NULL) == 0);
-    rc = lock_file(path, &s->lock_fd, err);
+    return s;
+}
+
+enum err_code store_sqlite_open(const char *path, struct store **out, struct err *err)
+{
+    struct store_sqlite *s = sqlite_new(path);
+    enum err_code rc = lock_file(path, &s->lock_fd, err);
+
     if (!rc)
         rc = sql_open(path, SQL_WRITE, &s->writer, err);
     if (!rc)
-        rc = sql_exec(s->writer,
-                      "CREATE TABLE IF NOT EXISTS setting ("
-                      " key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID",
-                      err);
+        rc = make_settings(s, err);
     if (!rc)
         rc = sql_open(path, SQL_READ, &s->reader, err);
     if (!rc)
         rc = bring_up(s, err);
+    if (rc) {
+        sqlite_close(&s->base);
+        return err_wrap(err, "open the store");
+    }
+    *out = &s->base;
+    return ERR_NONE;
+}
+
+static enum err_code require_schema(struct store_sqlite *s, struct err *err)
+{
+    size_t want = 0;
+    uint32_t have = 0;
+    enum err_code rc = schema_number(s, &have, err);
+
+    (void)schema_steps(&want);
+    if (!rc && have != want)
+        rc =
+            err_set(err, ERR_VERSION,
+                    "%s has schema %u, this program's is %zu: start this version of makespand once",
+                    s->path, have, want);
+    return rc;
+}
+
+enum err_code store_sqlite_open_beside(const char *path, struct store **out, struct err *err)
+{
+    struct store_sqlite *s;
+    enum err_code rc;
+
+    if (!fs_exists(path))
+        return err_set(err, ERR_NOT_FOUND, "%s: no store there: start makespand once", path);
+    s = sqlite_new(path);
+    rc = sql_open(path, SQL_WRITE, &s->writer, err);
+    if (!rc)
+        rc = sql_open(path, SQL_READ, &s->reader, err);
+    if (!rc)
+        rc = require_schema(s, err);
     if (rc) {
         sqlite_close(&s->base);
         return err_wrap(err, "open the store");

@@ -474,6 +474,8 @@ enum err_code sqlite_backup(struct store *store, const char *path, struct err *e
     fd_close(&fd);
     rc = sql_open(s->path, SQL_READ, &db, err);
     if (!rc)
+        rc = sql_exec(db, "PRAGMA query_only=OFF", err); /* it writes, though to another file */
+    if (!rc)
         rc = sql_use(db, "VACUUM INTO ?1", &stmt, err);
     if (!rc) {
         sql_put_text(stmt, 1, path);
