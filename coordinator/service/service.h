@@ -13,7 +13,6 @@
 #include "store/commit.h"
 
 struct service;
-struct run; /* core/model.h; report/ reads it */
 
 struct service_opts {
     struct store *store;       /* lent for the life of the service */
@@ -93,7 +92,7 @@ union answer {
     const struct verdict_answer *verdict;
     const struct run_rows *runs;
     const struct run_status *status;
-    const struct run *run;
+    const struct view *text; /* a report, as it is sent */
     const struct durations *durations;
 };
 
@@ -149,6 +148,7 @@ void service_leave(struct service *svc, const char *bearer, const char *run,
 
 struct run_query { /* NULL: any */
     const char *project, *suite, *run_key;
+    const char *run_key_prefix; /* "" and NULL: any */
 };
 /* answer: runs, newest first, at most 100, of the projects that the token may see. */
 void service_runs(struct service *svc, const char *bearer, const struct run_query *query,
@@ -157,8 +157,9 @@ void service_status(struct service *svc, const char *bearer, const char *run,
                     struct reply reply); /* answer: status */
 void service_verdict(struct service *svc, const char *bearer, const char *run, uint32_t wait_ms,
                      struct reply reply); /* answer: verdict; held until final or wait_ms */
-void service_report(struct service *svc, const char *bearer, const char *run,
-                    struct reply reply); /* answer: run, for report/ to write down */
+enum report_form { REPORT_JSON, REPORT_JUNIT };
+void service_report(struct service *svc, const char *bearer, const char *run, enum report_form form,
+                    struct reply reply); /* answer: text */
 
 /* Needs agent or admin. answer: verdict, final. */
 void service_close(struct service *svc, const char *bearer, const char *run, struct reply reply);

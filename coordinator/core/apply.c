@@ -1,0 +1,355 @@
+/* run_apply: what each change does. Decides nothing; every choice stands in the change. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/change.h"
+#include "core/ledger.h"
+#include "core/places.h"
+#include "mem.h"
+
+static char *move_text(char **from)
+{
+    char *text = *from;
+
+    *from = NULL;
+    return text;
+}
+
+static void apply_open(struct run *run, struct change_open *o)
+{
+    INVARIANT(run->change_count == 0);
+    memcpy(run->id, o->id, sizeof(run->id));
+    run->project = move_text(&o->project);
+    run->suite = move_text(&o->suite);
+    run->run_key = move_text(&o->run_key);
+    run->fingerprint = move_text(&o->fingerprint);
+    run->command = move_text(&o->command);
+    run->epoch = o->epoch;
+    run->attempt = o->attempt;
+    run->seed = o->seed;
+    run->created_ms = o->created_ms;
+    run->wide = o->wide;
+    memcpy(run->previous_digest, o->previous_digest, sizeof(run->previous_digest));
+    run->carried = o->carried;
+    run->carried_count = o->carried_count;
+    o->carried = NULL;
+    o->carried_count = 0;
+    run->slots = o->slots;
+    run->slot_count = o->slot_count;
+    run->slot_cap = o->slot_count;
+    o->slots = NULL;
+    o->slot_count = 0;
+}
+
+/* The slot's row, made where it belongs when nobody of it came before. */
+static struct slot *slot_make(struct run *run, uint32_t index)
+{
+    uint32_t at = 0;
+
+    while (at < run->slot_count && run->slots[at].index < index)
+        at++;
+    if (at < run->slot_count && run->slots[at].index == index)
+        return &run->slots[at];
+    run->slots =
+        mem_grow(run->slots, &run->slot_cap, (size_t)run->slot_count + 1, sizeof(*run->slots));
+    memmove(&run->slots[at + 1], &run->slots[at], (run->slot_count - at) * sizeof(*run->slots));
+    run->slot_count++;
+    run->slots[at] = (struct slot){ .index = index, .session = SESSION_NONE };
+    return &run->slots[at];
+}
+
+static void apply_join(struct run *run, struct change_join *j)
+{
+    struct session *s = mem_new(1, sizeof(*s));
+    uint32_t at = run->session_count;
+
+    memcpy(s->id, j->id, sizeof(s->id));
+    memcpy(s->token_hash, j->token_hash, sizeof(s->token_hash));
+    memcpy(s->nonce_hash, j->nonce_hash, sizeof(s->nonce_hash));
+    s->instance = move_text(&j->instance);
+    s->agent_version = move_text(&j->agent_version);
+    s->labels = j->labels;
+    s->label_count = j->label_count;
+    j->labels = NULL;
+    j->label_count = 0;
+    s->index = j->index;
+    s->attempt = j->attempt;
+    s->workers = j->workers;
+    s->joined_ms = j->now_ms;
+    s->late = j->late;
+    s->held_first = POOL_NONE;
+    run->sessions = mem_grow(run->sessions, &run->session_cap, (size_t)run->session_count + 1,
+                             sizeof(*run->sessions));
+    run->sessions[run->session_count++] = s;
+    run->live_count++;
+    if (s->late)
+        return;
+    if (j->total > run->slots_expected)
+        run->slots_expected = j->total;
+    if (j->attempt > run->attempt)
+        run->attempt = j->attempt;
+    if (j->index != PROTO_SLOT_NONE) {
+        struct slot *slot = slot_make(run, j->index);
+
+        slot->epoch = run->epoch;
+        slot->session = at;
+    }
+    if (run->pool)
+        pool_join(run->pool, at, s->workers, 1000000);
+    if (j->widen)
+        places_widen(run);
+}
+
+static void apply_collected(struct run *run, struct change_collected *k)
+{
+    struct session *s = run->sessions[k->session];
+
+    s->collected = true;
+    s->collected_ms = k->now_ms;
+    if (!run->runtime)
+        run->runtime = move_text(&k->runtime);
+    if (!k->differs)
+        return;
+    s->lacks = k->lacks.at;
+    s->lack_count = k->lacks.count;
+    k->lacks = (struct index_list){ .at = NULL };
+    if (run->mismatch.sessions++ > 0)
+        return;
+    run->mismatch.only_first = k->only_first;
+    run->mismatch.only_first_count = k->only_first_count;
+    run->mismatch.only_first_total = s->lack_count;
+    run->mismatch.only_other = k->only_other;
+    run->mismatch.only_other_count = k->only_other_count;
+    run->mismatch.only_other_total = k->only_other_total;
+    k->only_first = NULL;
+    k->only_other = NULL;
+    k->only_first_count = 0;
+    k->only_other_count = 0;
+}
+
+static struct session_order *order_make(struct session *s, enum order_kind kind)
+{
+    struct session_order *order;
+
+    s->orders = mem_grow(s->orders, &s->order_cap, (size_t)s->order_count + 1, sizeof(*s->orders));
+    order = &s->orders[s->order_count++];
+    *order = (struct session_order){ .kind = kind, .number = ++s->order_last };
+    return order;
+}
+
+static void apply_shard(struct run *run, struct change_pull *p)
+{
+    struct session_order *order = order_make(run->sessions[p->session], ORDER_SHARD);
+
+    INVARIANT(p->fence == run->fence_count + 1);
+    run->fence_session = mem_grow(run->fence_session, &run->fence_cap, (size_t)run->fence_count + 1,
+                                  sizeof(*run->fence_session));
+    run->fence_session[run->fence_count++] = p->session;
+    for (uint32_t i = 0; i < p->shard.count; i++)
+        places_give(run, p->shard.at[i], p->session, p->fence);
+    order->fence = p->fence;
+    order->tests = p->shard.at;
+    order->test_count = p->shard.count;
+    p->shard = (struct index_list){ .at = NULL };
+}
+
+static void apply_recall(struct run *run, struct change_pull *p)
+{
+    struct session_order *order = order_make(run->sessions[p->holder], ORDER_RECALL);
+
+    for (uint32_t i = 0; i < p->recall.count; i++)
+        places_recall(run, p->recall.at[i]);
+    order->tests = p->recall.at;
+    order->test_count = p->recall.count;
+    p->recall = (struct index_list){ .at = NULL };
+}
+
+static void apply_pull(struct run *run, struct change_pull *p)
+{
+    struct session *s = run->sessions[p->session];
+
+    orders_seen(s, p->order_seen);
+    for (uint32_t i = 0; i < p->started.count; i++)
+        places_start(run, p->started.at[i]);
+    if (p->shard.count)
+        apply_shard(run, p);
+    if (p->recall.count)
+        apply_recall(run, p);
+    if (p->cancel) {
+        order_make(s, ORDER_CANCEL)->text = mem_strdup(run->stop ? run->stop : "");
+        s->cancelled = true;
+    }
+    if (p->end) {
+        struct session_order *order = order_make(s, ORDER_END);
+
+        order->complete = p->complete;
+        order->exit = p->exit;
+        order->text = move_text(&p->text);
+        s->ended = true;
+    }
+}
+
+static void apply_request(struct session *s, uint64_t request)
+{
+    if (request > s->results_last) {
+        uint64_t step = request - s->results_last;
+
+        s->results_window = step < 64 ? s->results_window << step : 0;
+        s->results_window |= 1;
+        s->results_last = request;
+    } else if (s->results_last - request < 64) {
+        s->results_window |= 1ull << (s->results_last - request);
+    }
+}
+
+static void apply_fault(struct run *run, uint32_t session, char **take_kind, char **take_text)
+{
+    run->sessions[session]->error_count++;
+    if (run->fault_count == RUN_ERRORS_MAX) {
+        run->faults_dropped++;
+        return;
+    }
+    run->faults =
+        mem_grow(run->faults, &run->fault_cap, (size_t)run->fault_count + 1, sizeof(*run->faults));
+    run->faults[run->fault_count++] = (struct run_fault){ .session = session,
+                                                          .kind = move_text(take_kind),
+                                                          .text = move_text(take_text) };
+}
+
+static void apply_results(struct run *run, struct change_results *r)
+{
+    for (uint32_t i = 0; i < r->item_count; i++) {
+        switch (r->items[i].way) {
+        case RESULT_ACCEPT:
+            ledger_accept(run, r->session, &r->items[i]);
+            break;
+        case RESULT_AMEND:
+            ledger_amend(run, r->session, &r->items[i]);
+            break;
+        case RESULT_OBSERVE:
+            ledger_observe(run, r->session, &r->items[i]);
+            break;
+        }
+    }
+    for (uint32_t i = 0; i < r->released.count; i++)
+        places_free(run, r->released.at[i]);
+    for (uint32_t i = 0; i < r->error_count; i++)
+        apply_fault(run, r->session, &r->errors[i].kind, &r->errors[i].text);
+    for (uint32_t i = 0; i < r->scope_count && run->scope_count < RUN_SCOPES_MAX; i++) {
+        run->scopes = mem_grow(run->scopes, &run->scope_cap, (size_t)run->scope_count + 1,
+                               sizeof(*run->scopes));
+        run->scopes[run->scope_count++] = r->scopes[i];
+        r->scopes[i] = (struct scope_cost){ .kind = NULL };
+    }
+    if (r->stop && !run->stop)
+        run->stop = move_text(&r->stop);
+    apply_request(run->sessions[r->session], r->request);
+}
+
+static void apply_drain(struct run *run, const struct change_drain *d)
+{
+    struct session *s = run->sessions[d->session];
+
+    s->state = SESSION_DRAINING;
+    run->draining_count++;
+    orders_drop_work(s);
+    places_free_held(run, d->session, PLACES_UNSTARTED);
+}
+
+/* What leaving and dying have in common. */
+static void session_over(struct run *run, uint32_t at, enum session_state state)
+{
+    struct session *s = run->sessions[at];
+
+    INVARIANT(session_lives(s));
+    if (s->state == SESSION_DRAINING)
+        run->draining_count--;
+    run->live_count--;
+    if (s->last_count)
+        run->unsettled_count--;
+    s->state = state;
+    orders_drop_work(s);
+    places_free_held(run, at, PLACES_ALL);
+    if (run->pool && !s->late)
+        pool_leave(run->pool, at);
+}
+
+static void apply_leave(struct run *run, struct change_leave *l)
+{
+    struct session *s = run->sessions[l->session];
+
+    if (l->fault) {
+        char *kind = mem_strdup("exit-status");
+
+        apply_fault(run, l->session, &kind, &l->fault);
+        free(kind);
+    }
+    session_over(run, l->session, SESSION_LEFT);
+    s->last_count = 0; /* its fixtures are torn down and what that gave was delivered */
+    s->runner_exit = l->runner_exit;
+    s->exit = l->exit;
+}
+
+static void apply_expire(struct run *run, const struct change_expire *x)
+{
+    for (uint32_t i = 0; i < x->sessions.count; i++) {
+        struct session *s = run->sessions[x->sessions.at[i]];
+
+        session_over(run, x->sessions.at[i], SESSION_LOST);
+        for (uint32_t k = 0; k < s->last_count; k++)
+            ledger_void(run, s->last[k].test);
+        s->last_count = 0;
+    }
+}
+
+static void apply_final(struct run *run, const struct change_final *f)
+{
+    for (uint32_t i = 0; i < run->session_count; i++) {
+        places_free_held(run, i, PLACES_ALL);
+        orders_drop_work(run->sessions[i]);
+    }
+    for (uint32_t i = 0; i < f->adopt.count; i++)
+        ledger_adopt(run, &run->observations[f->adopt.at[i]]);
+    run->state = RUN_FINAL;
+    run->verdict = f->verdict;
+    run->closed_ms = f->now_ms;
+}
+
+void run_apply(struct run *run, struct change *change)
+{
+    switch (change->kind) {
+    case CHANGE_NONE:
+        return;
+    case CHANGE_OPEN:
+        apply_open(run, &change->as.open);
+        break;
+    case CHANGE_JOIN:
+        apply_join(run, &change->as.join);
+        break;
+    case CHANGE_COLLECTED:
+        apply_collected(run, &change->as.collected);
+        break;
+    case CHANGE_SEAL:
+        places_seal(run, &change->as.seal);
+        break;
+    case CHANGE_PULL:
+        apply_pull(run, &change->as.pull);
+        break;
+    case CHANGE_RESULTS:
+        apply_results(run, &change->as.results);
+        break;
+    case CHANGE_DRAIN:
+        apply_drain(run, &change->as.drain);
+        break;
+    case CHANGE_LEAVE:
+        apply_leave(run, &change->as.leave);
+        break;
+    case CHANGE_EXPIRE:
+        apply_expire(run, &change->as.expire);
+        break;
+    case CHANGE_FINAL:
+        apply_final(run, &change->as.final);
+        break;
+    }
+    run->change_count++;
+}

@@ -1,0 +1,206 @@
+/* Which of the reported results become accepted, and which are only kept beside. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/decide.h"
+#include "mem.h"
+
+/* What the batch itself has accepted so far: test -> its place in the batch, open addressing. */
+struct batch {
+    uint32_t *slots; /* item + 1; 0: free */
+    uint32_t mask;
+    const struct change_results *r;
+};
+
+static void batch_init(struct batch *b, const struct change_results *r, uint32_t count)
+{
+    uint32_t size = 16;
+
+    while (size < count * 2)
+        size *= 2;
+    b->slots = mem_new(size, sizeof(*b->slots));
+    b->mask = size - 1;
+    b->r = r;
+}
+
+static uint32_t *batch_slot(const struct batch *b, uint32_t test)
+{
+    uint32_t at = (test * 2654435761u) & b->mask;
+
+    while (b->slots[at] && b->r->items[b->slots[at] - 1].test != test)
+        at = (at + 1) & b->mask;
+    return &b->slots[at];
+}
+
+static bool request_seen(const struct session *s, uint64_t request)
+{
+    return request <= s->results_last && s->results_last - request < 64 &&
+           (s->results_window >> (s->results_last - request) & 1);
+}
+
+/* Only what a fence was given out for can have been run by its session. */
+static bool fence_is_of(const struct run *run, uint64_t fence, uint32_t session)
+{
+    return fence >= 1 && fence <= run->fence_count && run->fence_session[fence - 1] == session;
+}
+
+/* Does a later result of the same worker follow in this request? Then everything around this test
+ * was torn down with success, or the worker went on with it. */
+static bool worker_goes_on(const struct results_request *req, uint32_t at)
+{
+    for (uint32_t i = at + 1; i < req->result_count && i < at + 64; i++)
+        if (req->results[i].worker == req->results[at].worker && !req->results[i].amends)
+            return true;
+    return false;
+}
+
+/* How a result counts; 0 for one that says nothing new. */
+static uint32_t way_of(const struct run *run, uint32_t session, const struct result_item *item,
+                       bool amends, const struct batch *b)
+{
+    const struct run_test *t = &run->tests[item->test];
+    const uint32_t *slot = batch_slot(b, item->test);
+    bool done = t->place == TEST_DONE || *slot;
+    bool mine = *slot ? b->r->items[*slot - 1].fence == item->fence
+                      : t->place == TEST_DONE && t->session == session && t->fence == item->fence;
+    enum outcome stands = *slot ? b->r->items[*slot - 1].outcome : t->outcome;
+
+    if (amends)
+        return mine ? RESULT_AMEND : RESULT_OBSERVE;
+    if (done)
+        return mine && stands == item->outcome ? 0 : RESULT_OBSERVE;
+    if (session_lives(run->sessions[session]))
+        return RESULT_ACCEPT;
+    return t->place == TEST_FREE && item->settled ? RESULT_ACCEPT : RESULT_OBSERVE;
+}
+
+static enum err_code judge(const struct run *run, uint32_t session,
+                           const struct results_request *req, struct change_results *r,
+                           struct err *err)
+{
+    struct batch b;
+    enum err_code rc = ERR_NONE;
+
+    r->items = mem_new(req->result_count, sizeof(*r->items));
+    batch_init(&b, r, req->result_count);
+    for (uint32_t i = 0; i < req->result_count; i++) {
+        const struct result *from = &req->results[i];
+        uint32_t test = manifest_find(run->manifest, from->test.id, from->test.k);
+        struct result_item *item = &r->items[r->item_count];
+        uint32_t way;
+
+        if (from->worker >= SESSION_WORKERS_MAX || from->outcome == OUTCOME_NONE) {
+            rc = err_set(err, ERR_INVALID, "result %u: worker %u, outcome %u", i, from->worker,
+                         (unsigned)from->outcome);
+            break;
+        }
+        if (test == UINT32_MAX || !fence_is_of(run, from->fence, session))
+            continue;
+        *item = (struct result_item){ .test = test,
+                                      .worker = from->worker,
+                                      .fence = from->fence,
+                                      .outcome = from->outcome,
+                                      .settled = worker_goes_on(req, i),
+                                      .setup_us = from->setup_us,
+                                      .call_us = from->call_us,
+                                      .teardown_us = from->teardown_us,
+                                      .started_ms = from->started_ms };
+        way = way_of(run, session, item, from->amends, &b);
+        if (way == 0)
+            continue;
+        item->way = (enum result_way)way;
+        if (way != RESULT_OBSERVE)
+            item->detail = detail_copy(from->detail);
+        r->item_count++;
+        if (way == RESULT_ACCEPT)
+            *batch_slot(&b, test) = r->item_count;
+    }
+    free(b.slots);
+    return rc;
+}
+
+static void note_released(const struct run *run, uint32_t session,
+                          const struct results_request *req, struct change_results *r)
+{
+    struct batch b;
+
+    batch_init(&b, r, r->item_count + req->released_count);
+    for (uint32_t i = 0; i < r->item_count; i++)
+        *batch_slot(&b, r->items[i].test) = i + 1;
+    for (uint32_t i = 0; i < req->released_count; i++) {
+        uint32_t test = manifest_find(run->manifest, req->released[i].id, req->released[i].k);
+        const struct run_test *t = test == UINT32_MAX ? NULL : &run->tests[test];
+        bool twice = false;
+
+        if (!t || (t->place != TEST_HELD && t->place != TEST_STARTED) || t->session != session ||
+            *batch_slot(&b, test))
+            continue;
+        for (uint32_t k = r->released.count; k-- > 0 && !twice;)
+            twice = r->released.at[k] == test;
+        if (!twice)
+            index_list_add(&r->released, test);
+    }
+    free(b.slots);
+}
+
+static bool fault_known(const struct run *run, uint32_t session, const struct run_error *e)
+{
+    for (uint32_t i = 0; i < run->fault_count; i++)
+        if (run->faults[i].session == session && strcmp(run->faults[i].kind, e->kind) == 0 &&
+            strcmp(run->faults[i].text, e->text) == 0)
+            return true;
+    return false;
+}
+
+static void copy_rest(const struct run *run, uint32_t session, const struct results_request *req,
+                      struct change_results *r)
+{
+    r->errors = mem_new(req->error_count, sizeof(*r->errors));
+    for (uint32_t i = 0; i < req->error_count; i++)
+        if (!fault_known(run, session, &req->errors[i]))
+            r->errors[r->error_count++] =
+                (struct run_error){ .kind = mem_strdup(req->errors[i].kind),
+                                    .text = mem_strdup(req->errors[i].text) };
+    r->scopes = mem_new(req->scope_count, sizeof(*r->scopes));
+    for (uint32_t i = 0; i < req->scope_count; i++)
+        r->scopes[r->scope_count++] =
+            (struct scope_cost){ .kind = mem_strdup(req->scopes[i].kind),
+                                 .id = mem_strdup(req->scopes[i].id),
+                                 .setup_us = req->scopes[i].setup_us,
+                                 .teardown_us = req->scopes[i].teardown_us };
+    if (req->stop && !run->stop)
+        r->stop = mem_strdup(req->stop);
+}
+
+enum err_code decide_results(const struct run *run, uint32_t session,
+                             const struct results_request *req, struct change *out, struct err *err)
+{
+    const struct session *s = run->sessions[session];
+    bool lives = session_lives(s);
+    struct change change = { .kind = CHANGE_RESULTS };
+    struct change_results *r = &change.as.results;
+    enum err_code rc = ERR_NONE;
+
+    r->session = session;
+    r->request = req->request;
+    if (run->state == RUN_FINAL || s->late || request_seen(s, req->request))
+        goto out;
+    if (run->manifest && req->result_count)
+        rc = judge(run, session, req, r, err);
+    if (rc)
+        goto out;
+    if (lives && run->manifest && req->released_count)
+        note_released(run, session, req, r);
+    if (lives)
+        copy_rest(run, session, req, r);
+    if (r->item_count || r->released.count || r->error_count || r->scope_count || r->stop) {
+        *out = change;
+        change = (struct change){ .kind = CHANGE_NONE };
+    }
+out:
+    change_fini(&change);
+    if (!rc && !lives)
+        rc =
+            err_set(err, ERR_SESSION_GONE, "session %s is %s", s->id, session_state_name(s->state));
+    return rc;
+}

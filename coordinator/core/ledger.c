@@ -1,0 +1,427 @@
+#include "core/ledger.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/places.h"
+#include "mem.h"
+#include "plan/bound.h"
+
+/* ---- results ---- */
+
+static uint64_t text_bytes(const char *text)
+{
+    return text ? strlen(text) : 0;
+}
+
+/* A detail is kept whole while the run's share of memory lasts, then only its short texts. */
+static struct detail *detail_keep(struct run *run, struct detail **take)
+{
+    struct detail *d = *take;
+    uint64_t size;
+
+    *take = NULL;
+    if (!d)
+        return NULL;
+    size = sizeof(*d) + text_bytes(d->message) + text_bytes(d->text) + text_bytes(d->out) +
+           text_bytes(d->err) + text_bytes(d->log);
+    if (size > RUN_DETAIL_BYTES_MAX - run->detail_bytes) {
+        free(d->text);
+        free(d->out);
+        free(d->err);
+        free(d->log);
+        d->text = NULL;
+        d->out = NULL;
+        d->err = NULL;
+        d->log = NULL;
+        return d;
+    }
+    run->detail_bytes += size;
+    return d;
+}
+
+static void unsettled_add(struct run *run, uint32_t session, uint32_t worker, uint32_t test)
+{
+    struct session *s = run->sessions[session];
+
+    for (uint32_t i = 0; i < s->last_count; i++) {
+        if (s->last[i].worker == worker) {
+            s->last[i].test = test;
+            return;
+        }
+    }
+    s->last = mem_grow(s->last, &s->last_cap, (size_t)s->last_count + 1, sizeof(*s->last));
+    s->last[s->last_count++] = (struct session_last){ .worker = worker, .test = test };
+    if (s->last_count == 1)
+        run->unsettled_count++;
+}
+
+/* The lower bound with what is known now: measured durations, and when each session could begin. */
+static uint64_t bound_of(const struct run *run)
+{
+    uint64_t *costs_us = mem_new(run->test_count, sizeof(*costs_us));
+    struct bound_taker *takers = mem_new(run->session_count, sizeof(*takers));
+    uint64_t first_ms = UINT64_MAX;
+    uint32_t taker_count = 0;
+    uint64_t bound = 0;
+
+    for (uint32_t i = 0; i < run->test_count; i++)
+        if (!(run->tests[i].flags & TEST_CARRIED))
+            costs_us[i] =
+                run->tests[i].setup_us + run->tests[i].call_us + run->tests[i].teardown_us;
+    for (uint32_t i = 0; i < run->session_count; i++)
+        if (run->sessions[i]->collected && run->sessions[i]->collected_ms < first_ms)
+            first_ms = run->sessions[i]->collected_ms;
+    for (uint32_t i = 0; i < run->session_count; i++) {
+        const struct session *s = run->sessions[i];
+
+        if (s->collected && !s->late)
+            takers[taker_count++] =
+                (struct bound_taker){ .start_us = (s->collected_ms - first_ms) * 1000,
+                                      .workers = s->workers,
+                                      .speed_ppm = 1000000 };
+    }
+    if (taker_count)
+        bound = bound_us(costs_us, run->test_count, takers, taker_count);
+    free(costs_us);
+    free(takers);
+    return bound;
+}
+
+/* Puts a result into an unfinished test. */
+static void finish(struct run *run, uint32_t test, const struct observation *o,
+                   struct detail *take_detail)
+{
+    struct run_test *t = &run->tests[test];
+
+    places_done(run, test);
+    t->session = o->session;
+    t->worker = o->worker;
+    t->fence = o->fence;
+    t->outcome = o->outcome;
+    t->setup_us = o->setup_us;
+    t->call_us = o->call_us;
+    t->teardown_us = o->teardown_us;
+    t->started_ms = o->started_ms;
+    t->detail = take_detail;
+    t->tries++;
+    run->done_count++;
+    run->counts[t->outcome]++;
+    run->work_us += t->setup_us + t->call_us + t->teardown_us;
+    if (test_is_flaky(t))
+        run->flaky_count++;
+    if (o->session != SESSION_NONE) {
+        struct session *s = run->sessions[o->session];
+        uint64_t start_ms = s->joined_ms + t->started_ms;
+        uint64_t end_us = start_ms * 1000 + t->setup_us + t->call_us + t->teardown_us;
+
+        s->done_count++;
+        if (!outcome_is_good(t->outcome))
+            s->bad_count++;
+        if (run->first_start_ms == 0 || start_ms < run->first_start_ms)
+            run->first_start_ms = start_ms;
+        if (end_us > run->last_end_us)
+            run->last_end_us = end_us;
+    }
+    if (run->done_count == run->test_count)
+        run->bound_us = bound_of(run);
+}
+
+/* Takes the result out of a finished test again. */
+static void unfinish(struct run *run, uint32_t test)
+{
+    struct run_test *t = &run->tests[test];
+
+    if (test_is_flaky(t))
+        run->flaky_count--;
+    run->done_count--;
+    run->counts[t->outcome]--;
+    run->work_us -= t->setup_us + t->call_us + t->teardown_us;
+    if (t->session != SESSION_NONE) {
+        run->sessions[t->session]->done_count--;
+        if (!outcome_is_good(t->outcome))
+            run->sessions[t->session]->bad_count--;
+    }
+    detail_free(t->detail);
+    detail_free(t->amended);
+    t->detail = NULL;
+    t->amended = NULL;
+    t->outcome = OUTCOME_NONE;
+    places_free(run, test);
+}
+
+static void observation_add(struct run *run, const struct observation *o)
+{
+    struct run_test *t = &run->tests[o->test];
+    bool was_flaky = test_is_flaky(t);
+
+    t->flags |= outcome_is_good(o->outcome) ? TEST_SEEN_GOOD : TEST_SEEN_BAD;
+    if (!was_flaky && test_is_flaky(t))
+        run->flaky_count++;
+    if (run->observation_count == RUN_OBSERVATIONS_MAX) {
+        run->observations_dropped++;
+        return;
+    }
+    run->observations = mem_grow(run->observations, &run->observation_cap,
+                                 (size_t)run->observation_count + 1, sizeof(*run->observations));
+    run->observations[run->observation_count++] = *o;
+}
+
+static struct observation observation_of(uint32_t session, const struct result_item *item)
+{
+    return (struct observation){
+        .test = item->test,
+        .session = session,
+        .worker = item->worker,
+        .fence = item->fence,
+        .outcome = item->outcome,
+        .settled = item->settled,
+        .setup_us = item->setup_us,
+        .call_us = item->call_us,
+        .teardown_us = item->teardown_us,
+        .started_ms = item->started_ms,
+    };
+}
+
+void ledger_accept(struct run *run, uint32_t session, struct result_item *item)
+{
+    struct observation o = observation_of(session, item);
+
+    finish(run, item->test, &o, detail_keep(run, &item->detail));
+    if (session_lives(run->sessions[session]))
+        unsettled_add(run, session, item->worker, item->test);
+}
+
+void ledger_amend(struct run *run, uint32_t session, struct result_item *item)
+{
+    struct run_test *t = &run->tests[item->test];
+    bool was_flaky = test_is_flaky(t);
+
+    INVARIANT(t->place == TEST_DONE && t->session == session);
+    if (outcome_is_good(t->outcome))
+        run->sessions[session]->bad_count++;
+    run->counts[t->outcome]--;
+    t->outcome = OUTCOME_ERROR;
+    run->counts[t->outcome]++;
+    detail_free(t->amended);
+    t->amended = detail_keep(run, &item->detail);
+    if (was_flaky && !test_is_flaky(t))
+        run->flaky_count--;
+    if (!was_flaky && test_is_flaky(t))
+        run->flaky_count++;
+}
+
+void ledger_observe(struct run *run, uint32_t session, const struct result_item *item)
+{
+    struct observation o = observation_of(session, item);
+
+    observation_add(run, &o);
+}
+
+void ledger_void(struct run *run, uint32_t test)
+{
+    struct run_test *t = &run->tests[test];
+    struct observation o = {
+        .test = test,
+        .session = t->session,
+        .worker = t->worker,
+        .fence = t->fence,
+        .outcome = t->outcome,
+        .voided = true,
+        .setup_us = t->setup_us,
+        .call_us = t->call_us,
+        .teardown_us = t->teardown_us,
+        .started_ms = t->started_ms,
+    };
+
+    if (t->place != TEST_DONE || !outcome_is_good(t->outcome))
+        return;
+    unfinish(run, test);
+    observation_add(run, &o);
+}
+
+void ledger_adopt(struct run *run, const struct observation *seen)
+{
+    if (run->tests[seen->test].place != TEST_DONE)
+        finish(run, seen->test, seen, NULL);
+}
+
+void ledger_carry(struct run *run, uint32_t test, const struct carried *from)
+{
+    struct observation o = {
+        .test = test,
+        .session = SESSION_NONE,
+        .outcome = from->outcome,
+        .setup_us = from->setup_us,
+        .call_us = from->call_us,
+        .teardown_us = from->teardown_us,
+    };
+
+    run->tests[test].flags |= TEST_CARRIED;
+    finish(run, test, &o, NULL);
+}
+
+void ledger_uncarry(struct run *run, uint32_t test)
+{
+    run->tests[test].flags &= ~(uint32_t)TEST_CARRIED;
+    unfinish(run, test);
+}
+
+/* ---- what follows ---- */
+
+bool ledger_complete(const struct run *run)
+{
+    return run->manifest && run->done_count == run->test_count;
+}
+
+uint32_t ledger_slots_missing(const struct run *run)
+{
+    uint32_t came = 0;
+
+    /* A slot that passed in an earlier epoch need not come again. */
+    for (uint32_t i = 0; i < run->slot_count; i++)
+        if (run->slots[i].index < run->slots_expected)
+            came++;
+    for (uint32_t i = 0; i < run->session_count; i++)
+        if (run->sessions[i]->index == PROTO_SLOT_NONE)
+            came++;
+    return run->slots_expected > came ? run->slots_expected - came : 0;
+}
+
+enum verdict ledger_verdict_so_far(const struct run *run)
+{
+    if (run->mismatch.sessions)
+        return VERDICT_MISMATCH;
+    if (run->fault_count || run->stop)
+        return VERDICT_RED;
+    for (uint32_t i = 0; i < OUTCOME_COUNT; i++)
+        if (i != OUTCOME_NONE && run->counts[i] && !outcome_is_good((enum outcome)i))
+            return VERDICT_RED;
+    return VERDICT_NONE;
+}
+
+enum verdict ledger_verdict(const struct run *run)
+{
+    enum verdict known = ledger_verdict_so_far(run);
+
+    if (run->state == RUN_FINAL)
+        return run->verdict;
+    if (known != VERDICT_NONE)
+        return known;
+    if (ledger_complete(run) && run->test_count > 0)
+        return VERDICT_GREEN;
+    if (run->session_count == 0 || (!ledger_complete(run) && ledger_slots_missing(run)))
+        return VERDICT_MACHINES;
+    return VERDICT_INCOMPLETE;
+}
+
+uint32_t ledger_exit(const struct run *run, enum verdict verdict)
+{
+    if (verdict == VERDICT_INCOMPLETE && run->manifest && run->test_count == 0)
+        return EXIT_NO_TESTS;
+    return verdict_exit(verdict);
+}
+
+static uint32_t bad_count(const struct run *run)
+{
+    uint32_t bad = 0;
+
+    for (uint32_t i = 1; i < OUTCOME_COUNT; i++)
+        if (!outcome_is_good((enum outcome)i))
+            bad += run->counts[i];
+    return bad;
+}
+
+static enum err_code message_add(const struct run *run, enum verdict verdict, struct str *s,
+                                 struct err *err)
+{
+    uint32_t total = run->test_count;
+    uint32_t unrun = total - run->done_count;
+
+    switch (verdict) {
+    case VERDICT_NONE:
+        return str_addf(s, err, "%u of %u tests done", run->done_count, total);
+    case VERDICT_GREEN:
+        return str_addf(s, err, "every one of %u tests has a good result", total);
+    case VERDICT_RED:
+        if (run->stop)
+            return str_addf(s, err, "stopped (%s): %u of %u tests failed, %u never ran", run->stop,
+                            bad_count(run), total, unrun);
+        return str_addf(s, err,
+                        "%u of %u tests failed, %u errors of the run itself, %u tests never ran",
+                        bad_count(run), total, run->fault_count + run->faults_dropped, unrun);
+    case VERDICT_MISMATCH:
+        return str_addf(s, err,
+                        "%u of %u agents collected other tests than the first: "
+                        "%u missing, %u more",
+                        run->mismatch.sessions, run->session_count, run->mismatch.only_first_total,
+                        run->mismatch.only_other_total);
+    case VERDICT_INCOMPLETE:
+        if (!run->manifest)
+            return str_addz(s, "no agent finished collecting", err);
+        if (total == 0)
+            return str_addz(s, "no tests were collected", err);
+        return str_addf(s, err, "%u of %u tests never ran or were lost with their agent", unrun,
+                        total);
+    case VERDICT_MACHINES:
+        return str_addf(s, err, "%u of %u announced agents never came, %u of %u tests never ran",
+                        ledger_slots_missing(run), run->slots_expected, unrun, total);
+    }
+    UNREACHABLE("verdict");
+}
+
+static char *message_of(const struct run *run, enum verdict verdict)
+{
+    struct str s = STR_MAX(PROTO_TEXT_BYTES_MAX);
+    struct err err = ERR_INIT;
+
+    if (message_add(run, verdict, &s, &err))
+        str_clear(&s); /* only a stop reason at its limit is too long: the counts stand beside it */
+    return str_take(&s);
+}
+
+static void copy_refs(const struct test_ref *from, uint32_t count, struct test_ref **out,
+                      uint32_t *out_count)
+{
+    *out = mem_new(count, sizeof(**out));
+    *out_count = count;
+    for (uint32_t i = 0; i < count; i++)
+        (*out)[i] = (struct test_ref){ .id = mem_strdup(from[i].id), .k = from[i].k };
+}
+
+void ledger_answer(const struct run *run, struct verdict_answer *out)
+{
+    enum verdict v = run->state == RUN_FINAL ? run->verdict : ledger_verdict_so_far(run);
+
+    out->run = mem_strdup(run->id);
+    out->final = run->state == RUN_FINAL;
+    out->complete = ledger_complete(run);
+    out->verdict = v;
+    out->exit = ledger_exit(run, out->final ? v : ledger_verdict(run));
+    out->epoch = run->epoch;
+    out->total = run->test_count;
+    memcpy(out->counts, run->counts, sizeof(out->counts));
+    out->unrun = run->test_count - run->done_count;
+    out->flaky = run->flaky_count;
+    out->slots_expected = run->slots_expected;
+    for (uint32_t i = 0; i < run->session_count; i++) {
+        out->sessions_seen += !run->sessions[i]->late;
+        out->sessions_live += !run->sessions[i]->late && session_lives(run->sessions[i]);
+    }
+    if (run->last_end_us > run->first_start_ms * 1000)
+        out->makespan_us = run->last_end_us - run->first_start_ms * 1000;
+    out->bound_us = run->bound_us;
+    out->work_us = run->work_us;
+    out->errors = mem_new(run->fault_count, sizeof(*out->errors));
+    out->error_count = run->fault_count;
+    for (uint32_t i = 0; i < run->fault_count; i++)
+        out->errors[i] = (struct run_error){ .kind = mem_strdup(run->faults[i].kind),
+                                             .text = mem_strdup(run->faults[i].text) };
+    copy_refs(run->mismatch.only_first, run->mismatch.only_first_count, &out->only_first,
+              &out->only_first_count);
+    copy_refs(run->mismatch.only_other, run->mismatch.only_other_count, &out->only_other,
+              &out->only_other_count);
+    out->only_first_total = run->mismatch.only_first_total;
+    out->only_other_total = run->mismatch.only_other_total;
+    out->message = message_of(run, v);
+}

@@ -1,0 +1,215 @@
+#include "core/places.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/ledger.h"
+#include "mem.h"
+#include "plan/suite.h"
+
+static struct pool *pool_build(const struct manifest *manifest, const struct change_seal *seal)
+{
+    struct suite *suite = suite_new(manifest);
+    struct pool_input in = { 0 };
+    struct pool *pool;
+
+    for (uint32_t i = 0; i < suite->test_count && i < seal->test_count; i++)
+        suite->tests[i].cost_us = seal->costs_us[i];
+    for (uint32_t i = 0; i < suite->scope_count && i < seal->scope_count; i++)
+        suite->scopes[i].setup_us = seal->scope_us[i];
+    in.tests = suite->tests;
+    in.test_count = suite->test_count;
+    in.scopes = suite->scopes;
+    in.scope_count = suite->scope_count;
+    in.policy = POOL_AUTO;
+    pool = pool_new(&in);
+    suite_free(suite);
+    return pool;
+}
+
+static void carry(struct run *run)
+{
+    for (uint32_t i = 0; i < run->test_count && i < run->carried_count; i++) {
+        const struct carried *c = &run->carried[i];
+
+        if (c->outcome == OUTCOME_NONE)
+            continue;
+        ledger_carry(run, i, c);
+    }
+}
+
+void places_seal(struct run *run, struct change_seal *seal)
+{
+    INVARIANT(!run->manifest && seal->manifest);
+    run->manifest = seal->manifest;
+    seal->manifest = NULL;
+    run->test_count = run->manifest->count;
+    run->wide = seal->wide;
+    run->costs_us = mem_new(run->test_count, sizeof(*run->costs_us));
+    for (uint32_t i = 0; i < run->test_count && i < seal->test_count; i++)
+        run->costs_us[i] = seal->costs_us[i];
+    run->tests = mem_new(run->test_count, sizeof(*run->tests));
+    for (uint32_t i = 0; i < run->test_count; i++) {
+        run->tests[i].session = SESSION_NONE;
+        run->tests[i].prev = POOL_NONE;
+        run->tests[i].next = POOL_NONE;
+    }
+    run->pool = pool_build(run->manifest, seal);
+    for (uint32_t i = 0; i < run->session_count; i++)
+        if (session_lives(run->sessions[i]) && !run->sessions[i]->late)
+            pool_join(run->pool, i, run->sessions[i]->workers, 1000000);
+    run->state = RUN_RUNNING;
+    if (!run->wide)
+        carry(run);
+    free(run->carried);
+    run->carried = NULL;
+    run->carried_count = 0;
+}
+
+void places_widen(struct run *run)
+{
+    run->wide = true;
+    for (uint32_t i = 0; i < run->test_count; i++)
+        if (run->tests[i].flags & TEST_CARRIED)
+            ledger_uncarry(run, i);
+}
+
+static void list_add(struct run *run, uint32_t test, uint32_t session)
+{
+    struct session *s = run->sessions[session];
+    struct run_test *t = &run->tests[test];
+
+    t->session = session;
+    t->prev = POOL_NONE;
+    t->next = s->held_first;
+    if (t->next != POOL_NONE)
+        run->tests[t->next].prev = test;
+    s->held_first = test;
+    s->held_count++;
+    run->held_count++;
+}
+
+static void list_remove(struct run *run, uint32_t test)
+{
+    struct run_test *t = &run->tests[test];
+    struct session *s = run->sessions[t->session];
+
+    if (t->prev == POOL_NONE)
+        s->held_first = t->next;
+    else
+        run->tests[t->prev].next = t->next;
+    if (t->next != POOL_NONE)
+        run->tests[t->next].prev = t->prev;
+    t->prev = POOL_NONE;
+    t->next = POOL_NONE;
+    s->held_count--;
+    run->held_count--;
+    if (t->flags & TEST_RECALLED) {
+        t->flags &= ~(uint32_t)TEST_RECALLED;
+        s->recall_count--;
+    }
+}
+
+void places_give(struct run *run, uint32_t test, uint32_t session, uint64_t fence)
+{
+    struct run_test *t = &run->tests[test];
+
+    INVARIANT(t->place == TEST_FREE);
+    t->place = TEST_HELD;
+    t->fence = fence;
+    list_add(run, test, session);
+    pool_take(run->pool, session, test);
+}
+
+void places_start(struct run *run, uint32_t test)
+{
+    struct run_test *t = &run->tests[test];
+
+    INVARIANT(t->place == TEST_HELD);
+    t->place = TEST_STARTED;
+    if (t->flags & TEST_RECALLED) {
+        t->flags &= ~(uint32_t)TEST_RECALLED;
+        run->sessions[t->session]->recall_count--;
+    }
+    pool_start(run->pool, test);
+}
+
+void places_recall(struct run *run, uint32_t test)
+{
+    struct run_test *t = &run->tests[test];
+
+    INVARIANT(t->place == TEST_HELD);
+    if (t->flags & TEST_RECALLED)
+        return;
+    t->flags |= TEST_RECALLED;
+    run->sessions[t->session]->recall_count++;
+}
+
+void places_free(struct run *run, uint32_t test)
+{
+    struct run_test *t = &run->tests[test];
+
+    INVARIANT(t->place != TEST_FREE);
+    if (t->place != TEST_DONE)
+        list_remove(run, test);
+    t->place = TEST_FREE;
+    t->session = SESSION_NONE;
+    pool_put_back(run->pool, test);
+}
+
+void places_done(struct run *run, uint32_t test)
+{
+    struct run_test *t = &run->tests[test];
+
+    INVARIANT(t->place != TEST_DONE);
+    if (t->place != TEST_FREE)
+        list_remove(run, test);
+    t->place = TEST_DONE;
+    pool_finish(run->pool, test);
+}
+
+void places_free_held(struct run *run, uint32_t session, enum places_which which)
+{
+    uint32_t test = run->sessions[session]->held_first;
+
+    while (test != POOL_NONE) {
+        uint32_t next = run->tests[test].next;
+
+        if (which == PLACES_ALL || run->tests[test].place == TEST_HELD)
+            places_free(run, test);
+        test = next;
+    }
+}
+
+static void order_free(struct session_order *order)
+{
+    free(order->tests);
+    free(order->text);
+}
+
+void orders_seen(struct session *session, uint64_t seen)
+{
+    uint32_t n = 0;
+
+    if (seen > session->order_seen)
+        session->order_seen = seen;
+    while (n < session->order_count && session->orders[n].number <= seen)
+        order_free(&session->orders[n++]);
+    session->order_count -= n;
+    memmove(session->orders, session->orders + n, session->order_count * sizeof(*session->orders));
+}
+
+void orders_drop_work(struct session *session)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < session->order_count; i++) {
+        struct session_order *order = &session->orders[i];
+
+        if (order->kind == ORDER_SHARD || order->kind == ORDER_RECALL)
+            order_free(order);
+        else
+            session->orders[kept++] = *order;
+    }
+    session->order_count = kept;
+}

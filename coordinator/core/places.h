@@ -1,0 +1,25 @@
+/* places.h - moving tests between free, held, started and done: the run's own lists and the
+ * planner's pool in step. Used by run_apply only; what may move is decided elsewhere. */
+#pragma once
+
+#include "core/change.h"
+
+/* Takes the manifest of the change; builds tests and pool; lets every live session in. */
+void places_seal(struct run *run, struct change_seal *seal);
+
+/* A narrow epoch runs everything from now on: what it carried over is free again. */
+void places_widen(struct run *run);
+
+void places_give(struct run *run, uint32_t test, uint32_t session, uint64_t fence);
+void places_start(struct run *run, uint32_t test);
+void places_recall(struct run *run, uint32_t test);
+void places_free(struct run *run, uint32_t test); /* HELD, STARTED or DONE -> FREE */
+void places_done(struct run *run, uint32_t test); /* any but DONE -> DONE */
+
+enum places_which { PLACES_UNSTARTED, PLACES_ALL };
+void places_free_held(struct run *run, uint32_t session, enum places_which which);
+
+/* Orders that the session has seen are forgotten. */
+void orders_seen(struct session *session, uint64_t seen);
+/* A session that gets nothing more need not be sent its shards and recalls again. */
+void orders_drop_work(struct session *session);
