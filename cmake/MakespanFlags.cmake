@@ -37,7 +37,8 @@ add_library(msp_flags INTERFACE)
 target_compile_definitions(msp_flags INTERFACE _POSIX_C_SOURCE=200809L MAKESPAN_VERSION="${PROJECT_VERSION}")
 target_compile_options(msp_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wvla
     -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum -Wundef -Wformat=2 -fno-common -Werror
-    -Wno-format-truncation -ffp-contract=off) # cutting a text at its named maximum is meant
+    $<$<C_COMPILER_ID:GNU>:-Wno-format-truncation> # cutting a text at its named maximum is meant
+    -ffp-contract=off)
 if(MAKESPAN_SANITIZE)
   target_compile_options(msp_flags INTERFACE -fsanitize=${MAKESPAN_SANITIZE} -fno-omit-frame-pointer
       -fno-sanitize-recover=all)
