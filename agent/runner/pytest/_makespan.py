@@ -1,0 +1,49 @@
+"""The plugin that `makespan run` names with `-p _makespan`.
+
+Imported by the user's pytest before anything else of theirs. Its first act is to undo what the agent
+did to the environment to get here, so that a pytest started by a test is nobody's but the test's.
+The work is in the package beside this file.
+"""
+
+import json
+import os
+import sys
+
+_FOLDER = os.path.dirname(os.path.abspath(__file__))
+
+
+def _take_environment():
+    """Read what the agent left for us, and put the environment back as the user had it."""
+    taken = {
+        "socket": os.environ.pop("_MAKESPAN_SOCKET", None),
+        "key": os.environ.pop("_MAKESPAN_KEY", None),
+    }
+    before = json.loads(os.environ.pop("_MAKESPAN_RESTORE", "{}"))
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+    return taken
+
+
+_taken = _take_environment()
+if _FOLDER not in sys.path:
+    sys.path.insert(0, _FOLDER)
+try:
+    # Modules of a package are found by its __path__, so the folder need not stay on sys.path.
+    from _makespan_runner import hooks
+finally:
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != _FOLDER]
+
+hooks.agent_address = _taken
+
+# pytest looks for hooks and fixtures among this module's names.
+pytest_addoption = hooks.pytest_addoption
+pytest_addhooks = hooks.pytest_addhooks
+pytest_load_initial_conftests = hooks.pytest_load_initial_conftests
+pytest_configure = hooks.pytest_configure
+pytest_cmdline_main = hooks.pytest_cmdline_main
+pytest_report_header = hooks.pytest_report_header
+worker_id = hooks.worker_id
+testrun_uid = hooks.testrun_uid

@@ -1,0 +1,16 @@
+"""Makespan's Python side: what runs inside the user's pytest.
+
+hooks     the entry: options, the handshake with the agent, the fork into reporter and zygote
+reporter  the pytest the user asked for: terminal, JUnit XML, cache, exit code; runs no test
+replay    turns what workers sent back into the hook calls a serial run would have made
+zygote    collects once, then only forks
+worker    a fork of the zygote that runs the tests the agent names
+records   what a test did, as sent to the agent and the reporter
+atfork    all that a process has to forget or renew right after a fork
+capture   capture of output for forked processes
+fixtures  exclusive time of set-up and teardown of wider fixtures
+compat    what suites written for pytest-xdist expect to find
+frames    the wire; docs/runner-protocol.md is the contract
+
+Standard library and the user's own pytest (7 or later) only; Python 3.8 or later.
+"""

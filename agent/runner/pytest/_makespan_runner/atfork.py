@@ -1,0 +1,145 @@
+"""What a process has to forget or renew right after a fork, so that it is like a fresh one."""
+
+import atexit
+import ctypes
+import logging
+import multiprocessing.util
+import os
+import random
+import signal
+import sys
+import threading
+import time
+import weakref
+
+_PR_SET_PDEATHSIG = 1
+
+
+def flush_streams():
+    """Before a fork: buffered text would otherwise be written by both sides."""
+    for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+        try:
+            stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass
+
+
+def other_threads():
+    """Names of the threads that a fork would lose."""
+    try:
+        count = len(os.listdir("/proc/self/task"))
+    except OSError:
+        count = threading.active_count()
+    if count <= 1:
+        return []
+    names = [thread.name for thread in threading.enumerate()
+             if thread is not threading.main_thread()]
+    return names + ["(native)"] * (count - 1 - len(names))
+
+
+def forget_exit_handlers():
+    """Drop what the parent registered for its own end; keep what every process needs.
+
+    Without clearing, a worker would delete the folders of its siblings. A bare atexit._clear() leaves
+    weakref.finalize believing that it is registered, and then a test's TemporaryDirectory stays.
+    """
+    for info in list(getattr(weakref.finalize, "_registry", {}).values()):
+        info.atexit = False
+    atexit._clear()
+    atexit.register(weakref.finalize._exitfunc)
+    atexit.register(multiprocessing.util._exit_function)
+    atexit.register(logging.shutdown)
+
+
+def run_exit_handlers():
+    """What the interpreter would do at a normal exit."""
+    try:
+        atexit._run_exitfuncs()
+    except Exception:
+        pass  # it has been printed already
+
+
+class RandomWatch:
+    """Decides for each generator whether a worker gets fresh entropy or the suite's own seed.
+
+    A fresh process would run the suite's random.seed(0) itself, so a seed set while collecting must
+    hold in every worker; where nobody set one, workers must differ from each other.
+    """
+
+    def __init__(self):
+        self._seeded = False
+        self._state = None
+        self._original = random.seed
+        watch = self
+
+        def seed(*args, **kwargs):
+            watch._seeded = bool(args and args[0] is not None) or bool(kwargs.get("a"))
+            return watch._original(*args, **kwargs)
+
+        random.seed = seed
+        self._patched = seed
+
+    def stop(self):
+        """End of the collection: remember the state that a seed has led to."""
+        if random.seed is self._patched:
+            random.seed = self._original
+        self._state = random.getstate() if self._seeded else None
+
+    def renew(self):
+        """In a worker. (Python itself has reseeded the random module at the fork.)"""
+        if self._state is not None:
+            random.setstate(self._state)
+        numpy_random = sys.modules.get("numpy.random")
+        if numpy_random is not None and not _numpy_seeded(numpy_random):
+            numpy_random.seed()
+
+
+def _numpy_seeded(numpy_random):
+    """True if the global generator still shows the pattern that seed(number) leaves."""
+    try:
+        name, key = numpy_random.get_state()[:2]
+        if name != "MT19937":
+            return False
+        first, second = int(key[0]), int(key[1])
+    except Exception:
+        return False
+    return second == (1812433253 * (first ^ (first >> 30)) + 1) & 0xFFFFFFFF
+
+
+def leave_terminal():
+    """Own session, no stdin: a worker that touches the terminal would be stopped by SIGTTOU."""
+    try:
+        os.setsid()
+    except OSError:
+        pass  # already a leader
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+
+
+def wait_for_new_parent(old_parent):
+    """After a double fork: until the keeper has become our parent; returns the keeper's pid."""
+    while os.getppid() == old_parent:
+        time.sleep(0.0002)  # the kernel is between closing its files and handing over its children
+    return os.getppid()
+
+
+def die_with_parent(parent):
+    """Be killed when the keeper dies. Set too early, this would kill us at the first hand-over."""
+    if _libc is None or os.getppid() != parent:
+        return
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)  # it died in between
+
+
+def _load_libc():
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        libc.prctl  # noqa: B018 - is it there?
+        return libc
+    except (OSError, AttributeError):
+        return None
+
+
+_libc = _load_libc()

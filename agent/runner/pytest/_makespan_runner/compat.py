@@ -1,0 +1,221 @@
+"""What suites written for pytest-xdist expect: its options, hooks, marker, names.
+
+The plugin itself is kept out (two plugins cannot both own -n), but the module `xdist` stays
+importable for those that call xdist.is_xdist_worker().
+"""
+
+import os
+
+import pytest
+
+BLOCKED = ("xdist", "xdist.plugin", "xdist.looponfail")
+
+MARKERS = (
+    "xdist_group(name): tests of one group run in the same worker, one after another.",
+    "makespan(serial, no_speculate, threads, mem, mutex, timeout): how makespan may run this test:"
+    " alone, never twice at once, with so many threads or bytes, never beside its mutex, for at most"
+    " so many seconds.",
+)
+
+
+class HookSpecs:
+    """The hooks of pytest-xdist, so that a conftest that implements one is valid."""
+
+    def pytest_xdist_setupnodes(self, config, specs):
+        """Called before any worker is set up."""
+
+    def pytest_xdist_newgateway(self, gateway):
+        """Called when a worker has been created."""
+
+    def pytest_xdist_rsyncstart(self, source, gateways):
+        """Never called: nothing is copied."""
+
+    def pytest_xdist_rsyncfinish(self, source, gateways):
+        """Never called: nothing is copied."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_xdist_getremotemodule(self):
+        """Never called: workers are forks."""
+
+    def pytest_configure_node(self, node):
+        """Called in the reporter for each worker; node.workerinput may be added to."""
+
+    def pytest_testnodeready(self, node):
+        """A worker is ready."""
+
+    def pytest_testnodedown(self, node, error):
+        """A worker has ended; error is None or says why."""
+
+    def pytest_xdist_node_collection_finished(self, node, ids):
+        """Called once per worker with the ids collected."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_xdist_make_scheduler(self, config, log):
+        """Never called: the agent decides what runs where."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_xdist_auto_num_workers(self, config):
+        """How many workers -n auto means."""
+
+    @pytest.hookspec(firstresult=True)
+    def pytest_handlecrashitem(self, crashitem, report, sched):
+        """A test killed its worker; report may be changed."""
+
+
+def numprocesses(text):
+    """The type of -n: a number, "auto" or "logical"."""
+    return text if text in ("auto", "logical") else int(text)
+
+
+def add_options(parser):
+    """Declare xdist's options; one that somebody else has declared stays theirs."""
+    group = parser.getgroup("makespan", "tests in several workers (options of pytest-xdist)")
+
+    def add(*names, **attributes):
+        try:
+            group._addoption(*names, **attributes)
+        except ValueError:
+            pass  # already there
+
+    add("-n", "--numprocesses", dest="numprocesses", metavar="N", type=numprocesses, default=None,
+        help="number of workers, 'auto' or 'logical'; makespan's own -n wins over this one.")
+    add("--maxprocesses", dest="maxprocesses", metavar="N", type=int, default=None,
+        help="at most so many workers.")
+    add("--max-worker-restart", dest="maxworkerrestart", metavar="N", default=None,
+        help="give up after so many workers were lost.")
+    add("--dist", dest="dist", metavar="MODE", default="no",
+        choices=["each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "auto", "no"],
+        help="what stays together in one worker: scope, file, group, or nothing.")
+    add("--loadscope-reorder", dest="loadscopereorder", action="store_true", default=True,
+        help="accepted; makespan orders by predicted time.")
+    add("--no-loadscope-reorder", dest="loadscopereorder", action="store_false",
+        help="accepted; makespan orders by predicted time.")
+    add("--tx", dest="tx", action="append", metavar="SPEC", default=[],
+        help="accepted for local workers (popen, N*popen): counts as -n.")
+    add("--px", dest="px", action="append", metavar="SPEC", default=[], help="accepted, ignored.")
+    add("-d", dest="distload", action="store_true", default=False, help="the same as --dist=load.")
+    add("--rsyncdir", dest="rsyncdir", action="append", metavar="DIR", default=[],
+        help="accepted, ignored.")
+    add("--rsyncignore", dest="rsyncignore", action="append", metavar="GLOB", default=[],
+        help="accepted, ignored.")
+    add("--testrunuid", dest="testrunuid", metavar="ID", default=None,
+        help="value of the testrun_uid fixture.")
+    add("--maxschedchunk", dest="maxschedchunk", metavar="N", type=int, default=None,
+        help="accepted, ignored: a worker is given one test at a time.")
+    add("-f", "--looponfail", dest="looponfail", action="store_true", default=False,
+        help="not supported; see makespan's own watch mode.")
+    for name in ("rsyncdirs", "rsyncignore", "looponfailroots"):
+        try:
+            parser.addini(name, "accepted, ignored.", type="paths")
+        except (ValueError, AssertionError):
+            pass
+
+
+def workers_wanted(option):
+    """What the pytest command line says about -n: None, a number, "auto" or "logical"."""
+    wanted = getattr(option, "numprocesses", None)
+    if wanted is not None:
+        return wanted
+    if getattr(option, "distload", False) or getattr(option, "dist", "no") != "no":
+        count = sum(_popen_count(spec) for spec in getattr(option, "tx", None) or [])
+        return count or None
+    return None
+
+
+def _popen_count(spec):
+    times, star, rest = spec.partition("*")
+    if star and times.isdigit() and rest.startswith("popen"):
+        return int(times)
+    return 1 if spec.startswith("popen") else 0
+
+
+def auto_number(config):
+    """What the suite's own hook or variable says that "auto" means, or None."""
+    number = config.hook.pytest_xdist_auto_num_workers(config=config)
+    if number is not None:
+        return int(number)
+    text = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS", "")
+    return int(text) if text.isdigit() else None
+
+
+class Gateway:
+    """Just enough of an execnet gateway for plugins that print a worker's name."""
+
+    def __init__(self, slot):
+        self.id = "gw%d" % slot
+        self.spec = _Spec(self.id)
+
+
+class _Spec:
+    popen = True
+    chdir = None
+    python = None
+
+    def __init__(self, name):
+        self.id = name
+
+    def __str__(self):
+        return "popen"
+
+
+class Node:
+    """A worker as the controller's plugins see it (xdist's WorkerController)."""
+
+    def __init__(self, config, slot, count, run_uid):
+        import sys
+
+        self.config = config
+        self.slot = slot
+        self.gateway = Gateway(slot)
+        self.workerinput = worker_input(slot, count, run_uid)
+        self.workeroutput = {}
+        self.slaveinput = self.workerinput
+        self.shutting_down = False
+        self.workerinfo = {
+            "id": self.gateway.id,
+            "version": sys.version,
+            "version_info": tuple(sys.version_info),
+            "sysplatform": sys.platform,
+            "platform": sys.platform,
+            "executable": sys.executable,
+            "cwd": os.getcwd(),
+            "spec": self.gateway.spec,
+        }
+
+    def __repr__(self):
+        return "<worker %s>" % self.gateway.id
+
+
+class Scheduler:
+    """The `sched` of pytest_handlecrashitem: crashes are the agent's to judge."""
+
+    def mark_test_pending(self, item):
+        raise NotImplementedError("makespan decides itself whether a crashed test runs again")
+
+
+def worker_input(slot, count, run_uid):
+    """config.workerinput as xdist fills it."""
+    import sys
+
+    return {
+        "workerid": "gw%d" % slot,
+        "workercount": count,
+        "testrunuid": run_uid,
+        "mainargv": list(sys.argv),
+        "rampdelay": 0.0,
+    }
+
+
+def set_environment(workerinput):
+    """The variables that tests read to know in which worker they are."""
+    os.environ["PYTEST_XDIST_WORKER"] = workerinput["workerid"]
+    os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(workerinput["workercount"])
+    os.environ["PYTEST_XDIST_TESTRUNUID"] = workerinput["testrunuid"]
+
+
+def group_of(item):
+    """The names of all xdist_group marks of a test, as newer xdist merges them; "" for none."""
+    names = set()
+    for mark in item.iter_markers("xdist_group"):
+        names.add(str(mark.args[0] if mark.args else mark.kwargs.get("name", "default")))
+    return "_".join(sorted(names))

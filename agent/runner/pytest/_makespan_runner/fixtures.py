@@ -1,0 +1,75 @@
+"""Exclusive time of set-up and teardown of fixtures that outlive one test.
+
+Fixtures nest: a module fixture that asks for a session fixture must not be charged for it. So times
+are kept on a stack, and a finished inner one is taken off the outer one.
+"""
+
+import time
+
+import pytest
+from _pytest.fixtures import FixtureDef
+
+from . import frames
+
+# Below this nobody plans differently, and a frame would cost more than it tells.
+_WORTH_TELLING_US = 50
+
+
+def _scope_name(fixturedef):
+    scope = fixturedef.scope
+    return getattr(scope, "value", scope)  # an enum inside newer pytest, a word outside
+
+
+class FixtureClock:
+    """A plugin; on_scope(kind, base_id, microseconds, which) is told of each wider fixture."""
+
+    def __init__(self, on_scope):
+        self._on_scope = on_scope
+        self._inner = []  # one number a running fixture: seconds spent in fixtures inside it
+        self.wide_seconds = 0.0  # exclusive time of all wider fixtures so far
+        self._owners = {}  # id of FixtureDef -> base id of its scope
+        self._wrap_finish()
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef, request):
+        if fixturedef.scope == "function":
+            yield
+            return
+        base_id = getattr(request.node, "nodeid", "")
+        self._owners[id(fixturedef)] = base_id
+        begin = self._enter()
+        yield
+        self._leave(begin, _scope_name(fixturedef), base_id, frames.SCOPE_SETUP)
+
+    def _enter(self):
+        self._inner.append(0.0)
+        return time.perf_counter()
+
+    def _leave(self, begin, kind, base_id, which):
+        elapsed = time.perf_counter() - begin
+        exclusive = max(0.0, elapsed - self._inner.pop())
+        if self._inner:
+            self._inner[-1] += elapsed
+        self.wide_seconds += exclusive
+        exclusive_us = int(exclusive * 1e6)
+        if exclusive_us >= _WORTH_TELLING_US:
+            self._on_scope(kind, base_id, exclusive_us, which)
+
+    def _wrap_finish(self):
+        """pytest has no hook that comes before a fixture's teardown, so time FixtureDef.finish."""
+        original = getattr(FixtureDef, "finish", None)
+        if original is None:
+            return
+        clock = self
+
+        def finish(self, *args, **kwargs):
+            if self.scope == "function" or not getattr(self, "_finalizers", None):
+                return original(self, *args, **kwargs)
+            begin = clock._enter()
+            try:
+                return original(self, *args, **kwargs)
+            finally:
+                owner = clock._owners.get(id(self), "")
+                clock._leave(begin, _scope_name(self), owner, frames.SCOPE_TEARDOWN)
+
+        FixtureDef.finish = finish

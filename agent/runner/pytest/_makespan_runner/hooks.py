@@ -1,0 +1,205 @@
+"""The entry: options, the handshake with the agent, and the fork into reporter and zygote.
+
+The fork comes before pytest_configure, because that is where plugins decide once and for all whether
+they are in a controller or in a worker.
+"""
+
+import hashlib
+import json
+import os
+import platform
+import socket
+import sys
+import uuid
+
+import pytest
+
+from . import atfork, compat, frames
+
+# Set by _makespan from the environment: where the agent listens, and the secret it expects.
+agent_address = {"socket": None, "key": None}
+
+
+class Link:
+    """What a pytest process knows about its agent. Kept as config._makespan."""
+
+    def __init__(self, address):
+        self.path = address["socket"]
+        self.key = address["key"]
+        self.folder = os.path.dirname(self.path)
+        self.connection = None
+        self.settings = {"workers": 0}
+        self.role = "inline"  # or reporter, zygote, worker
+
+    def connect(self, role, slot=0, **more):
+        """Open this process's own connection and say who we are."""
+        connection = frames.Connection(self.path)
+        hello = {"version": frames.VERSION, "key": self.key, "pid": os.getpid()}
+        hello.update(more)
+        connection.send(frames.frame(frames.HELLO, role, slot, json.dumps(hello).encode()))
+        self.connection = connection
+        return connection
+
+
+def pytest_addoption(parser, pluginmanager):
+    for name in compat.BLOCKED:
+        if not pluginmanager.is_blocked(name):
+            pluginmanager.set_blocked(name)
+    compat.add_options(parser)
+
+
+def pytest_addhooks(pluginmanager):
+    pluginmanager.add_hookspecs(compat.HookSpecs)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_load_initial_conftests(early_config):
+    """Shake hands before the conftests load: plugins such as pytest-cov look at -n from here on."""
+    if agent_address["socket"] is None:
+        raise pytest.UsageError("the plugin _makespan works only when makespan run starts pytest")
+    link = Link(agent_address)
+    early_config._makespan = link
+    option = early_config.known_args_namespace
+    connection = link.connect(
+        frames.ROLE_REPORTER,
+        python=platform.python_version(),
+        pytest=pytest.__version__,
+        numprocesses=compat.workers_wanted(option),
+        maxprocesses=getattr(option, "maxprocesses", None),
+        dist=_dist(option),
+        maxfail=getattr(option, "maxfail", 0) or 0,
+        max_worker_restart=_whole_number(getattr(option, "maxworkerrestart", None)),
+        inline=_why_inline(option),
+        rootdir=str(early_config.rootpath),
+        distributions=_distributions_digest(),
+    )
+    kind, _flags, workers, _b, payload = connection.receive()
+    if kind != frames.CONFIG:
+        raise pytest.UsageError("makespan: the agent answered with frame %d" % kind)
+    settings = json.loads(payload.decode() or "{}")
+    settings["workers"] = workers
+    settings["run_uid"] = (getattr(option, "testrunuid", None) or settings.get("run_uid")
+                           or uuid.uuid4().hex)
+    link.settings = settings
+    if workers:
+        _set_distributed(option, settings)
+
+
+def pytest_configure(config):
+    for line in compat.MARKERS:
+        config.addinivalue_line("markers", line)
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_cmdline_main(config):
+    """Fork: the parent goes on as the reporter, the child as the zygote.
+
+    A wrapper, so that each side runs the rest of the hook just once, and so that the zygote can be
+    stopped here instead of returning into the code that called pytest.
+    """
+    link = getattr(config, "_makespan", None)
+    if link is None or not link.settings["workers"]:
+        yield
+        return
+    # The options were parsed again since the handshake.
+    _set_distributed(config.option, link.settings)
+    ours, theirs = socket.socketpair()
+    atfork.flush_streams()
+    if os.fork() == 0:
+        ours.close()
+        from . import zygote
+
+        zygote.begin(config, link, theirs)
+        outcome = yield
+        zygote.end(config, outcome)  # does not return
+    theirs.close()
+    from . import reporter
+
+    config.pluginmanager.register(reporter.Reporter(config, link, ours), "makespan_reporter")
+    yield
+
+
+def pytest_report_header(config):
+    link = getattr(config, "_makespan", None)
+    note = link.settings.get("note") if link else None
+    return "makespan: %s" % note if note else None
+
+
+@pytest.fixture(scope="session")
+def worker_id(request):
+    """The name of this worker, 'gw0' and so on; 'master' where there are no workers."""
+    workerinput = getattr(request.config, "workerinput", None)
+    return workerinput["workerid"] if workerinput else "master"
+
+
+@pytest.fixture(scope="session")
+def testrun_uid(request):
+    """A text that is the same in all workers of this run, and no other run's."""
+    workerinput = getattr(request.config, "workerinput", None)
+    if workerinput:
+        return workerinput["testrunuid"]
+    return request.config._makespan.settings["run_uid"]
+
+
+def _why_inline(option):
+    """Why this command line cannot use workers, or None."""
+    reasons = (
+        ("help", "--help"),
+        ("version", "--version"),
+        ("collectonly", "--collect-only"),
+        ("usepdb", "--pdb"),
+        ("trace", "--trace"),
+        ("showfixtures", "--fixtures"),
+        ("show_fixtures_per_test", "--fixtures-per-test"),
+        ("markers", "--markers"),
+        ("cacheshow", "--cache-show"),
+        ("setuponly", "--setup-only"),
+        ("setupplan", "--setup-plan"),
+        ("setupshow", "--setup-show"),
+        ("looponfail", "--looponfail"),
+    )
+    for name, text in reasons:
+        if getattr(option, name, None):
+            return text
+    if getattr(option, "capture", None) == "no":
+        return "-s"
+    if not hasattr(os, "fork") or not sys.platform.startswith("linux"):
+        return "this system cannot fork safely"
+    return None
+
+
+def _dist(option):
+    dist = getattr(option, "dist", "no")
+    if getattr(option, "distload", False):
+        dist = "load"
+    return None if dist == "no" else dist
+
+
+def _whole_number(text):
+    try:
+        return int(text)
+    except (TypeError, ValueError):
+        return None
+
+
+def _set_distributed(option, settings):
+    """Make the options say what xdist's would, for plugins that look."""
+    option.numprocesses = settings["workers"]
+    option.tx = ["popen"] * settings["workers"]
+    if _dist(option) is None:
+        option.dist = "load"
+
+
+def _distributions_digest():
+    """SHA-256 over what is installed: agents with different packages must not share a run."""
+    try:
+        from importlib import metadata
+    except ImportError:
+        return ""
+    lines = set()
+    for distribution in metadata.distributions():
+        try:
+            lines.add("%s==%s\n" % (distribution.metadata["Name"], distribution.version))
+        except Exception:
+            continue  # a broken installation of something else is not our business
+    return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()

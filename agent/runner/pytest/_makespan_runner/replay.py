@@ -1,0 +1,127 @@
+"""Turns what workers sent back into the hook calls that a serial run would have made.
+
+The end of each worker's last test, its passed teardown report and logfinish, is held back until the
+worker's next test or its own end: wider fixtures may still be torn down, and what they raise or print
+belongs to that very report. (A second one would give the test two entries in the JUnit XML.)
+"""
+
+import pytest
+
+from . import frames, logs, records, xmlstub
+
+
+class Replay:
+    """Replays blocks into the hooks of the reporter's config."""
+
+    def __init__(self, config):
+        self.config = config
+        self.hook = config.hook
+        self._held = {}  # slot -> the passed teardown report held back
+        self._finish = {}  # slot -> (nodeid, location) of the logfinish held back
+        self._unfinished = {}  # slot -> (nodeid, location) of a block whose rest has yet to come
+
+    def block(self, slot, flags, payload):
+        """One BLOCK frame."""
+        entries = [entry for data in _split(payload) for entry in records.unpack(data)]
+        if flags & frames.BLOCK_LATE:
+            self._late(slot, entries)
+            return
+        if slot not in self._unfinished:
+            self.flush(slot)
+        where = self._unfinished.pop(slot, None)
+        if where is None:
+            where = _where(entries)
+            if where is not None:
+                self.hook.pytest_runtest_logstart(nodeid=where[0], location=where[1])
+        for entry in entries:
+            self._entry(slot, entry)
+        if flags & frames.BLOCK_MORE:
+            self._unfinished[slot] = where
+        elif where is not None:
+            self._finish[slot] = where
+
+    def abandoned(self, slot, nodeid, location, entries):
+        """A test that was left in the middle (pytest.exit, Ctrl-C): it began, and that is all."""
+        self.flush(slot)
+        self.hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
+        for entry in entries:
+            self._entry(slot, entry)
+
+    def _entry(self, slot, entry):
+        what = entry[0]
+        if what == "P":
+            _what, nodeid, location, names, phases = entry
+            keywords = dict.fromkeys(names, 1)
+            for when, duration, start, stop in phases:
+                extra = {} if start is None else {"start": start, "stop": stop}
+                report = pytest.TestReport(nodeid, location, keywords, "passed", None, when, (),
+                                           duration, (), **extra)
+                self._report(slot, report)
+        elif what == "R":
+            report = self.hook.pytest_report_from_serializable(config=self.config, data=entry[1])
+            self._report(slot, report)
+        elif what == "L":
+            logs.replay(self.config, entry[1], entry[2])
+        elif what == "A":
+            xmlstub.replay_attribute(self.config, *entry[1:])
+
+    def _report(self, slot, report):
+        if report.when == "teardown" and report.outcome == "passed":
+            self._release(slot)  # a test that ran twice (reruns) has an earlier one
+            self._held[slot] = report
+        else:
+            self._release(slot)
+            self.hook.pytest_runtest_logreport(report=report)
+
+    def _release(self, slot):
+        report = self._held.pop(slot, None)
+        if report is not None:
+            self.hook.pytest_runtest_logreport(report=report)
+
+    def _late(self, slot, entries):
+        """A wider teardown: it completes the report held back, or follows it."""
+        for entry in entries:
+            if entry[0] != "R":
+                self._entry(slot, entry)
+                continue
+            report = self.hook.pytest_report_from_serializable(config=self.config, data=entry[1])
+            held = self._held.get(slot)
+            if held is not None and held.nodeid == report.nodeid:
+                report.duration += held.duration
+                del self._held[slot]
+            if report.outcome == "passed" and held is None:
+                continue  # a failure of the function level was shown already; this adds nothing
+            if report.outcome == "passed":
+                self._held[slot] = report
+            else:
+                self.hook.pytest_runtest_logreport(report=report)
+
+    def flush(self, slot):
+        """The worker has gone on, or has ended: what was held back is complete."""
+        self._release(slot)
+        where = self._finish.pop(slot, None)
+        if where is not None:
+            self.hook.pytest_runtest_logfinish(nodeid=where[0], location=where[1])
+
+    def flush_all(self):
+        for slot in sorted(set(self._held) | set(self._finish)):
+            self.flush(slot)
+
+
+def _split(payload):
+    """The opaque parts of a BLOCK: u32 length, then so many bytes."""
+    at = 0
+    while at + 4 <= len(payload):
+        size = int.from_bytes(payload[at:at + 4], "little")
+        yield payload[at + 4:at + 4 + size]
+        at += 4 + size
+
+
+def _where(entries):
+    """nodeid and location of the test that a block is about."""
+    for entry in entries:
+        if entry[0] == "P":
+            return entry[1], tuple(entry[2])
+        if entry[0] == "R" and "location" in entry[1]:
+            return entry[1]["nodeid"], tuple(entry[1]["location"])
+    return None

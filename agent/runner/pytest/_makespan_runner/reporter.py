@@ -1,0 +1,298 @@
+"""The reporter: the pytest that the user asked for, in the role of the controller.
+
+It owns the terminal, the JUnit XML, the cache and the exit code. It never collects and runs no test:
+the zygote collects, workers run, and what they say arrives through the agent.
+"""
+
+import json
+import pickle
+import select
+import struct
+
+import pytest
+
+from . import compat, events, frames, logs, records, replay, xmlstub
+
+_LENGTH = struct.Struct("<I")
+
+
+class RemoteInternalError(Exception):
+    """Something broke in the zygote or in a worker; the text is the traceback from there."""
+
+
+class Reporter:
+    """The plugin of the reporting process."""
+
+    def __init__(self, config, link, channel):
+        self.config = config
+        self.link = link
+        self.connection = link.connection
+        self.channel = channel
+        self.replay = replay.Replay(config)
+        self.nodes = {}
+        self.session = None
+        self.collected = None  # what the zygote said of its collection
+        self.total = None  # (tests, message) as the agent said
+        self.end = None  # (stopped, {"reason", "message", "status"}) of END
+        self.problem = None  # an exception of the zygote or a worker, to be raised here
+        self._stop_sent = False
+        link.role = "reporter"
+
+    # Configure: the workers' input is made here, as xdist's controller does.
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionstart(self, session):
+        self.session = session
+        settings = self.link.settings
+        for slot in range(settings["workers"]):
+            self._node(slot)
+        factory = getattr(self.config, "_tmp_path_factory", None)
+        basetemp = str(factory.getbasetemp()) if factory is not None else None
+        self._send_zygote({
+            "workerinputs": [node.workerinput for node in self.nodes.values()],
+            "basetemp": basetemp,
+        })
+
+    def _node(self, slot):
+        """The worker of a slot, made known to the plugins when it is first needed."""
+        if slot not in self.nodes:
+            settings = self.link.settings
+            node = compat.Node(self.config, slot, settings["workers"], settings["run_uid"])
+            if not self.nodes:
+                self.config.hook.pytest_xdist_setupnodes(config=self.config,
+                                                         specs=[node.gateway.spec])
+            self.config.hook.pytest_xdist_newgateway(gateway=node.gateway)
+            self.config.hook.pytest_configure_node(node=node)
+            self.nodes[slot] = node
+        return self.nodes[slot]
+
+    def _send_zygote(self, value):
+        data = pickle.dumps(value)
+        try:
+            self.channel.sendall(_LENGTH.pack(len(data)) + data)
+        except OSError:
+            pass  # it is gone; the agent will say so
+
+    # Collect: wait for the zygote.
+
+    def pytest_collection(self, session):
+        while self.collected is None and self.end is None:
+            self._step()
+        # Where nothing may run, the agent has no number to add.
+        while self.collected is not None and self.collected["runs"] and (
+                self.total is None and self.end is None):
+            self._step()
+        self._print_collected(session)
+        self._raise_problem()
+        return True
+
+    def _print_collected(self, session):
+        """'collected N items', in the words of pytest's own terminal reporter."""
+        collected = self.collected or {"found": 0, "deselected": 0, "selected": 0, "lines": [],
+                                       "nodeids": []}
+        session.items = []
+        session.testscollected = collected["selected"]
+        if self.total is not None:
+            session.testscollected = self.total[0]
+        plugin = self.config.pluginmanager.getplugin("nfplugin")
+        if plugin is not None and hasattr(plugin, "cached_nodeids"):
+            plugin.cached_nodeids.update(collected["nodeids"])
+        terminal = self.config.pluginmanager.getplugin("terminalreporter")
+        if terminal is None:
+            return
+        terminal._numcollected = collected["found"]
+        if collected["deselected"]:
+            terminal.stats.setdefault("deselected", []).extend([None] * collected["deselected"])
+        terminal.report_collect(True)
+        for line in collected["lines"]:
+            terminal.write_line(line)
+        if self.total is not None and self.total[1]:
+            terminal.write_line(self.total[1])
+
+    # Run: replay what comes.
+
+    def pytest_runtestloop(self, session):
+        if session.testsfailed and not self.config.option.continue_on_collection_errors:
+            raise session.Interrupted("%d error%s during collection" % (
+                session.testsfailed, "s" if session.testsfailed != 1 else ""))
+        try:
+            while self.end is None:
+                self._step()
+                self._check_stop()
+        except KeyboardInterrupt:
+            self._send_stop(frames.STOP_INTERRUPTED, "interrupted")
+            raise
+        finally:
+            self.replay.flush_all()
+        self._raise_problem()
+        if session.shouldfail:
+            raise session.Failed(session.shouldfail)
+        if session.shouldstop:
+            raise session.Interrupted(session.shouldstop)
+        self._raise_end()
+        return True
+
+    def _check_stop(self):
+        """-x and kin: as soon as this process knows, no queued test may start."""
+        session = self.session
+        if session.shouldfail:
+            self._send_stop(frames.STOP_MAXFAIL, str(session.shouldfail))
+        elif session.shouldstop:
+            self._send_stop(frames.STOP_SHOULDSTOP, str(session.shouldstop))
+
+    def _send_stop(self, why, reason):
+        if not self._stop_sent:
+            self._stop_sent = True
+            self.connection.send(frames.frame(frames.STOP, why, 0, reason.encode()))
+
+    def _raise_problem(self):
+        if self.problem is not None:
+            raise self.problem
+
+    def _raise_end(self):
+        """The agent ended the run for a reason of its own."""
+        stopped, how = self.end
+        if not stopped:
+            return
+        message = how.get("message") or how.get("reason") or "stopped"
+        status = how.get("status")
+        if how.get("reason") == "interrupted":
+            raise KeyboardInterrupt(message)
+        if status:
+            pytest.exit(message, returncode=status)
+        raise self.session.Interrupted(message)
+
+    # Frames.
+
+    def _step(self):
+        """Handle the next frame of the agent, and questions of the zygote meanwhile."""
+        while not self.connection.has_frame():
+            watched = [self.connection] + ([self.channel] if self.channel else [])
+            ready = select.select(watched, [], [])[0]
+            if self.channel in ready:
+                self._answer_zygote()
+            if self.connection in ready:
+                break
+        try:
+            kind, flags, a, b, payload = self.connection.receive()
+        except (EOFError, OSError):
+            self.end = (1, {"message": "makespan: the agent is gone", "status": 3})
+            return
+        if kind == frames.BLOCK:
+            self.replay.block(b, flags, payload)
+        elif kind == frames.FORWARD:
+            self._forward(a, b, payload)
+        elif kind == frames.TOTAL:
+            self._set_total(a, json.loads(payload.decode() or "{}"))
+        elif kind == frames.UP:
+            self.config.hook.pytest_testnodeready(node=self._node(a))
+        elif kind == frames.DOWN:
+            self._down(a, b, payload.decode("utf-8", "replace"))
+        elif kind == frames.CRASH:
+            self._crash(b, json.loads(payload.decode()))
+        elif kind == frames.END:
+            self.end = (a, json.loads(payload.decode() or "{}"))
+
+    def _answer_zygote(self):
+        """The zygote asks for the input of a replacement."""
+        data = self.channel.recv(_LENGTH.size)
+        if len(data) < _LENGTH.size:
+            self.channel.close()
+            self.channel = None
+            return
+        self._send_zygote(self._node(_LENGTH.unpack(data)[0]).workerinput)
+
+    def _set_total(self, tests, more):
+        self.total = (tests, more.get("message"))
+        if self.session is not None and hasattr(self.session, "items"):
+            self.session.testscollected = tests
+
+    def _down(self, slot, crashed, reason):
+        self.replay.flush(slot)
+        error = (reason or "crashed") if crashed else None
+        self.config.hook.pytest_testnodedown(node=self._node(slot), error=error)
+
+    def _crash(self, slot, crash):
+        """A test killed its worker: it failed, and this is its report."""
+        self.replay.flush(slot)
+        nodeid = crash.get("id") or "worker gw%d" % slot
+        path = nodeid.split("::", 1)[0]
+        text = crash.get("text") or "the worker gw%d died" % slot
+        sections = [("Captured output", crash["output"])] if crash.get("output") else []
+        location = (path, None, nodeid)
+        report = pytest.TestReport(nodeid, location, {}, "failed", text, "call", sections, 0)
+        self.config.hook.pytest_handlecrashitem(crashitem=nodeid, report=report,
+                                                sched=compat.Scheduler())
+        teardown = pytest.TestReport(nodeid, location, {}, "passed", None, "teardown", sections, 0)
+        hook = self.config.hook
+        hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
+        hook.pytest_runtest_logreport(report=report)
+        hook.pytest_runtest_logreport(report=teardown)
+        hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
+
+    # Events.
+
+    def _forward(self, slot, is_bye, payload):
+        if is_bye:
+            self.replay.flush(slot)
+            if slot != frames.ZYGOTE:
+                self._node(slot).workeroutput = records.unpack(payload) if payload else {}
+            return
+        name, *what = records.unpack(payload)
+        if name == "abandoned":
+            self.replay.abandoned(slot, *what)
+        else:
+            getattr(self, "_event_" + name)(*what)
+
+    def _event_collected(self, collected):
+        self.collected = collected
+
+    def _event_collect_report(self, data):
+        report = self.config.hook.pytest_report_from_serializable(config=self.config, data=data)
+        self.config.hook.pytest_collectreport(report=report)
+
+    def _event_warning(self, described, when, nodeid, location):
+        self.config.hook.pytest_warning_recorded.call_historic(kwargs={
+            "warning_message": events.restore_warning(described),
+            "when": when,
+            "nodeid": nodeid,
+            "location": location,
+        })
+
+    def _event_log(self, when, record):
+        logs.replay(self.config, when, record)
+
+    def _event_note(self, text):
+        terminal = self.config.pluginmanager.getplugin("terminalreporter")
+        if terminal is not None:
+            terminal.write_line(text)
+
+    def _event_suite_property(self, name, value):
+        xmlstub.replay_property(self.config, name, value)
+
+    def _event_shouldstop(self, reason):
+        if not self.session.shouldfail:
+            self.session.shouldstop = reason
+
+    def _event_failed(self, reason):
+        self._keep_problem(self.session.Failed(reason))
+
+    def _event_usage(self, texts):
+        self._keep_problem(pytest.UsageError(*texts))
+
+    def _event_exit(self, message, returncode):
+        self._keep_problem(pytest.exit.Exception(message, returncode))
+
+    def _event_interrupt(self):
+        self._keep_problem(KeyboardInterrupt())
+
+    def _event_interrupted(self, reason):
+        self._keep_problem(self.session.Interrupted(reason))
+
+    def _event_internal_error(self, text):
+        self._keep_problem(RemoteInternalError("\n" + text))
+
+    def _keep_problem(self, problem):
+        """The first one counts: others are often its consequence."""
+        if self.problem is None:
+            self.problem = problem

@@ -1,0 +1,336 @@
+"""A small agent for tests of the Python side: speaks docs/runner-protocol.md, decides simply.
+
+    fake_agent.py [-n WORKERS] [--prefetch 0|1] [--settle-each] [--log FILE] -- python3 -m pytest ...
+
+It gives each worker the next test of the manifest, keeps the outcomes, and exits as pytest did. It is
+subreaper and keeper in one. Not for: users, or the quality of its schedule.
+"""
+
+import argparse
+import collections
+import ctypes
+import json
+import os
+import selectors
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+RUNNER = os.path.join(HERE, "..", "..", "agent", "runner", "pytest")
+sys.path.insert(0, RUNNER)
+
+from _makespan_runner import frames  # noqa: E402
+
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class Peer:
+    """One connection: reporter, zygote or worker."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.data = bytearray()
+        self.role = None
+        self.slot = None
+        self.pid = None
+        self.running = None  # (index, started)
+        self.queue = collections.deque()
+        self.block = []
+        self.idle = False
+        self.quit_sent = False
+        self.bye = False
+
+    def send(self, kind, a=0, b=0, payload=b"", flags=0):
+        try:
+            self.sock.sendall(frames.frame(kind, a, b, payload, flags))
+        except OSError:
+            pass
+
+
+class FakeAgent:
+    def __init__(self, options):
+        self.options = options
+        self.folder = tempfile.mkdtemp(prefix="fake-agent-")
+        self.selector = selectors.DefaultSelector()
+        self.reporter = self.zygote = None
+        self.workers = {}
+        self.tests = []  # (nodeid, group, flags)
+        self.pending = collections.deque()
+        self.outcomes = {}
+        self.details = {}
+        self.scopes = []
+        self.next_slot = 0
+        self.stopped = None  # reason
+        self.status = None
+        self.refused = None
+        self.ended = False
+        self.pids = {}
+        self.log = []
+
+    def main(self):
+        ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(os.path.join(self.folder, "s"))
+        listener.listen()
+        self.selector.register(listener, selectors.EVENT_READ, None)
+        command = self._start()
+        try:
+            while command.poll() is None or len(self.selector.get_map()) > 1:
+                for key, _events in self.selector.select(0.05):
+                    if key.data is None:
+                        peer = Peer(listener.accept()[0])
+                        self.selector.register(peer.sock, selectors.EVENT_READ, peer)
+                    else:
+                        self._read(key.data)
+                if command.poll() is not None and self.reporter is None:
+                    break
+        finally:
+            self._clean()
+        return command.returncode
+
+    def _start(self):
+        private = os.path.join(self.folder, "private")
+        shutil.copytree(RUNNER, private)
+        environment = dict(os.environ)
+        before = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = private + (os.pathsep + before if before else "")
+        environment["_MAKESPAN_SOCKET"] = os.path.join(self.folder, "s")
+        environment["_MAKESPAN_KEY"] = "key"
+        environment["_MAKESPAN_RESTORE"] = json.dumps({"PYTHONPATH": before})
+        argv = list(self.options.command)
+        at = argv.index("pytest") + 1
+        argv[at:at] = ["-p", "_makespan"]
+        return subprocess.Popen(argv, env=environment)
+
+    def _clean(self):
+        self._reap()
+        for pid in list(self.pids.values()):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _read(self, peer):
+        try:
+            data = peer.sock.recv(1 << 20)
+        except OSError:
+            data = b""
+        if not data:
+            self._gone(peer)
+            return
+        peer.data += data
+        while len(peer.data) >= 16:
+            size, kind, flags, a, b = frames.HEADER.unpack_from(peer.data)
+            if len(peer.data) < 16 + size:
+                break
+            payload = bytes(peer.data[16:16 + size])
+            del peer.data[:16 + size]
+            self.log.append((peer.role, peer.slot, kind, a, b, len(payload)))
+            getattr(self, "_on_%d" % kind)(peer, flags, a, b, payload)
+
+    def _gone(self, peer):
+        self.selector.unregister(peer.sock)
+        peer.sock.close()
+        if peer.role == frames.ROLE_WORKER:
+            self._worker_gone(peer)
+        elif peer.role == frames.ROLE_ZYGOTE and not self.ended:
+            self._end()
+
+    def _worker_gone(self, peer):
+        self.workers.pop(peer.slot, None)
+        status = self._reap(peer.pid)
+        if not peer.bye:
+            index = 0xFFFFFFFF
+            crash = {"id": None, "k": 0, "signal": None, "status": status,
+                     "text": "worker gw%d died (status %s)" % (peer.slot, status)}
+            for end in ("out", "err", "log"):
+                path = os.path.join(self.folder, "gw%d.%s" % (peer.slot, end))
+                if os.path.exists(path):
+                    with open(path, errors="replace") as stream:
+                        crash["output"] = crash.get("output", "") + stream.read()
+            if peer.running is not None:
+                index = peer.running
+                crash["id"] = self.tests[index][0]
+                crash["text"] = "worker gw%d crashed while running %s (status %s)" % (
+                    peer.slot, crash["id"], status)
+                self.outcomes[index] = "crashed"
+            self.pending.extendleft(reversed(peer.queue))
+            self.reporter.send(frames.CRASH, index, peer.slot, json.dumps(crash).encode())
+        self.reporter.send(frames.DOWN, peer.slot, 0 if peer.bye else 1, b"")
+        if not peer.bye and self.pending and not self.stopped:
+            self._fork()
+        elif not self.workers:
+            self._end()
+
+    def _end(self):
+        if self.ended:
+            return
+        self.ended = True
+        if self.zygote:
+            self.zygote.send(frames.QUIT)
+        more = {"reason": self.stopped or "done", "message": None, "status": None}
+        self.reporter.send(frames.END, 1 if self.stopped else 0, 0, json.dumps(more).encode())
+
+    def _reap(self, wanted=None):
+        status = None
+        for pid in list(self.pids.values()):
+            try:
+                got, code = os.waitpid(pid, 0 if pid == wanted else os.WNOHANG)
+            except ChildProcessError:
+                continue
+            if got == wanted:
+                status = code
+        return status
+
+    # Frames, by number.
+
+    def _on_1(self, peer, _flags, role, slot, payload):
+        hello = json.loads(payload)
+        assert hello["key"] == "key"
+        peer.role, peer.pid = role, hello["pid"]
+        if role == frames.ROLE_REPORTER:
+            self.reporter = peer
+            self.hello = hello
+            wanted = self.options.workers
+            workers = 0 if hello["inline"] else wanted
+            peer.send(frames.CONFIG, workers, 0, json.dumps(
+                {"workers": workers, "run_uid": "uid", "dist": hello["dist"],
+                 "max_slots": workers, "note": None}).encode())
+        elif role == frames.ROLE_ZYGOTE:
+            self.zygote = peer
+        else:
+            peer.slot = slot
+            self.workers[slot] = peer
+            self.pids[slot] = hello["pid"]
+            self.reporter.send(frames.UP, slot, hello["pid"])
+            self._feed(peer)
+
+    def _on_2(self, peer, _flags, count, last, payload):
+        fields = payload.decode("utf-8", "replace").split("\0")
+        assert len(fields) == count * 3 + 1
+        for at in range(0, count * 3, 3):
+            self.tests.append(tuple(fields[at:at + 3]))
+
+    def _on_3(self, peer, _flags, status, runs, payload):
+        if not runs:
+            self.refused = json.loads(payload)["reason"]
+            self.stopped, self.status = "nothing", status
+            self._end()
+            return
+        self.pending.extend(range(len(self.tests)))
+        self.reporter.send(frames.TOTAL, len(self.tests), 0,
+                           json.dumps({"collected": len(self.tests), "message": None}).encode())
+        if not self.tests:
+            self._end()
+            return
+        for _ in range(min(self.options.workers, len(self.tests))):
+            self._fork()
+
+    def _fork(self):
+        self.zygote.send(frames.FORK, self.next_slot)
+        self.next_slot += 1
+
+    def _on_4(self, peer, _flags, slot, pid, payload):
+        self.pids[slot] = pid
+
+    def _on_5(self, peer, _flags, a, b, payload):
+        slot = frames.ZYGOTE if peer.slot is None else peer.slot
+        self.reporter.send(frames.FORWARD, slot, 0, payload)
+
+    def _on_6(self, peer, _flags, index, b, payload):
+        assert peer.queue.popleft() == index
+        peer.running = index
+
+    def _on_7(self, peer, _flags, index, late, payload):
+        part = len(payload).to_bytes(4, "little") + payload
+        if late:
+            self.reporter.send(frames.BLOCK, index, peer.slot, part, frames.BLOCK_LATE)
+        else:
+            peer.block.append(part)
+
+    def _on_8(self, peer, flags, index, outcome, payload):
+        assert index == peer.running
+        words = {number: word for word, number in frames.OUTCOME.items()}
+        self.outcomes.setdefault(index, words[outcome])
+        if flags & 1:
+            self.details[index] = json.loads(payload[24:])
+        peer.running = None
+        self.reporter.send(frames.BLOCK, index, peer.slot, b"".join(peer.block))
+        peer.block = []
+        self._feed(peer)
+
+    def _on_9(self, peer, _flags, index, outcome, payload):
+        self.outcomes[index] = "error"
+        self.details[index] = json.loads(payload)
+
+    def _on_10(self, peer, _flags, microseconds, which, payload):
+        kind, base_id, _rest = payload.decode().split("\0")
+        self.scopes.append((kind, base_id, microseconds, which))
+
+    def _on_11(self, peer, _flags, a, b, payload):
+        if a == 0:
+            peer.idle = False
+            self._feed(peer, may_settle=False)
+
+    def _on_12(self, peer, _flags, why, status, reason):
+        self.stopped = reason.decode() or "stopped"
+        self.pending.clear()
+        for worker in self.workers.values():
+            worker.send(frames.CANCEL)
+            worker.queue.clear()
+            self._quit(worker)
+
+    def _on_13(self, peer, _flags, status, b, payload):
+        peer.bye = True
+        self.reporter.send(frames.FORWARD, 0xFFFFFFFF if peer.slot is None else peer.slot, 1,
+                           payload)
+
+    def _feed(self, peer, may_settle=True):
+        """Keep the worker supplied: one test in flight, and the next one if so asked."""
+        wanted = self.options.prefetch + 1
+        if self.options.settle_each and may_settle and not peer.running and not peer.queue:
+            peer.send(frames.SETTLE)
+            return
+        while self.pending and not self.stopped and (
+                len(peer.queue) + (peer.running is not None) < wanted):
+            index = self.pending.popleft()
+            peer.queue.append(index)
+            peer.send(frames.RUN, index, 0, self.tests[index][0].encode())
+        if not peer.queue and peer.running is None and not self.pending:
+            self._quit(peer)
+
+    def _quit(self, peer):
+        if not peer.quit_sent:
+            peer.quit_sent = True
+            peer.send(frames.QUIT)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-n", dest="workers", type=int, default=2)
+    parser.add_argument("--prefetch", type=int, default=1)
+    parser.add_argument("--settle-each", action="store_true")
+    parser.add_argument("--facts", help="write outcomes and scopes here, as JSON")
+    parser.add_argument("command", nargs="+")
+    agent = FakeAgent(parser.parse_args())
+    status = agent.main()
+    if agent.options.facts:
+        with open(agent.options.facts, "w") as stream:
+            json.dump({
+                "outcomes": [[agent.tests[index][0], word]
+                             for index, word in sorted(agent.outcomes.items())],
+                "details": {agent.tests[index][0]: detail
+                            for index, detail in agent.details.items()},
+                "scopes": agent.scopes,
+                "refused": agent.refused,
+            }, stream)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
