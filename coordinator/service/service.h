@@ -9,6 +9,7 @@
 #pragma once
 
 #include "clock.h"
+#include "durations.h"
 #include "proto.h"
 #include "store/commit.h"
 
@@ -71,15 +72,6 @@ struct run_status {
     uint64_t predicted_left_us;           /* until the end, 0 when nothing is left or nobody runs */
     const struct session_row *sessions;
     uint32_t session_count;
-};
-
-struct duration {
-    const char *id;
-    uint64_t us;
-};
-struct durations {
-    const struct duration *items;
-    uint32_t count;
 };
 
 /* What a reply gets: the one member that the use case names; lent for the call. */
