@@ -136,7 +136,7 @@ class Coordinator(Process):
 
     def __init__(self, data, listen="127.0.0.1:0", extra=(), env=None):
         self.data = pathlib.Path(data)
-        super().__init__("makespand", [MAKESPAND, "--data", self.data, "--listen", listen, *extra],
+        super().__init__("makespand", [MAKESPAND, "--data", self.data, "--listen", listen, "--agent-dir", MAKESPAN.parent, *extra],
                          clean_environ(**(env or {})), self.data.parent)
         self.url = self._printed("URL")
         self.port = int(self.url.rsplit(":", 1)[1])
@@ -211,7 +211,7 @@ class TestCase(unittest.TestCase):
         again.data, again.port, again.url = coordinator.data, coordinator.port, coordinator.url
         again.token, again.ca = coordinator.token, coordinator.ca
         Process.__init__(again, "makespand again",
-                         [MAKESPAND, "--data", coordinator.data, "--listen", f"127.0.0.1:{coordinator.port}"],
+                         [MAKESPAND, "--data", coordinator.data, "--listen", f"127.0.0.1:{coordinator.port}", "--agent-dir", MAKESPAN.parent],
                          clean_environ(), coordinator.data.parent)
         self._keep(again)
         again.wait_for_line(r"MAKESPAN_URL=|listening")
@@ -264,10 +264,11 @@ class TestCase(unittest.TestCase):
         """The command that users write, with the distribution's interpreter."""
         return [PYTHON, "-m", "pytest", "-p", "no:cacheprovider", *words]
 
-    def serial(self, *words, cwd=None):
+    def serial(self, *words, cwd=None, env=None):
         """Plain pytest of the same suite: (exit status, its output)."""
-        done = subprocess.run(self.pytest(*words), env=clean_environ(), cwd=cwd or self.folder,
-                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
+        done = subprocess.run([str(word) for word in self.pytest(*words)], env=clean_environ(**(env or {})),
+                              cwd=cwd or self.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=600)
         return done.returncode, done.stdout + done.stderr
 
     def verdict(self, coordinator, key="run-1"):
