@@ -27,7 +27,7 @@
 #define STORE_CHANGE_BYTES_MAX (64u << 20) /* one change */
 #define STORE_NUMBER_MAX       UINT32_MAX  /* changes of one run */
 #define STORE_NAME_BYTES_MAX   1000u       /* project, suite, run key, label, kind, setting */
-#define STORE_ID_BYTES_MAX     4096u       /* id of a test or scope in the history */
+#define STORE_ID_BYTES_MAX     4120u       /* id of a test (with "#k") or scope in the history */
 #define STORE_VALUE_BYTES_MAX  (1u << 20)  /* a setting's value */
 #define STORE_DIGEST_BYTES     65          /* 64 hex digits and a NUL */
 #define STORE_LIST_MAX         100000u     /* rows of one listing */

@@ -1,0 +1,50 @@
+/* history.h - what is known of how long the tests and scopes of a suite take.
+ *
+ * A history is loaded for one use (the costs of a manifest, an export, a lesson) and freed. Loading
+ * and importing go through the store, so for a large suite they belong on the commit thread
+ * (commit_do). Not for: learning (lesson.h), deciding what runs next (common/plan), the text of
+ * durations files (common/durations.h). */
+#pragma once
+
+#include "durations.h"
+#include "plan/suite.h"
+#include "store/store.h"
+
+#define HISTORY_ROWS_MAX  2000000u                      /* tests and scopes of one suite */
+#define HISTORY_UNSEEN_MS (90ull * 24 * 60 * 60 * 1000) /* then a test is forgotten */
+
+#define HISTORY_TEST "test" /* the kind of a row that is a test, see history_key */
+
+struct history;
+
+/* A suite that is not known has an empty history. */
+MUST_USE enum err_code history_load(struct store *store, const char *project, const char *suite,
+                                    struct history **out, struct err *err);
+void history_free(struct history *history);                /* NULL is fine */
+uint32_t history_count(const struct history *history);     /* rows: tests and scopes */
+uint64_t history_oldest_ms(const struct history *history); /* when the longest unseen was seen */
+
+/* NULL when nothing is known. kind: HISTORY_TEST, or a scope's ("module", "class", ...). */
+const struct estimate *history_find(const struct history *history, const char *kind,
+                                    const char *id);
+
+/* How a test is named here: id, or "id#k" (built in scratch, whose max is the caller's). */
+const char *history_key(const char *id, uint32_t k, struct str *scratch);
+
+/* The predicted time of each test of a manifest, whole microseconds: its own estimate, else what
+ * estimate_fill makes of its neighbours'. Returns how many have an estimate of their own. */
+uint32_t history_test_costs(const struct history *history, const struct manifest *manifest,
+                            uint64_t *costs_us);
+
+/* The predicted set-up and teardown of each scope of a suite, 0 where nothing is known. */
+void history_scope_costs(const struct history *history, const struct suite *suite,
+                         uint64_t *costs_us);
+
+/* Every test with its predicted time, sorted by id; lent from the history, free() *out_items. */
+void history_export(const struct history *history, struct duration **out_items,
+                    uint32_t *out_count);
+
+/* Replaces what is known of the tests given; the others stay. */
+MUST_USE enum err_code history_import(struct store *store, const char *project, const char *suite,
+                                      const struct durations *durations, uint64_t now_ms,
+                                      struct err *err);

@@ -1,0 +1,332 @@
+/* Durations: what a run teaches, and what is known afterwards. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mem.h"
+#include "service/history.h"
+#include "service/lesson.h"
+#include "store/store_mem.h"
+
+#define NOW_MS 1800000000000ull
+
+#define OK(call)                                                                                   \
+    do {                                                                                           \
+        if (call)                                                                                  \
+            fail_msg("%s: %s", #call, err.text);                                                   \
+    } while (0)
+
+static void add(struct manifest *manifest, const char *id)
+{
+    struct err err = ERR_INIT;
+
+    OK(manifest_add(manifest, view_of(id), view_of(""), view_of(""), &err));
+}
+
+/* A run of one epoch whose tests are all free. */
+static struct run *run_of(const char *run_id, const char *const *ids, uint32_t count)
+{
+    struct run *run = run_new();
+
+    memcpy(run->id, run_id, strlen(run_id) + 1);
+    run->project = mem_strdup("web");
+    run->suite = mem_strdup("unit");
+    run->epoch = 1;
+    run->manifest = manifest_new();
+    for (uint32_t i = 0; i < count; i++)
+        add(run->manifest, ids[i]);
+    manifest_seal(run->manifest);
+    run->test_count = count;
+    run->tests = mem_new(count, sizeof(*run->tests));
+    return run;
+}
+
+static void finish(struct run *run, uint32_t test, enum outcome outcome, uint64_t call_us)
+{
+    run->tests[test].place = TEST_DONE;
+    run->tests[test].outcome = outcome;
+    run->tests[test].setup_us = 100;
+    run->tests[test].call_us = call_us - 300;
+    run->tests[test].teardown_us = 200;
+}
+
+static void add_scope(struct run *run, const char *kind, const char *id, uint64_t setup_us,
+                      uint64_t teardown_us)
+{
+    run->scopes =
+        mem_grow(run->scopes, &run->scope_cap, run->scope_count + 1, sizeof(*run->scopes));
+    run->scopes[run->scope_count++] = (struct scope_cost){ .kind = mem_strdup(kind),
+                                                           .id = mem_strdup(id),
+                                                           .setup_us = setup_us,
+                                                           .teardown_us = teardown_us };
+}
+
+static void learn(struct store *store, const struct run *run, uint64_t now_ms)
+{
+    struct lesson *lesson = lesson_of_run(run, now_ms);
+    struct err err = ERR_INIT;
+
+    assert_non_null(lesson);
+    OK(lesson_store(lesson, store, &err));
+    lesson_free(lesson);
+}
+
+static struct history *load(struct store *store)
+{
+    struct history *history = NULL;
+    struct err err = ERR_INIT;
+
+    OK(history_load(store, "web", "unit", &history, &err));
+    return history;
+}
+
+/* Within one part in a thousand: estimates are logarithms in fixed point. */
+static void assert_about(uint64_t got, uint64_t want)
+{
+    if (got + want / 1000 + 1 < want || got > want + want / 1000 + 1)
+        fail_msg("%llu is not about %llu", (unsigned long long)got, (unsigned long long)want);
+}
+
+static uint64_t known_us(const struct history *history, const char *kind, const char *id)
+{
+    const struct estimate *est = history_find(history, kind, id);
+
+    return est ? estimate_us(est) : 0;
+}
+
+static void test_lesson_learns_from_what_ran_to_its_end(void **state)
+{
+    const char *ids[] = { "a.py::ok",    "a.py::skip", "a.py::bad",
+                          "a.py::never", "a.py::xf",   "a.py::carried" };
+    struct store *store = store_mem_new();
+    struct run *run = run_of("r1", ids, 6);
+    struct history *history;
+
+    (void)state;
+    finish(run, 0, OUTCOME_PASSED, 5000);
+    finish(run, 1, OUTCOME_SKIPPED, 500);
+    finish(run, 2, OUTCOME_CRASHED, 7000);
+    finish(run, 4, OUTCOME_XFAILED, 9000);
+    finish(run, 5, OUTCOME_PASSED, 9000);
+    run->tests[5].flags = TEST_CARRIED;
+    learn(store, run, NOW_MS);
+    history = load(store);
+    assert_int_equal(history_count(history), 3);
+    assert_about(known_us(history, HISTORY_TEST, "a.py::ok"), 5000);
+    assert_about(known_us(history, HISTORY_TEST, "a.py::bad"), 7000);
+    assert_about(known_us(history, HISTORY_TEST, "a.py::xf"), 9000);
+    assert_null(history_find(history, HISTORY_TEST, "a.py::skip"));
+    assert_null(history_find(history, "module", "a.py::ok"));
+    history_free(history);
+    run_free(run);
+    store_close(store);
+}
+
+/* A crash after a moment must not make a slow test look quick. */
+static void test_lesson_takes_a_failure_as_a_lower_bound_only(void **state)
+{
+    const char *ids[] = { "a.py::t" };
+    struct store *store = store_mem_new();
+    struct run *first = run_of("r1", ids, 1);
+    struct run *second = run_of("r2", ids, 1);
+    struct history *history;
+
+    (void)state;
+    finish(first, 0, OUTCOME_PASSED, 5000000);
+    learn(store, first, NOW_MS);
+    finish(second, 0, OUTCOME_CRASHED, 1000);
+    learn(store, second, NOW_MS);
+    history = load(store);
+    assert_about(known_us(history, HISTORY_TEST, "a.py::t"), 5000000);
+    history_free(history);
+    run_free(first);
+    run_free(second);
+    store_close(store);
+}
+
+static void test_lesson_is_folded_once(void **state)
+{
+    const char *ids[] = { "a.py::t" };
+    struct store *store = store_mem_new();
+    struct run *run = run_of("r1", ids, 1);
+    struct history *history;
+
+    (void)state;
+    finish(run, 0, OUTCOME_PASSED, 5000);
+    learn(store, run, NOW_MS);
+    learn(store, run, NOW_MS); /* as after a restart between the fold and its being known */
+    history = load(store);
+    assert_int_equal(history_find(history, HISTORY_TEST, "a.py::t")->samples, 1);
+    history_free(history);
+    run->epoch = 2;
+    learn(store, run, NOW_MS);
+    history = load(store);
+    assert_int_equal(history_find(history, HISTORY_TEST, "a.py::t")->samples, 2);
+    history_free(history);
+    run_free(run);
+    store_close(store);
+}
+
+static void test_lesson_is_none_where_agents_collected_different_tests(void **state)
+{
+    const char *ids[] = { "a.py::t" };
+    struct run *run = run_of("r1", ids, 1);
+
+    (void)state;
+    assert_null(lesson_of_run(run, NOW_MS)); /* no result yet */
+    finish(run, 0, OUTCOME_PASSED, 5000);
+    run->mismatch.sessions = 1;
+    assert_null(lesson_of_run(run, NOW_MS));
+    run_free(run);
+}
+
+/* Two occurrences of one id are two tests. */
+static void test_lesson_keeps_occurrences_apart(void **state)
+{
+    const char *ids[] = { "a.py::t", "a.py::t" };
+    struct store *store = store_mem_new();
+    struct run *run = run_of("r1", ids, 2);
+    struct history *history;
+    uint64_t costs_us[2];
+
+    (void)state;
+    finish(run, 0, OUTCOME_PASSED, 5000);
+    finish(run, 1, OUTCOME_PASSED, 80000);
+    learn(store, run, NOW_MS);
+    history = load(store);
+    assert_about(known_us(history, HISTORY_TEST, "a.py::t#1"), 80000);
+    assert_int_equal(history_test_costs(history, run->manifest, costs_us), 2);
+    assert_about(costs_us[0], 5000);
+    assert_about(costs_us[1], 80000);
+    history_free(history);
+    run_free(run);
+    store_close(store);
+}
+
+/* A scope costs what one worker pays for it, however many paid. */
+static void test_lesson_averages_what_workers_paid_for_a_scope(void **state)
+{
+    const char *ids[] = { "a.py::T::t", "b.py::t" };
+    struct store *store = store_mem_new();
+    struct run *run = run_of("r1", ids, 2);
+    struct suite *suite = suite_new(run->manifest);
+    uint64_t *costs_us = mem_new(suite->scope_count, sizeof(*costs_us));
+    struct history *history;
+
+    (void)state;
+    add_scope(run, "module", "a.py", 20000, 0);
+    add_scope(run, "module", "a.py", 40000, 0);
+    add_scope(run, "module", "a.py", 0, 5000); /* its teardown comes by itself */
+    add_scope(run, "class", "a.py::T", 1000, 1000);
+    add_scope(run, HISTORY_TEST, "b.py::t", 1, 1); /* an agent may say anything */
+    learn(store, run, NOW_MS);
+    history = load(store);
+    assert_int_equal(history_count(history), 2);
+    history_scope_costs(history, suite, costs_us);
+    assert_about(costs_us[suite_find_scope(suite, "module", "a.py")], 35000);
+    assert_about(costs_us[suite_find_scope(suite, "class", "a.py::T")], 2000);
+    assert_int_equal(costs_us[suite_find_scope(suite, "module", "b.py")], 0);
+    history_free(history);
+    free(costs_us);
+    suite_free(suite);
+    run_free(run);
+    store_close(store);
+}
+
+static void test_history_costs_of_unknown_tests_come_from_their_neighbours(void **state)
+{
+    const char *ids[] = { "a.py::t", "a.py::new", "b.py::new" };
+    struct store *store = store_mem_new();
+    struct run *run = run_of("r1", ids, 3);
+    struct history *history = load(store);
+    uint64_t costs_us[3];
+
+    (void)state;
+    assert_int_equal(history_test_costs(history, run->manifest, costs_us), 0);
+    assert_int_equal(costs_us[0], ESTIMATE_UNKNOWN_US);
+    history_free(history);
+    finish(run, 0, OUTCOME_PASSED, 5000);
+    learn(store, run, NOW_MS);
+    history = load(store);
+    assert_int_equal(history_test_costs(history, run->manifest, costs_us), 1);
+    for (int i = 0; i < 3; i++)
+        assert_about(costs_us[i], 5000);
+    history_free(history);
+    run_free(run);
+    store_close(store);
+}
+
+static void test_lesson_forgets_what_was_not_seen_for_long(void **state)
+{
+    const char *ids[] = { "a.py::old", "a.py::new" };
+    struct store *store = store_mem_new();
+    struct run *first = run_of("r1", ids, 2);
+    struct run *second = run_of("r2", ids, 2);
+    struct history *history;
+
+    (void)state;
+    finish(first, 0, OUTCOME_PASSED, 5000);
+    learn(store, first, NOW_MS);
+    finish(second, 1, OUTCOME_PASSED, 5000);
+    learn(store, second, NOW_MS + HISTORY_UNSEEN_MS);
+    history = load(store);
+    assert_int_equal(history_count(history), 2);
+    history_free(history);
+    second->epoch = 2;
+    learn(store, second, NOW_MS + HISTORY_UNSEEN_MS + 1);
+    history = load(store);
+    assert_int_equal(history_count(history), 1);
+    assert_non_null(history_find(history, HISTORY_TEST, "a.py::new"));
+    history_free(history);
+    run_free(first);
+    run_free(second);
+    store_close(store);
+}
+
+static void test_history_exports_what_was_imported(void **state)
+{
+    const struct duration given[] = { { "a.py::t[1]", 1000 },
+                                      { "a.py::t[2]", 250000 },
+                                      { "b.py::t", 12000000 } };
+    struct durations in = { .items = given, .count = 3 };
+    struct store *store = store_mem_new();
+    struct duration *out = NULL;
+    uint32_t out_count = 0;
+    struct history *history;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    OK(history_import(store, "web", "unit", &in, NOW_MS, &err));
+    OK(history_import(store, "web", "unit", &in, NOW_MS, &err));
+    history = load(store);
+    history_export(history, &out, &out_count);
+    assert_int_equal(out_count, 3);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_string_equal(out[i].id, given[i].id);
+        assert_about(out[i].us, given[i].us);
+    }
+    free(out);
+    history_free(history);
+    store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lesson_learns_from_what_ran_to_its_end),
+        cmocka_unit_test(test_lesson_takes_a_failure_as_a_lower_bound_only),
+        cmocka_unit_test(test_lesson_is_folded_once),
+        cmocka_unit_test(test_lesson_is_none_where_agents_collected_different_tests),
+        cmocka_unit_test(test_lesson_keeps_occurrences_apart),
+        cmocka_unit_test(test_lesson_averages_what_workers_paid_for_a_scope),
+        cmocka_unit_test(test_history_costs_of_unknown_tests_come_from_their_neighbours),
+        cmocka_unit_test(test_lesson_forgets_what_was_not_seen_for_long),
+        cmocka_unit_test(test_history_exports_what_was_imported),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
