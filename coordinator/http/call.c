@@ -13,6 +13,7 @@
 
 #include "internal.h"
 #include "mem.h"
+#include "proto.h"
 #include "strict.h"
 #include "tls.h"
 
@@ -117,7 +118,8 @@ static void answer(struct http_call *call, unsigned status, const char *type, st
         return;
     }
     (void)snprintf(length, sizeof(length), "%zu", body_bytes);
-    http_call_set_header(call, "Content-Length", length);
+    if (status != HTTP_NOTMODIFIED)
+        http_call_set_header(call, "Content-Length", length);
     if (type)
         http_call_set_header(call, "Content-Type", type);
     if (ends)
@@ -226,22 +228,13 @@ static enum err_code framing(struct evhttp_request *req, struct err *err)
 
 static void refuse(struct http_call *call, const struct err *err)
 {
-    struct str body = STR_MAX(ERR_TEXT_BYTES + 256u);
-    struct err ignored = ERR_INIT;
-    char *text;
-    size_t len;
+    struct err copy = *err;
+    struct problem problem = { .status = 400, .code = copy.code, .detail = copy.text };
+    char *text = problem_encode(&problem);
 
-    /* The texts of strict.c need no escaping. */
-    if (str_addf(&body, &ignored,
-                 "{\"type\":\"about:blank\",\"title\":\"malformed request\",\"status\":400,"
-                 "\"code\":\"%s\",\"detail\":\"%s\"}",
-                 err_name(err->code), err->text))
-        str_clear(&body);
-    len = body.len;
-    text = str_take(&body);
     call->closes = true;
     call->server->stats.refused_framing++;
-    http_answer(call, 400, "application/problem+json", &text, len);
+    http_answer(call, problem.status, "application/problem+json", &text, strlen(text));
 }
 
 void call_begin(struct http_server *server, struct evhttp_request *req)

@@ -11,6 +11,7 @@
 
 #include "internal.h"
 #include "mem.h"
+#include "proto.h"
 #include "tls.h"
 
 #define HELD_INPUT_BYTES_MAX (64u << 10)  /* of a next request that is sent before its turn */
@@ -66,6 +67,20 @@ static void on_output(struct evbuffer *output, const struct evbuffer_cb_info *in
         tls_session_end(bufferevent_openssl_get_ssl(conn->bev));
 }
 
+static enum err_code code_of(const char *status)
+{
+    if (strcmp(status, "413") == 0)
+        return ERR_TOO_LARGE;
+    return strcmp(status, "501") == 0 ? ERR_METHOD : ERR_MALFORMED;
+}
+
+static const char *detail_of(enum err_code code)
+{
+    if (code == ERR_TOO_LARGE)
+        return "the request is over the limit";
+    return code == ERR_METHOD ? "the method is not known here" : "this is not well-formed HTTP";
+}
+
 /* evhttp answers what it cannot parse with an HTML page. It is still whole in the output buffer
  * here, as a socket is only written to after the next poll, and becomes our kind of error. */
 static void on_error_page(evutil_socket_t fd, short what, void *arg)
@@ -73,32 +88,28 @@ static void on_error_page(evutil_socket_t fd, short what, void *arg)
     struct conn *conn = arg;
     struct evbuffer *output = bufferevent_get_output(conn->bev);
     char line[13] = ""; /* "HTTP/1.1 400" */
-    const char *title;
-    const char *code;
-    char body[256];
+    const char *status = line + 9;
+    struct problem problem = { 0 };
+    struct err ignored = ERR_INIT;
+    char detail[64] = "";
+    char *body;
 
     (void)fd;
     (void)what;
     if (evbuffer_copyout(output, line, sizeof(line) - 1) != (ev_ssize_t)sizeof(line) - 1 ||
-        strncmp(line, "HTTP/1.", 7) != 0 || line[9] < '4')
+        strncmp(line, "HTTP/1.", 7) != 0 || parse_u32(status, 400, 599, &problem.status, &ignored))
         return; /* "100 Continue" */
-    title = strcmp(line + 9, "413") == 0   ? "the request is over the limit"
-            : strcmp(line + 9, "501") == 0 ? "the method is not known here"
-            : strcmp(line + 9, "417") == 0 ? "an Expect other than 100-continue"
-                                           : "the request is not well-formed HTTP";
-    code = strcmp(line + 9, "413") == 0   ? "too-large"
-           : strcmp(line + 9, "501") == 0 ? "method-not-allowed"
-                                          : "malformed";
-    (void)snprintf(body, sizeof(body),
-                   "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%s,\"code\":\"%s\","
-                   "\"detail\":\"%s\"}",
-                   title, line + 9, code, title);
+    problem.code = code_of(status);
+    (void)snprintf(detail, sizeof(detail), "%s", detail_of(problem.code));
+    problem.detail = detail;
+    body = problem_encode(&problem);
     (void)evbuffer_drain(output, evbuffer_get_length(output));
     conn_answering(conn, true);
     (void)evbuffer_add_printf(output,
-                              "HTTP/1.1 %s Refused\r\nContent-Type: application/problem+json\r\n"
+                              "HTTP/1.1 %u Refused\r\nContent-Type: application/problem+json\r\n"
                               "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
-                              line + 9, strlen(body), body);
+                              problem.status, strlen(body), body);
+    free(body);
     conn->server->stats.refused_framing++;
 }
 

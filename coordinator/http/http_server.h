@@ -79,7 +79,11 @@ struct http_opts {
 MUST_USE enum err_code http_server_new(const struct http_opts *opts, struct http_server **out,
                                        struct err *err);
 
-/* Cuts every connection; calls that are unanswered stay to be answered before, so stop first. */
+/* Cuts every connection and listens no more: whoever holds an unanswered call is told that its
+ * client has gone. */
+void http_server_cut(struct http_server *server);
+
+/* Cuts, then frees; every call has been answered. NULL is fine. */
 void http_server_free(struct http_server *server);
 
 /* Starts to listen on "HOST:PORT", "[V6]:PORT" or ":PORT" (every address). "[::]" takes IPv4 too,

@@ -57,7 +57,7 @@ struct http_call {
 
 /* conn.c */
 struct bufferevent *conn_new(struct http_server *server); /* for evhttp, on accept */
-void conn_gone(void *conn);                               /* OpenSSL freed the session */
+void conn_gone(void *arg);                                /* OpenSSL freed the session */
 void conn_dispatched(struct conn *conn);                  /* the request is whole */
 void conn_hold(struct conn *conn);                        /* and stays unanswered for now */
 void conn_answering(struct conn *conn, bool ends);        /* the answer is about to be written */

@@ -83,14 +83,25 @@ static struct loop_source *source_new(struct loop *loop, int fd, short what, loo
     return source;
 }
 
+void loop_arm(struct loop_source *timer, uint64_t delay_ms)
+{
+    struct timeval delay = { .tv_sec = (time_t)(delay_ms / 1000),
+                             .tv_usec = (suseconds_t)(delay_ms % 1000 * 1000) };
+
+    INVARIANT(event_add(timer->ev, &delay) == 0);
+}
+
 struct loop_source *loop_every(struct loop *loop, uint64_t interval_ms, loop_fn fn, void *ctx)
 {
     struct loop_source *timer = source_new(loop, -1, EV_PERSIST, fn, ctx);
-    struct timeval interval = { .tv_sec = (time_t)(interval_ms / 1000),
-                                .tv_usec = (suseconds_t)(interval_ms % 1000 * 1000) };
 
-    INVARIANT(event_add(timer->ev, &interval) == 0);
+    loop_arm(timer, interval_ms);
     return timer;
+}
+
+struct loop_source *loop_timer(struct loop *loop, loop_fn fn, void *ctx)
+{
+    return source_new(loop, -1, 0, fn, ctx);
 }
 
 struct loop_source *loop_on_signal(struct loop *loop, int signo, loop_fn fn, void *ctx)

@@ -21,6 +21,10 @@ void loop_stop(struct loop *loop);
 /* Calls fn every interval_ms until freed. */
 struct loop_source *loop_every(struct loop *loop, uint64_t interval_ms, loop_fn fn, void *ctx);
 
+/* Calls fn once after each loop_arm, which may be called again before that and inside fn. */
+struct loop_source *loop_timer(struct loop *loop, loop_fn fn, void *ctx);
+void loop_arm(struct loop_source *timer, uint64_t delay_ms);
+
 /* Calls fn on the loop after signal signo, as often as it takes. */
 struct loop_source *loop_on_signal(struct loop *loop, int signo, loop_fn fn, void *ctx);
 

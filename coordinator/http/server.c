@@ -90,18 +90,28 @@ enum err_code http_server_new(const struct http_opts *opts, struct http_server *
     return ERR_NONE;
 }
 
-void http_server_free(struct http_server *server)
+void http_server_cut(struct http_server *server)
 {
-    if (!server)
+    if (!server->evhttp)
         return;
     server->stopping = true;
     loop_source_free(server->sweep);
     evhttp_free(server->evhttp);
+    server->evhttp = NULL;
     listeners_free(server->listeners);
+    server->listeners = NULL;
     /* libevent frees connections on the loop's next turns. */
     for (int i = 0; server->conns && i < DRAIN_TURNS; i++)
         (void)event_base_loop(server->base, EVLOOP_NONBLOCK);
     INVARIANT(!server->conns);
+}
+
+void http_server_free(struct http_server *server)
+{
+    if (!server)
+        return;
+    http_server_cut(server);
+    INVARIANT(server->stats.calls == 0);
     tls_free(server->tls);
     free(server);
 }

@@ -22,7 +22,8 @@ LAYERS = {
                             "coordinator/store/commit.h"},
     "coordinator/api": {"common", "coordinator/api", "coordinator/service", "coordinator/http"},
     "coordinator/http": {"common", "coordinator/http"},
-    "coordinator": {"common", "common/plan", "coordinator"},
+    "coordinator": {"common", "common/plan", "coordinator", "coordinator/store",
+                    "coordinator/service/auth.h"},
     "agent": {"common", "common/plan", "agent"},
 }
 # main.c knows which parts are plugged in, and nobody else does.
