@@ -1,0 +1,177 @@
+/* live.h - a run that is loaded, with who waits for what; and how a decision becomes an answer.
+ *
+ * live_turn applies and commits one change; live_answer hands an answer over, to be delivered when
+ * all that was decided before it is durable; live_settle does what follows from a change (the end
+ * of the epoch, waking held requests) and ends every use case. After a failed commit a run is
+ * broken: everyone who waits hears 503, and it is loaded again as soon as nothing of it is on its
+ * way. Internal to service/. */
+#pragma once
+
+#include "core/change.h"
+#include "service/service.h"
+
+enum box_kind {
+    BOX_NONE,
+    BOX_JOIN,
+    BOX_COLLECTED,
+    BOX_PART,
+    BOX_PULL,
+    BOX_RESULTS,
+    BOX_VERDICT,
+    BOX_STATUS,
+    BOX_REPORT_JSON, /* written when it is delivered */
+    BOX_REPORT_JUNIT,
+};
+
+/* An answer that waits, with all that it holds. */
+struct box {
+    enum box_kind kind;
+    struct err err; /* code ERR_NONE: the answer below counts */
+    union {
+        struct join_answer join;
+        struct collected_answer collected;
+        struct part_answer part;
+        struct pull_answer pull;
+        struct results_answer results;
+        struct verdict_answer verdict;
+        struct run_status status;
+    } as;
+};
+void box_fini(struct box *box);
+
+#define REPORT_BYTES_MAX (256u << 20)
+#define REPORT_AGAIN_MAX 50u /* a busy run's report then holds changes that may yet be lost */
+
+/* read.c */
+MUST_USE enum err_code report_write(const struct run *run, enum box_kind kind, struct str *out,
+                                    struct err *err);
+void status_fini(struct run_status *status);
+
+struct wait { /* for durability */
+    struct wait *next;
+    uint64_t number;
+    struct reply reply;
+    struct box box;
+    uint32_t again; /* a report: how often the run had moved on */
+};
+
+enum held_kind { HELD_PULL, HELD_VERDICT, HELD_COLLECTED };
+struct held { /* until something happens or until_ms */
+    struct held *next;
+    enum held_kind kind;
+    struct reply reply;
+    uint64_t until_ms;
+    uint32_t session;
+    struct pull_request pull; /* HELD_PULL: a copy */
+    char *digest, *runtime;   /* HELD_COLLECTED */
+};
+
+enum upload_state { UPLOAD_LOOKING, UPLOAD_PARTS, UPLOAD_READING, UPLOAD_READY };
+struct upload { /* of one manifest to one run */
+    struct upload *next;
+    enum upload_state state;
+    char digest[MANIFEST_DIGEST_BYTES];
+    uint32_t session; /* who was asked for it */
+    uint64_t until_ms;
+    char *runtime;
+    struct str *parts;
+    uint32_t part_count, have;
+    struct reply reply;        /* of the last part, while UPLOAD_READING */
+    struct manifest *manifest; /* UPLOAD_READY, when it is not what was sealed */
+};
+
+struct live {
+    struct live *next; /* in its bucket */
+    struct service *svc;
+    struct run *run;
+    char id[ID_TEXT_BYTES];
+    uint64_t durable;   /* number of the last change that is */
+    uint64_t in_flight; /* changes and jobs handed over and not settled */
+    bool broken;        /* loaded again when nothing is in flight */
+    bool wake_all;      /* every held pull is to be decided again */
+    bool woken;         /* some have orders now */
+    uint64_t used_ms, woken_ms;
+    struct wait *first_wait, **last_wait;
+    struct held *held;
+    uint32_t held_count;
+    struct upload *uploads;
+};
+
+#define LIVE_BUCKETS 1024u
+
+struct service {
+    struct store *store;
+    const struct clock *clock;
+    struct commit *commit;
+    struct live *buckets[LIVE_BUCKETS];
+    bool releasing; /* nothing is held any more */
+    uint64_t changes;
+    struct exchange *exchanges; /* durations on their way in or out */
+};
+
+uint64_t service_now_ms(const struct service *svc);
+uint64_t service_wall_ms(const struct service *svc);
+
+/* The run, loaded from the store when needed. ERR_RUN_UNKNOWN; ERR_UNAVAILABLE while it is broken.
+ */
+MUST_USE enum err_code live_find(struct service *svc, const char *run_id, struct live **out,
+                                 struct err *err);
+struct live *live_loaded(const struct service *svc, const char *run_id); /* or NULL */
+/* The newest epoch of a run key; *out is NULL when there is none. */
+MUST_USE enum err_code live_newest(struct service *svc, const struct join_request *req,
+                                   struct live **out, struct err *err);
+/* A run that begins with this change (taken). */
+struct live *live_open(struct service *svc, struct change *take_open);
+
+MUST_USE enum err_code load_manifest(struct store *store, const char *digest, struct manifest **out,
+                                     struct err *err);
+
+/* Applies and commits; takes what the change holds. Does nothing for CHANGE_NONE. */
+void live_turn(struct live *live, struct change *take_change);
+/* Delivers when everything decided so far is durable. Takes the box. */
+void live_answer(struct live *live, struct reply reply, struct box *take_box);
+void live_refuse(struct live *live, struct reply reply, const struct err *err);
+void reply_now(struct reply reply, const struct box *box);
+void reply_err(struct reply reply, const struct err *err);
+
+struct held *live_hold(struct live *live, enum held_kind kind, struct reply reply,
+                       uint64_t until_ms);
+void held_free(struct held *held);
+void live_settle(struct live *live);
+
+/* Sessions past their deadline die first, whoever asks. */
+void live_expire(struct live *live);
+
+/* After a commit's answer. */
+void live_committed(void *ctx, const char *run, uint64_t number, enum err_code rc,
+                    const struct err *err);
+/* Tries to load a broken run again. */
+void live_mend(struct live *live);
+void live_drop(struct live *live); /* out of the table and freed; nothing may wait */
+
+/* A session by id and bearer. ERR_TOKEN, ERR_RUN_UNKNOWN. */
+MUST_USE enum err_code live_session(const struct live *live, const char *bearer,
+                                    const char *session, uint32_t *out, struct err *err);
+
+/* What every request of a session begins with: run, session, credential, and that it lives on. */
+struct entry {
+    const char *bearer, *run, *session;
+};
+MUST_USE enum err_code service_enter(struct service *svc, const struct entry *entry,
+                                     struct live **out, uint32_t *out_session, struct err *err);
+
+/* work.c: decides a held pull again; true when it was answered (and freed). */
+bool pull_again(struct live *live, struct held *held);
+/* What a session has to be told: its unseen orders. */
+void pull_box(const struct run *run, uint32_t session, struct box *out);
+/* Answers a held request with what there is. */
+void held_answer(struct live *live, struct held *take_held);
+
+/* durations.c: those of an epoch that became final go into the history. */
+void fold_run(struct live *live);
+void exchanges_forget(struct service *svc, const void *ctx);
+void exchanges_silence(struct service *svc);
+
+/* manifests.c */
+void uploads_free(struct live *live);
+void uploads_tick(struct live *live, uint64_t now_ms);

@@ -1,0 +1,254 @@
+/* What a session does with its work: pull, results, drain, leave. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/decide.h"
+#include "core/lease.h"
+#include "core/ledger.h"
+#include "log.h"
+#include "mem.h"
+#include "service/live.h"
+
+enum err_code service_enter(struct service *svc, const struct entry *entry, struct live **out,
+                            uint32_t *out_session, struct err *err)
+{
+    struct live *live = NULL;
+    uint32_t session = SESSION_NONE;
+    enum err_code rc;
+
+    rc = live_find(svc, entry->run, &live, err);
+    if (!rc)
+        rc = live_session(live, entry->bearer, entry->session, &session, err);
+    if (rc)
+        return rc;
+    live_expire(live);
+    lease_touch(live->run, session, service_now_ms(svc) + PROTO_SESSION_MS);
+    *out = live;
+    *out_session = session;
+    return ERR_NONE;
+}
+
+/* ---- pull ---- */
+
+static void order_fill(const struct run *run, const struct session_order *from, struct order *to)
+{
+    *to = (struct order){ .kind = from->kind,
+                          .number = from->number,
+                          .fence = from->fence,
+                          .complete = from->complete,
+                          .exit = from->exit,
+                          .text = from->text ? mem_strdup(from->text) : NULL,
+                          .tests = mem_new(from->test_count, sizeof(*to->tests)),
+                          .test_count = from->test_count };
+    for (uint32_t i = 0; i < from->test_count; i++) {
+        const struct manifest_test *test = &run->manifest->tests[from->tests[i]];
+
+        to->tests[i] = (struct order_test){ .ref = { .id = mem_strdup(test->id), .k = test->k },
+                                            .cost_us = run->costs_us[from->tests[i]] };
+    }
+}
+
+void pull_box(const struct run *run, uint32_t session, struct box *out)
+{
+    const struct session *s = run->sessions[session];
+
+    *out = (struct box){ .kind = BOX_PULL };
+    out->as.pull.beat_ms = PROTO_BEAT_MS;
+    out->as.pull.order_count = s->order_count;
+    out->as.pull.orders = mem_new(s->order_count, sizeof(*out->as.pull.orders));
+    for (uint32_t i = 0; i < s->order_count; i++)
+        order_fill(run, &s->orders[i], &out->as.pull.orders[i]);
+}
+
+static enum err_code pull_turn(struct live *live, uint32_t session, const struct pull_request *req,
+                               struct err *err)
+{
+    struct change change = { .kind = CHANGE_NONE };
+    uint64_t now_ms = service_now_ms(live->svc);
+    enum err_code rc = decide_pull(live->run, session, req, now_ms, &change, err);
+
+    if (change.kind == CHANGE_PULL && change.as.pull.shard.count)
+        live->run->sessions[session]->progress_ms = now_ms;
+    live_turn(live, &change);
+    return rc;
+}
+
+static void pull_answer_now(struct live *live, uint32_t session, struct reply reply)
+{
+    struct box box;
+
+    pull_box(live->run, session, &box);
+    live_answer(live, reply, &box);
+}
+
+bool pull_again(struct live *live, struct held *held)
+{
+    struct err err = ERR_INIT;
+
+    if (pull_turn(live, held->session, &held->pull, &err)) {
+        live_refuse(live, held->reply, &err);
+    } else if (live->run->sessions[held->session]->order_count > 0) {
+        /* Held means alive: its life is counted from the answer. */
+        lease_touch(live->run, held->session, service_now_ms(live->svc) + PROTO_SESSION_MS);
+        pull_answer_now(live, held->session, held->reply);
+    } else {
+        return false;
+    }
+    held_free(held);
+    return true;
+}
+
+/* A session has one request waiting; an older one belongs to a connection that was given up. */
+static void answer_older(struct live *live, uint32_t session)
+{
+    for (struct held **at = &live->held; *at; at = &(*at)->next) {
+        struct held *held = *at;
+
+        if (held->kind != HELD_PULL || held->session != session)
+            continue;
+        *at = held->next;
+        live->held_count--;
+        held_answer(live, held);
+        return;
+    }
+}
+
+static void pull_copy(const struct pull_request *from, struct pull_request *to)
+{
+    *to = *from;
+    to->session = mem_strdup(from->session);
+    to->running = NULL; /* noted already, once */
+    to->running_count = 0;
+}
+
+void service_pull(struct service *svc, const char *bearer, const char *run,
+                  const struct pull_request *req, struct reply reply)
+{
+    struct err err = ERR_INIT;
+    struct live *live = NULL;
+    uint32_t session = SESSION_NONE;
+    uint32_t wait_ms = req->wait_ms < PROTO_WAIT_MS_MAX ? req->wait_ms : PROTO_WAIT_MS_MAX;
+
+    if (service_enter(svc, &(struct entry){ bearer, run, req->session }, &live, &session, &err)) {
+        reply_err(reply, &err);
+        return;
+    }
+    answer_older(live, session);
+    if (pull_turn(live, session, req, &err)) {
+        live_refuse(live, reply, &err);
+    } else if (live->run->sessions[session]->order_count > 0 || wait_ms == 0 || svc->releasing) {
+        pull_answer_now(live, session, reply);
+    } else {
+        struct held *held;
+        uint64_t until_ms;
+
+        /* Who has work must be heard from: only an idle session waits for long. */
+        if (live->run->sessions[session]->held_count > 0 && wait_ms > PROTO_BEAT_MS)
+            wait_ms = PROTO_BEAT_MS;
+        until_ms = service_now_ms(svc) + wait_ms;
+        held = live_hold(live, HELD_PULL, reply, until_ms);
+        held->session = session;
+        pull_copy(req, &held->pull);
+        lease_touch(live->run, session, until_ms + PROTO_SESSION_MS);
+    }
+    live_settle(live);
+}
+
+void held_answer(struct live *live, struct held *take_held)
+{
+    struct box box = { .kind = BOX_NONE };
+
+    switch (take_held->kind) {
+    case HELD_PULL:
+        pull_box(live->run, take_held->session, &box);
+        break;
+    case HELD_VERDICT:
+        box.kind = BOX_VERDICT;
+        ledger_answer(live->run, &box.as.verdict);
+        break;
+    case HELD_COLLECTED:
+        box.kind = BOX_COLLECTED;
+        box.as.collected.action = COLLECTED_WAIT;
+        break;
+    }
+    live_answer(live, take_held->reply, &box);
+    held_free(take_held);
+}
+
+/* ---- results, drain, leave ---- */
+
+void service_results(struct service *svc, const char *bearer, const char *run,
+                     const struct results_request *req, struct reply reply)
+{
+    struct err err = ERR_INIT;
+    struct live *live = NULL;
+    uint32_t session = SESSION_NONE;
+    struct change change = { .kind = CHANGE_NONE };
+    struct box box = { .kind = BOX_RESULTS, .as.results.accepted = req->request };
+    enum err_code rc;
+
+    if (service_enter(svc, &(struct entry){ bearer, run, req->session }, &live, &session, &err)) {
+        reply_err(reply, &err);
+        return;
+    }
+    rc = decide_results(live->run, session, req, &change, &err);
+    if (req->result_count)
+        live->run->sessions[session]->progress_ms = service_now_ms(svc);
+    live_turn(live, &change); /* also what a dead session says is kept */
+    if (rc)
+        live_refuse(live, reply, &err);
+    else
+        live_answer(live, reply, &box);
+    live_settle(live);
+}
+
+void service_drain(struct service *svc, const char *bearer, const char *run,
+                   const struct drain_request *req, struct reply reply)
+{
+    struct err err = ERR_INIT;
+    struct live *live = NULL;
+    uint32_t session = SESSION_NONE;
+    struct change change = { .kind = CHANGE_NONE };
+    struct box box = { .kind = BOX_RESULTS, .as.results.accepted = req->request };
+
+    if (service_enter(svc, &(struct entry){ bearer, run, req->session }, &live, &session, &err)) {
+        reply_err(reply, &err);
+        return;
+    }
+    if (decide_drain(live->run, session, &change, &err)) {
+        live_refuse(live, reply, &err);
+    } else {
+        if (change.kind == CHANGE_DRAIN)
+            log_info("session_drains run=%s session=%s", live->id, req->session);
+        live_turn(live, &change);
+        live_answer(live, reply, &box);
+    }
+    live_settle(live);
+}
+
+void service_leave(struct service *svc, const char *bearer, const char *run,
+                   const struct leave_request *req, struct reply reply)
+{
+    struct err err = ERR_INIT;
+    struct live *live = NULL;
+    uint32_t session = SESSION_NONE;
+    struct change change = { .kind = CHANGE_NONE };
+    struct box box = { .kind = BOX_VERDICT };
+
+    if (service_enter(svc, &(struct entry){ bearer, run, req->session }, &live, &session, &err)) {
+        reply_err(reply, &err);
+        return;
+    }
+    if (decide_leave(live->run, session, req->exit, &change, &err)) {
+        live_refuse(live, reply, &err);
+        live_settle(live);
+        return;
+    }
+    answer_older(live, session);
+    live_turn(live, &change);
+    live_settle(live); /* the verdict may follow from this, and goes along */
+    ledger_answer(live->run, &box.as.verdict);
+    box.as.verdict.exit = live->run->sessions[session]->exit;
+    live_answer(live, reply, &box);
+    live_settle(live);
+}
