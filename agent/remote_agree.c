@@ -1,0 +1,127 @@
+/* Making the manifest the run's: offer its digest; upload, wait, or go. */
+#include <stdlib.h>
+
+#include "gz.h"
+#include "mem.h"
+#include "remote_inner.h"
+
+#define PART_PACKED_BYTES_MAX (2u * MANIFEST_PART_BYTES) /* what does not shrink grows a little */
+
+static void offer(struct remote *r);
+
+static void agreed(struct remote *r)
+{
+    str_fini(&r->text);
+    r->state = REMOTE_RUNNING;
+    r->source.events->sealed(r->source.ctx);
+    if (r->state == REMOTE_RUNNING)
+        remote_pull_start(r);
+}
+
+static void send_part(struct remote *r);
+
+static void on_part(void *ctx, const struct transport_answer *answer, const struct err *why)
+{
+    struct remote *r = ctx;
+    struct part_answer part;
+    struct err err = *why;
+
+    if (r->state != REMOTE_AGREEING)
+        return;
+    if (!err.code)
+        err.code = part_answer_decode(answer->body.at, answer->body.len, &part, &err);
+    if (err.code) {
+        remote_fail(r, &err);
+        return;
+    }
+    if (++r->part < r->part_count && !part.sealed)
+        send_part(r);
+    else
+        offer(
+            r); /* says that it is sealed, or, when parts were lost in a restart, to begin again */
+}
+
+static void send_part(struct remote *r)
+{
+    size_t at = (size_t)r->part * MANIFEST_PART_BYTES;
+    size_t len = r->text.len - at < MANIFEST_PART_BYTES ? r->text.len - at : MANIFEST_PART_BYTES;
+    struct str packed = STR_MAX(PART_PACKED_BYTES_MAX);
+    struct err err = ERR_INIT;
+
+    INVARIANT(!gz_pack(r->text.at + at, len, &packed, &err));
+    remote_sent(r);
+    (void)client_put_part(r->client, r->manifest->digest, r->part, r->part_count, &packed, on_part,
+                          r);
+}
+
+static void upload(struct remote *r)
+{
+    struct err err = ERR_INIT;
+
+    str_clear(&r->text);
+    if (manifest_encode(r->manifest, &r->text, &err)) {
+        remote_fail(r, &err);
+        return;
+    }
+    r->part = 0;
+    r->part_count = (uint32_t)((r->text.len + MANIFEST_PART_BYTES - 1) / MANIFEST_PART_BYTES);
+    send_part(r);
+}
+
+static void on_offer(void *ctx, const struct transport_answer *answer, const struct err *why)
+{
+    struct remote *r = ctx;
+    struct collected_answer collected;
+    struct err err = *why;
+
+    if (r->state != REMOTE_AGREEING)
+        return;
+    if (!err.code)
+        err.code = collected_answer_decode(answer->body.at, answer->body.len, &collected, &err);
+    if (err.code) {
+        remote_fail(r, &err);
+        return;
+    }
+    switch (collected.action) {
+    case COLLECTED_GO:
+        agreed(r);
+        break;
+    case COLLECTED_UPLOAD:
+        if (++r->rounds <= REMOTE_AGREE_ROUNDS) {
+            upload(r);
+            break;
+        }
+        err_set(&err, ERR_CONFLICT, "the manifest was uploaded %u times and not accepted",
+                REMOTE_AGREE_ROUNDS);
+        remote_fail(r, &err);
+        break;
+    case COLLECTED_WAIT:
+        offer(r); /* the answer was held; asking again at once is right */
+        break;
+    }
+}
+
+static void offer(struct remote *r)
+{
+    struct collected_request collected = { .session = r->session,
+                                           .request = ++r->request,
+                                           .digest = (char *)(uintptr_t)r->manifest->digest,
+                                           .count = r->manifest->count,
+                                           .runtime = r->runtime };
+
+    remote_sent(r);
+    (void)client_post(r->client, CLIENT_INSIST, "collected", collected_request_encode(&collected),
+                      0, on_offer, r);
+}
+
+void remote_collected(struct source *s, struct manifest *manifest, const char *runtime)
+{
+    struct remote *r = (struct remote *)s;
+
+    if (r->state != REMOTE_JOINED)
+        return; /* it failed or leaves while the runner collected */
+    r->manifest = manifest;
+    r->runtime = runtime ? mem_strdup(runtime) : NULL;
+    r->state = REMOTE_AGREEING;
+    offer(r);
+}

@@ -1,0 +1,230 @@
+/* Getting orders. One pull is held by the coordinator nearly all the time; when this machine's need
+ * changes, a newer one supersedes it. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "remote_inner.h"
+
+static void send_pull(struct remote *r);
+
+static uint32_t pulls_under_way(const struct remote *r)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < REMOTE_PULLS; i++)
+        n += r->pulls[i].call != NULL;
+    return n;
+}
+
+bool remote_pull_held(const struct remote *r)
+{
+    return pulls_under_way(r) > 0;
+}
+
+void remote_pull_stop(struct remote *r)
+{
+    for (uint32_t i = 0; i < REMOTE_PULLS; i++) {
+        if (r->pulls[i].call)
+            client_cancel(r->pulls[i].call);
+        r->pulls[i].call = NULL;
+    }
+    (void)event_del(r->pull_timer);
+}
+
+void remote_pull_start(struct remote *r)
+{
+    remote_arm(r->pull_timer, 0);
+}
+
+void remote_on_pull_timer(evutil_socket_t fd, short what, void *ctx)
+{
+    struct remote *r = ctx;
+
+    (void)fd;
+    (void)what;
+    if (r->state == REMOTE_RUNNING)
+        send_pull(r);
+}
+
+/* ---- what runs ---- */
+
+void remote_started(struct source *s, const char *id, uint32_t k)
+{
+    struct remote *r = (struct remote *)s;
+    uint32_t position = r->manifest ? manifest_find(r->manifest, id, k) : UINT32_MAX;
+
+    if (position == UINT32_MAX || r->running_count >= PROTO_WORKERS_MAX)
+        return;
+    r->running = mem_grow(r->running, &r->running_cap, r->running_count + 1u, sizeof(*r->running));
+    r->running[r->running_count++] = position;
+}
+
+void remote_not_running(struct remote *r, const struct test_ref *ref)
+{
+    uint32_t position = r->manifest ? manifest_find(r->manifest, ref->id, ref->k) : UINT32_MAX;
+
+    for (uint32_t i = 0; i < r->running_count; i++) {
+        if (r->running[i] == position) {
+            r->running[i] = r->running[--r->running_count];
+            return;
+        }
+    }
+}
+
+/* ---- orders ---- */
+
+/* What comes while this machine is going away goes back at once. */
+static void give_back(struct remote *r, const struct order *order)
+{
+    struct test_ref *refs = mem_new(order->test_count, sizeof(*refs));
+
+    for (uint32_t i = 0; i < order->test_count; i++)
+        refs[i] = order->tests[i].ref;
+    remote_release(&r->source, refs, order->test_count);
+    free(refs);
+}
+
+static void obey(struct remote *r, const struct order *order)
+{
+    const struct source_events *events = r->source.events;
+    void *ctx = r->source.ctx;
+
+    switch (order->kind) {
+    case ORDER_SHARD:
+        r->held += order->test_count;
+        if (r->draining || r->want_leave)
+            give_back(r, order);
+        else
+            events->granted(ctx, order->fence, order->tests, order->test_count);
+        break;
+    case ORDER_RECALL:
+        events->recalled(ctx, order->tests, order->test_count);
+        break;
+    case ORDER_CANCEL:
+        events->cancelled(ctx, order->text ? order->text : "the run was cancelled");
+        break;
+    case ORDER_END:
+        r->state = REMOTE_ENDED;
+        remote_pull_stop(r);
+        events->ended(ctx, order->text ? order->text : "");
+        break;
+    }
+}
+
+/* Orders come again until they are acknowledged, so what was seen is passed over. An event may end
+ * our part in the run. */
+static void obey_all(struct remote *r, const struct pull_answer *answer)
+{
+    for (uint32_t i = 0; i < answer->order_count && r->state == REMOTE_RUNNING; i++) {
+        if (answer->orders[i].number <= r->order_seen)
+            continue;
+        r->order_seen = answer->orders[i].number;
+        obey(r, &answer->orders[i]);
+    }
+}
+
+/* ---- pulls ---- */
+
+static void on_pull_failed(struct remote *r, const struct err *err)
+{
+    uint32_t wait_ms = 0;
+
+    if (!client_pause(r->client, err, ++r->pull_tries, &wait_ms))
+        remote_fail(r, err);
+    else if (pulls_under_way(r) == 0)
+        remote_arm(r->pull_timer, wait_ms);
+}
+
+static void on_pull(void *ctx, const struct transport_answer *answer, const struct err *why)
+{
+    struct remote_pull *pull = ctx;
+    struct remote *r = pull->remote;
+    struct pull_answer orders;
+    struct err err = *why;
+    bool quick = clock_mono_ms(r->opts.clock) - pull->sent_ms < REMOTE_PULL_GAP_MS;
+
+    pull->call = NULL;
+    if (r->state != REMOTE_RUNNING)
+        return;
+    if (!err.code)
+        err.code = pull_answer_decode(answer->body.at, answer->body.len, &orders, &err);
+    if (err.code) {
+        on_pull_failed(r, &err);
+        return;
+    }
+    r->pull_tries = 0;
+    r->beat_ms = orders.beat_ms;
+    obey_all(r, &orders);
+    if (r->state == REMOTE_RUNNING && (orders.order_count || pulls_under_way(r) == 0))
+        remote_arm(r->pull_timer, orders.order_count || !quick ? 0 : REMOTE_PULL_GAP_MS);
+    pull_answer_fini(&orders);
+}
+
+/* A place for the next pull: a free one, else that of the older one, which is of no use any more.
+ */
+static struct remote_pull *place(struct remote *r)
+{
+    struct remote_pull *oldest = &r->pulls[0];
+
+    for (uint32_t i = 0; i < REMOTE_PULLS; i++) {
+        if (!r->pulls[i].call)
+            return &r->pulls[i];
+        if (r->pulls[i].sent_ms < oldest->sent_ms)
+            oldest = &r->pulls[i];
+    }
+    client_cancel(oldest->call);
+    oldest->call = NULL;
+    return oldest;
+}
+
+static void send_pull(struct remote *r)
+{
+    struct remote_pull *pull = place(r);
+    struct test_ref *running = mem_new(r->running_count, sizeof(*running));
+    struct pull_request request = { .session = r->session,
+                                    .request = ++r->request,
+                                    .order_seen = r->order_seen,
+                                    .free_workers = r->free_workers,
+                                    .backlog_us = r->backlog_us,
+                                    .wait_ms = PROTO_WAIT_MS_MAX,
+                                    .running = running,
+                                    .running_count = r->running_count };
+
+    for (uint32_t i = 0; i < r->running_count; i++) {
+        const struct manifest_test *t = &r->manifest->tests[r->running[i]];
+
+        running[i].id = (char *)(uintptr_t)t->id; /* only read */
+        running[i].k = t->k;
+    }
+    r->asked_free = r->free_workers;
+    r->asked_backlog_us = r->backlog_us;
+    pull->sent_ms = clock_mono_ms(r->opts.clock);
+    remote_sent(r);
+    pull->call = client_post(r->client, CLIENT_TRY, "pull", pull_request_encode(&request),
+                             PROTO_WAIT_MS_MAX + REMOTE_SLACK_MS, on_pull, pull);
+    free(running);
+}
+
+/* A worker fell idle, or half of what was told is done: the coordinator should know. So a backlog
+ * of a minute costs about ten pulls. */
+static bool need_changed(const struct remote *r)
+{
+    return r->free_workers > r->asked_free ||
+           (r->asked_backlog_us > 0 && r->backlog_us <= r->asked_backlog_us / 2);
+}
+
+void remote_idle(struct source *s, uint32_t free_workers, uint64_t backlog_us)
+{
+    struct remote *r = (struct remote *)s;
+
+    r->free_workers = free_workers;
+    r->backlog_us = backlog_us;
+    if (r->state != REMOTE_RUNNING || r->pull_tries > 0)
+        return;
+    if (need_changed(r) && !evtimer_pending(r->pull_timer, NULL))
+        remote_arm(r->pull_timer, REMOTE_PULL_GAP_MS);
+    /* Nothing runs here: what was measured last must not wait for company. */
+    if (free_workers >= r->opts.workers)
+        remote_results_now(r);
+}
