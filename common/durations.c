@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "json.h"
+#include "json_text.h"
 #include "manifest.h"
 #include "mem.h"
 
@@ -148,64 +149,6 @@ void durations_free(struct durations_file *file)
 
 /* ---- writing ---- */
 
-/* One character of UTF-8 that cannot stand as it is, as Python's json writes it; returns how many
- * bytes it took. */
-static size_t escape(const char *text, char out[16])
-{
-    const unsigned char *at = (const unsigned char *)text;
-    size_t len = at[0] < 0x80 ? 1 : at[0] < 0xe0 ? 2 : at[0] < 0xf0 ? 3 : 4;
-    uint32_t code = at[0];
-
-    if (utf8_valid_len(text, strnlen(text, len)) < len) {
-        (void)snprintf(out, 16, "\\ufffd");
-        return 1;
-    }
-    if (len > 1) {
-        code = at[0] & (0xffu >> (len + 1));
-        for (size_t i = 1; i < len; i++)
-            code = code << 6 | (at[i] & 0x3fu);
-    }
-    if (code >= 0x10000)
-        (void)snprintf(out, 16, "\\u%04x\\u%04x", 0xd800 + ((code - 0x10000) >> 10),
-                       0xdc00 + ((code - 0x10000) & 0x3ff));
-    else if (code == '"' || code == '\\')
-        (void)snprintf(out, 16, "\\%c", (int)code);
-    else if (code == '\n' || code == '\r' || code == '\t' || code == '\b' || code == '\f')
-        (void)snprintf(out, 16, "\\%c", "btn?fr"[code - '\b']);
-    else
-        (void)snprintf(out, 16, "\\u%04x", code);
-    return len;
-}
-
-/* How many bytes need no escape. */
-static size_t plain_len(const char *text)
-{
-    size_t len = 0;
-
-    while (text[len] >= ' ' && text[len] <= '~' && text[len] != '"' && text[len] != '\\')
-        len++;
-    return len;
-}
-
-static enum err_code print_id(const char *id, struct str *out, struct err *err)
-{
-    enum err_code rc = str_addz(out, "    \"", err);
-
-    while (!rc && *id) {
-        size_t plain = plain_len(id);
-        char text[16];
-
-        if (plain > 0) {
-            rc = str_add(out, id, plain, err);
-            id += plain;
-        } else {
-            id += escape(id, text);
-            rc = str_addz(out, text, err);
-        }
-    }
-    return rc ? rc : str_addz(out, "\": ", err);
-}
-
 /* Seconds with as many decimals as the microseconds have, and at least one. */
 static enum err_code print_us(uint64_t us, struct str *out, struct err *err)
 {
@@ -225,7 +168,11 @@ enum err_code durations_print(const struct durations *durations, struct str *out
     for (uint32_t i = 0; !rc && i < durations->count; i++) {
         rc = str_addz(out, i > 0 ? ",\n" : "\n", err);
         if (!rc)
-            rc = print_id(durations->items[i].id, out, err);
+            rc = str_addz(out, "    ", err);
+        if (!rc)
+            rc = json_add_text(out, durations->items[i].id, err);
+        if (!rc)
+            rc = str_addz(out, ": ", err);
         if (!rc)
             rc = print_us(durations->items[i].us, out, err);
     }
