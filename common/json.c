@@ -442,6 +442,11 @@ void json_append_u64(struct json *array, uint64_t v)
     json_append(array, made(json_integer(clamped(v))));
 }
 
+void json_append_i64(struct json *array, int64_t v)
+{
+    json_append(array, made(json_integer(v)));
+}
+
 struct json *json_clone(const struct json *v)
 {
     return made(json_deep_copy(in(v)));

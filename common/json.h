@@ -78,6 +78,7 @@ void json_set_bool(struct json *obj, const char *key, bool v);
 void json_append(struct json *array, struct json *value);
 void json_append_text(struct json *array, const char *text);
 void json_append_u64(struct json *array, uint64_t v);
+void json_append_i64(struct json *array, int64_t v);
 struct json *json_clone(const struct json *v); /* deep */
 
 enum json_form {

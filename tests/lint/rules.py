@@ -118,7 +118,8 @@ class Lint:
                 self.check_library(path, name, line, header)
 
     def resolve(self, path, header):
-        for base in [path.parent, *(self.root / folder for folder in FOLDERS), self.root]:
+        own = self.root / path.relative_to(self.root).parts[0]
+        for base in [path.parent, own, *(self.root / folder for folder in FOLDERS), self.root]:
             target = (base / header).resolve()
             if target.is_file():
                 return target

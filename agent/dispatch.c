@@ -1,0 +1,393 @@
+#include "dispatch.h"
+
+#include <stdlib.h>
+
+#include "mem.h"
+
+#define SPEED_PPM 1000000u
+
+struct mean {
+    uint64_t sum_us;
+    uint32_t count;
+};
+
+struct dispatch {
+    struct dispatch_input in;
+    struct pool *pool;
+    struct worker *workers; /* by slot */
+    size_t worker_cap;
+    uint32_t slot_count, live;
+    uint32_t losses; /* crashes, and workers that went without being asked */
+    uint32_t crashes;
+    bool barren;
+    uint64_t *cost_us; /* by test, as granted */
+    bool *here;        /* by test: granted and not given back */
+    struct mean *seen; /* by scope: how long its tests took today */
+    struct dispatch_fx *queue;
+    size_t queue_cap, queue_count, queue_done;
+    bool knows_some; /* some test has history */
+    bool ended, stopped, told_broken, told_empty;
+};
+
+struct dispatch *dispatch_new(const struct dispatch_input *in)
+{
+    struct dispatch *d = mem_new(1, sizeof(*d));
+    const struct suite *suite = in->suite;
+
+    INVARIANT(in->workers > 0);
+    d->in = *in;
+    d->cost_us = mem_new(suite->test_count, sizeof(*d->cost_us));
+    d->here = mem_new(suite->test_count, sizeof(*d->here));
+    d->seen = mem_new(suite->scope_count, sizeof(*d->seen));
+    for (uint32_t i = 0; i < suite->test_count; i++)
+        d->knows_some = d->knows_some || !(suite->tests[i].flags & POOL_GUESS);
+    d->pool = pool_new(&(struct pool_input){
+        .tests = suite->tests,
+        .test_count = suite->test_count,
+        .scopes = suite->scopes,
+        .scope_count = suite->scope_count,
+        .policy = in->policy,
+        .start_absent = true,
+        .one_machine = true,
+        .cpus = in->cpus,
+    });
+    return d;
+}
+
+void dispatch_free(struct dispatch *d)
+{
+    if (!d)
+        return;
+    pool_free(d->pool);
+    free(d->workers);
+    free(d->cost_us);
+    free(d->here);
+    free(d->seen);
+    free(d->queue);
+    free(d);
+}
+
+static void effect(struct dispatch *d, enum dispatch_fx_kind kind, uint32_t slot, uint32_t test)
+{
+    if (d->queue_done == d->queue_count)
+        d->queue_done = d->queue_count = 0;
+    d->queue = mem_grow(d->queue, &d->queue_cap, d->queue_count + 1, sizeof(*d->queue));
+    d->queue[d->queue_count++] = (struct dispatch_fx){ .kind = kind, .slot = slot, .test = test };
+}
+
+bool dispatch_next(struct dispatch *d, struct dispatch_fx *out)
+{
+    if (d->queue_done == d->queue_count)
+        return false;
+    *out = d->queue[d->queue_done++];
+    return true;
+}
+
+/* What a test will take, for naming early: today's mean of its file or class beats no history. */
+static uint64_t predicted_us(const struct dispatch *d, uint32_t test)
+{
+    const struct pool_test *t = &d->in.suite->tests[test];
+
+    if ((t->flags & POOL_GUESS) && t->scope != POOL_NONE && d->seen[t->scope].count > 0)
+        return d->seen[t->scope].sum_us / d->seen[t->scope].count;
+    return d->cost_us[test];
+}
+
+static uint64_t hand_us(const struct dispatch *d, const struct worker *w)
+{
+    uint64_t sum_us = 0;
+
+    for (uint32_t i = 0; i < w->hand_count; i++)
+        sum_us += predicted_us(d, w->hand[i]);
+    return sum_us;
+}
+
+static bool wants_more(const struct dispatch *d, const struct worker *w)
+{
+    if (d->stopped || !worker_can_take(w))
+        return false;
+    if (w->hand_count == 0)
+        return true;
+    return !d->in.one_at_a_time && hand_us(d, w) < DISPATCH_EARLY_US;
+}
+
+static void name_tests(struct dispatch *d, uint32_t slot)
+{
+    struct worker *w = &d->workers[slot];
+
+    while (wants_more(d, w)) {
+        struct pool_ask ask = { .taker = slot,
+                                .free_workers = w->hand_count == 0,
+                                .backlog_us = hand_us(d, w),
+                                .lead_us = DISPATCH_EARLY_US };
+        uint32_t test;
+
+        if (pool_choose(d->pool, &ask, &test, 1) == 0)
+            return;
+        pool_take(d->pool, slot, test);
+        (void)worker_step(w, WORKER_EV_RUN, test);
+        effect(d, DISPATCH_RUN, slot, test);
+    }
+}
+
+static void send_off(struct dispatch *d, uint32_t slot)
+{
+    struct worker *w = &d->workers[slot];
+
+    if (w->state == WORKER_QUITTING || w->state == WORKER_DEAD)
+        return;
+    if (w->state == WORKER_RUNNING && !w->recalling) {
+        (void)worker_step(w, WORKER_EV_CANCEL, WORKER_NO_TEST);
+        effect(d, DISPATCH_CANCEL, slot, WORKER_NO_TEST);
+    }
+    (void)worker_step(w, WORKER_EV_QUIT, WORKER_NO_TEST);
+    effect(d, DISPATCH_QUIT, slot, WORKER_NO_TEST);
+}
+
+static bool may_replace(const struct dispatch *d)
+{
+    return !d->barren && d->losses <= d->in.restarts_max && d->slot_count < POOL_TAKERS_MAX;
+}
+
+static uint32_t starting(const struct dispatch *d)
+{
+    uint32_t count = 0;
+
+    for (uint32_t slot = 0; slot < d->slot_count; slot++)
+        count += d->workers[slot].state == WORKER_STARTING;
+    return count;
+}
+
+/* Whether one more worker would find work. Its start takes longer than a few short tests; and as
+ * long as nothing at all is known, the first worker shows whether the others are needed. */
+static bool is_needed(const struct dispatch *d)
+{
+    uint32_t coming = starting(d);
+
+    if (d->in.warm || d->live == 0)
+        return d->in.warm || pool_free_count(d->pool) > 0;
+    if (!d->knows_some && coming == d->slot_count)
+        return false;
+    return pool_free_count(d->pool) > coming && pool_free_us(d->pool) / DISPATCH_HIRE_US > coming;
+}
+
+static void hire(struct dispatch *d)
+{
+    while (!d->ended && !d->stopped && d->live < d->in.workers && may_replace(d) && is_needed(d)) {
+        d->workers =
+            mem_grow(d->workers, &d->worker_cap, (size_t)d->slot_count + 1, sizeof(*d->workers));
+        worker_init(&d->workers[d->slot_count]);
+        effect(d, DISPATCH_FORK, d->slot_count, WORKER_NO_TEST);
+        pool_join(d->pool, d->slot_count, 1, SPEED_PPM);
+        d->slot_count++;
+        d->live++;
+    }
+}
+
+/* A worker with nothing to do now: tear down, or go home. */
+static void rest(struct dispatch *d, uint32_t slot)
+{
+    struct worker *w = &d->workers[slot];
+
+    if (!worker_is_up(w) || w->hand_count > 0)
+        return;
+    if (d->stopped || (d->ended && pool_free_count(d->pool) == 0)) {
+        send_off(d, slot);
+    } else if (w->state == WORKER_WAITING && d->in.settle_when_dry &&
+               pool_free_count(d->pool) == 0) {
+        (void)worker_step(w, WORKER_EV_SETTLE, WORKER_NO_TEST);
+        effect(d, DISPATCH_SETTLE, slot, WORKER_NO_TEST);
+    }
+}
+
+/* After anything that happened: everyone who can work gets work. */
+static void go_on(struct dispatch *d)
+{
+    hire(d);
+    for (uint32_t slot = 0; slot < d->slot_count; slot++) {
+        if (d->workers[slot].state == WORKER_DEAD)
+            continue;
+        name_tests(d, slot);
+        rest(d, slot);
+    }
+    if (d->live > 0)
+        return;
+    if ((d->ended || d->stopped) && !d->told_empty) {
+        d->told_empty = true;
+        effect(d, DISPATCH_EMPTY, WORKER_NO_TEST, WORKER_NO_TEST);
+    } else if (!d->ended && !d->stopped && !d->told_broken && !may_replace(d)) {
+        d->told_broken = true;
+        effect(d, DISPATCH_BROKEN, WORKER_NO_TEST, WORKER_NO_TEST);
+    }
+}
+
+void dispatch_grant(struct dispatch *d, uint32_t test, uint64_t cost_us)
+{
+    INVARIANT(test < d->in.suite->test_count);
+    if (d->here[test])
+        return;
+    d->here[test] = true;
+    d->cost_us[test] = cost_us;
+    pool_recost(d->pool, test, cost_us);
+    pool_put_back(d->pool, test);
+}
+
+void dispatch_granted(struct dispatch *d)
+{
+    go_on(d);
+}
+
+bool dispatch_release(struct dispatch *d, uint32_t test)
+{
+    INVARIANT(test < d->in.suite->test_count);
+    if (!d->here[test] || pool_holder(d->pool, test) != POOL_NONE)
+        return false;
+    d->here[test] = false;
+    pool_finish(d->pool, test);
+    return true;
+}
+
+static void note_took(struct dispatch *d, uint32_t test, uint64_t took_us)
+{
+    uint32_t scope = d->in.suite->tests[test].scope;
+
+    if (scope != POOL_NONE) {
+        d->seen[scope].sum_us += took_us;
+        d->seen[scope].count++;
+    }
+    d->here[test] = false;
+    pool_finish(d->pool, test);
+}
+
+/* The worker is gone: its unstarted tests go to others; the one it was in is told. */
+static void bury(struct dispatch *d, uint32_t slot, enum worker_fx fx)
+{
+    struct worker *w = &d->workers[slot];
+    uint32_t unstarted[WORKER_HAND_MAX];
+    uint32_t count = worker_take_unstarted(w, unstarted);
+    uint32_t running = worker_running(w);
+
+    for (uint32_t i = 0; i < count; i++)
+        pool_put_back(d->pool, unstarted[i]);
+    if (running != WORKER_NO_TEST) {
+        d->here[running] = false;
+        pool_finish(d->pool, running);
+    }
+    pool_leave(d->pool, slot);
+    d->live--;
+    d->losses += !w->asked;
+    if (fx == WORKER_FX_CRASHED) {
+        d->crashes++;
+        effect(d, DISPATCH_CRASH, slot, running);
+    } else if (running != WORKER_NO_TEST) {
+        effect(d, DISPATCH_UNRUN, slot, running);
+    }
+}
+
+static void forgot(struct dispatch *d, struct worker *w)
+{
+    uint32_t unstarted[WORKER_HAND_MAX];
+    uint32_t count = worker_take_unstarted(w, unstarted);
+
+    for (uint32_t i = 0; i < count; i++)
+        pool_put_back(d->pool, unstarted[i]);
+}
+
+bool dispatch_heard(struct dispatch *d, uint32_t slot, enum worker_event event, uint32_t test,
+                    uint64_t took_us)
+{
+    struct worker *w;
+    enum worker_state before;
+    enum worker_fx fx;
+
+    if (slot >= d->slot_count)
+        return false;
+    w = &d->workers[slot];
+    before = w->state;
+    fx = worker_step(w, event, test);
+    switch (fx) {
+    case WORKER_FX_NONE:
+    case WORKER_FX_READY:
+        if (before != WORKER_DEAD && event == WORKER_EV_START)
+            pool_start(d->pool, test);
+        if (before != WORKER_DEAD && event == WORKER_EV_DONE)
+            note_took(d, test, took_us);
+        break;
+    case WORKER_FX_FORGOT:
+        forgot(d, w);
+        break;
+    case WORKER_FX_LEFT:
+    case WORKER_FX_CRASHED:
+        bury(d, slot, fx);
+        break;
+    case WORKER_FX_BROKE:
+        effect(d, DISPATCH_KILL, slot, WORKER_NO_TEST);
+        return true;
+    }
+    go_on(d);
+    return true;
+}
+
+void dispatch_end(struct dispatch *d)
+{
+    d->ended = true;
+    go_on(d);
+}
+
+void dispatch_stop(struct dispatch *d)
+{
+    d->stopped = true;
+    for (uint32_t slot = 0; slot < d->slot_count; slot++)
+        send_off(d, slot);
+    go_on(d);
+}
+
+void dispatch_barren(struct dispatch *d)
+{
+    d->barren = true;
+    for (uint32_t slot = 0; slot < d->slot_count; slot++) {
+        if (d->workers[slot].state == WORKER_STARTING)
+            (void)dispatch_heard(d, slot, WORKER_EV_GONE, WORKER_NO_TEST, 0);
+    }
+    go_on(d);
+}
+
+const struct worker *dispatch_worker(const struct dispatch *d, uint32_t slot)
+{
+    return slot < d->slot_count ? &d->workers[slot] : NULL;
+}
+
+uint32_t dispatch_slots(const struct dispatch *d)
+{
+    return d->slot_count;
+}
+
+uint32_t dispatch_crashes(const struct dispatch *d)
+{
+    return d->crashes;
+}
+
+uint32_t dispatch_free_workers(const struct dispatch *d)
+{
+    uint32_t busy = 0;
+    uint32_t due = pool_free_count(d->pool);
+
+    if (d->stopped || d->ended)
+        return 0;
+    for (uint32_t slot = 0; slot < d->slot_count; slot++)
+        busy += d->workers[slot].state != WORKER_DEAD && d->workers[slot].hand_count > 0;
+    return busy + due < d->in.workers ? d->in.workers - busy - due : 0;
+}
+
+uint64_t dispatch_backlog_us(const struct dispatch *d)
+{
+    uint64_t sum_us = pool_free_us(d->pool);
+
+    for (uint32_t slot = 0; slot < d->slot_count; slot++) {
+        const struct worker *w = &d->workers[slot];
+
+        for (uint32_t i = w->started; i < w->hand_count; i++)
+            sum_us += predicted_us(d, w->hand[i]);
+    }
+    return sum_us;
+}

@@ -1,0 +1,77 @@
+/* dispatch.h - which worker runs what, and how many workers there are. Pure.
+ *
+ * Over common/plan/pool, with workers as takers. Told what happened, it queues effects; the caller
+ * does them in order. The next test is named early behind a short one (so that a worker never waits
+ * for a round trip) and late behind a long one (so that no test is stuck behind it); with a limit
+ * of failures never early. Not for: frames, processes, or what a test's result means. */
+#pragma once
+
+#include "plan/suite.h"
+#include "worker.h"
+
+/* Predicted work in hand below which the next test is named early. */
+#define DISPATCH_EARLY_US 5000u
+/* Predicted work that one more worker must find, to be worth its start. */
+#define DISPATCH_HIRE_US 20000u
+
+enum dispatch_fx_kind {
+    DISPATCH_FORK,   /* slot: ask for this worker */
+    DISPATCH_RUN,    /* slot, test */
+    DISPATCH_SETTLE, /* slot */
+    DISPATCH_CANCEL, /* slot */
+    DISPATCH_QUIT,   /* slot */
+    DISPATCH_KILL,   /* slot: it broke the rules */
+    DISPATCH_CRASH,  /* slot; test, or WORKER_NO_TEST when it died between tests */
+    DISPATCH_UNRUN,  /* slot, test: the worker left in the middle of it, in good order */
+    DISPATCH_BROKEN, /* no worker is left and none may be started; stop */
+    DISPATCH_EMPTY,  /* after the end or a stop: the last worker is gone */
+};
+
+struct dispatch_fx {
+    enum dispatch_fx_kind kind;
+    uint32_t slot, test;
+};
+
+struct dispatch_input {
+    const struct suite *suite; /* lent until free; costs as far as they are known */
+    enum pool_policy policy;
+    uint32_t workers;
+    uint32_t cpus;
+    uint32_t restarts_max; /* losses of workers after which none is replaced */
+    bool warm;             /* start all workers at once, before there are tests */
+    bool settle_when_dry;  /* nothing can come any more when nothing is here */
+    bool one_at_a_time;    /* never name early: a failure may end the run */
+};
+
+struct dispatch;
+
+struct dispatch *dispatch_new(const struct dispatch_input *in);
+void dispatch_free(struct dispatch *d);
+
+/* Work comes; cost as predicted. A test that is here already is ignored. */
+void dispatch_grant(struct dispatch *d, uint32_t test, uint64_t cost_us);
+/* Call after the last grant of a batch. */
+void dispatch_granted(struct dispatch *d);
+
+/* Takes a test out if no worker has it; true when it may be given back. */
+bool dispatch_release(struct dispatch *d, uint32_t test);
+
+/* Something was heard of a worker; test for START and DONE, took_us for DONE. ERR-free: what must
+ * not be said leads to DISPATCH_KILL. False when slot is unknown. */
+bool dispatch_heard(struct dispatch *d, uint32_t slot, enum worker_event event, uint32_t test,
+                    uint64_t took_us);
+
+void dispatch_end(struct dispatch *d);  /* no more tests will come: finish these, then go */
+void dispatch_stop(struct dispatch *d); /* start nothing more: finish what runs, then go */
+/* No worker can be started any more: those that were asked for will not come. */
+void dispatch_barren(struct dispatch *d);
+
+/* The next effect to do, in order. */
+bool dispatch_next(struct dispatch *d, struct dispatch_fx *out);
+
+/* For the source, for status, for messages. */
+const struct worker *dispatch_worker(const struct dispatch *d, uint32_t slot); /* NULL: unknown */
+uint32_t dispatch_slots(const struct dispatch *d);        /* slots given so far */
+uint32_t dispatch_free_workers(const struct dispatch *d); /* that could take a test now */
+uint64_t dispatch_backlog_us(const struct dispatch *d);   /* predicted, not begun */
+uint32_t dispatch_crashes(const struct dispatch *d);

@@ -1,0 +1,115 @@
+/* frame.h - what agent and runner say to each other on one machine: kinds, header, payloads.
+ *
+ * docs/runner-protocol.md tells what each frame is for. Pure: bytes in, values out; every number
+ * that comes from the other side is checked here. Not for: sockets, or who may say what when
+ * (supervise, worker). */
+#pragma once
+
+#include "proto.h"
+
+#define FRAME_PROTOCOL     1u
+#define FRAME_HEADER_BYTES 16u
+#define FRAME_BYTES_MAX    (64u << 20)
+#define FRAME_ANY          UINT32_MAX /* "the zygote", "between tests" */
+
+enum frame_kind {
+    /* to the agent */
+    FRAME_HELLO = 1,
+    FRAME_MANIFEST = 2,
+    FRAME_COLLECT_END = 3,
+    FRAME_FORKED = 4,
+    FRAME_EVENT = 5,
+    FRAME_START = 6,
+    FRAME_REPORT = 7,
+    FRAME_DONE = 8,
+    FRAME_LATE = 9,
+    FRAME_SCOPE = 10,
+    FRAME_IDLE = 11,
+    FRAME_STOP = 12,
+    FRAME_BYE = 13,
+    /* from the agent */
+    FRAME_CONFIG = 32,
+    FRAME_FORK = 33,
+    FRAME_RUN = 34,
+    FRAME_SETTLE = 35,
+    FRAME_QUIT = 36,
+    FRAME_CANCEL = 37,
+    FRAME_BLOCK = 38,
+    FRAME_FORWARD = 39,
+    FRAME_CRASH = 40,
+    FRAME_UP = 41,
+    FRAME_DOWN = 42,
+    FRAME_TOTAL = 43,
+    FRAME_END = 44,
+};
+
+#define FRAME_DONE_DETAIL 1u /* flag of DONE: detail follows the times */
+#define FRAME_BLOCK_LATE  1u /* flag of BLOCK: the test was shown before; reports only */
+#define FRAME_BLOCK_MORE  2u /* flag of BLOCK: the next BLOCK is of the same test */
+
+struct frame {
+    enum frame_kind kind;
+    uint16_t flags;
+    uint32_t a, b;
+    uint32_t size;       /* bytes of payload */
+    const char *payload; /* lent */
+};
+
+/* Reads the header of a frame sent to the agent; payload stays NULL. ERR_MALFORMED for a kind that
+ * is not sent to the agent, ERR_TOO_LARGE over the limit. */
+MUST_USE enum err_code frame_header_decode(const uint8_t bytes[FRAME_HEADER_BYTES],
+                                           struct frame *out, struct err *err);
+
+void frame_header_encode(const struct frame *frame, uint8_t out[FRAME_HEADER_BYTES]);
+
+/* "HELLO", for messages. */
+const char *frame_name(enum frame_kind kind);
+
+/* Payloads. Texts are lent from the frame unless said otherwise. */
+
+enum frame_role { ROLE_NONE, ROLE_REPORTER, ROLE_ZYGOTE, ROLE_WORKER };
+
+enum frame_numprocesses { NUMPROCESSES_NONE, NUMPROCESSES_GIVEN, NUMPROCESSES_AUTO };
+
+struct hello { /* texts are the struct's own */
+    enum frame_role role;
+    uint32_t slot; /* of a worker */
+    uint32_t pid;
+    char *key, *python, *pytest, *rootdir, *distributions;
+    char *dist;       /* xdist's word, or NULL */
+    char *run_inline; /* why no workers can be used, or NULL */
+    enum frame_numprocesses numprocesses;
+    uint32_t workers;      /* with NUMPROCESSES_GIVEN */
+    uint32_t max_workers;  /* xdist's --maxprocesses; 0: none */
+    uint32_t maxfail;      /* 0: none */
+    uint32_t max_restarts; /* UINT32_MAX: not given */
+};
+MUST_USE enum err_code hello_decode(const struct frame *frame, struct hello *out, struct err *err);
+void hello_fini(struct hello *hello);
+
+struct frame_test {
+    struct view id, group, flags;
+};
+/* The next test of a MANIFEST's payload, at *offset; ERR_MALFORMED when a text is not ended. */
+MUST_USE enum err_code frame_test_next(const struct frame *frame, uint32_t *offset,
+                                       struct frame_test *out, struct err *err);
+
+struct frame_done {
+    uint32_t index;
+    enum outcome outcome;
+    uint64_t setup_us, call_us, teardown_us;
+    struct detail *detail; /* the struct's own, or NULL; detail_free */
+};
+/* Reads DONE and LATE. */
+MUST_USE enum err_code frame_done_decode(const struct frame *frame, struct frame_done *out,
+                                         struct err *err);
+
+enum frame_scope_part { SCOPE_SETUP = 1, SCOPE_TEARDOWN = 2 };
+
+struct frame_scope {
+    uint32_t us;
+    enum frame_scope_part part;
+    const char *kind, *id; /* NUL-terminated within the frame */
+};
+MUST_USE enum err_code frame_scope_decode(const struct frame *frame, struct frame_scope *out,
+                                          struct err *err);

@@ -1,0 +1,21 @@
+# Writes OUT, a C file that holds the bytes of FILES (names relative to ROOT).
+# cmake -DROOT=... -DOUT=... "-DFILES=a|b" -P Bundle.cmake
+string(REPLACE "|" ";" FILES "${FILES}")
+set(text "/* Made by cmake/Bundle.cmake. */\n#include \"runner/bundle.h\"\n\n")
+set(table "")
+set(count 0)
+foreach(name IN LISTS FILES)
+  file(READ ${ROOT}/${name} hex HEX)
+  string(REGEX REPLACE "(................................)" "\\1\n    " hex "${hex}")
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," hex "${hex}")
+  file(SIZE ${ROOT}/${name} size)
+  if(size EQUAL 0)
+    set(hex "0")
+  endif()
+  string(APPEND text "static const unsigned char file_${count}[] = {\n    ${hex}\n};\n")
+  string(APPEND table "    { \"${name}\", file_${count}, ${size} },\n")
+  math(EXPR count "${count} + 1")
+endforeach()
+string(APPEND text "\nconst struct bundle_file bundle_files[] = {\n${table}};\n"
+       "const size_t bundle_file_count = ${count};\n")
+file(WRITE ${OUT} "${text}")
