@@ -13,7 +13,7 @@ static void agreed(struct remote *r)
 {
     str_fini(&r->text);
     r->state = REMOTE_RUNNING;
-    r->source.events->sealed(r->source.ctx);
+    r->source.events->sealed(r->source.ctx, NULL);
     if (r->state == REMOTE_RUNNING)
         remote_pull_start(r);
 }

@@ -11,13 +11,20 @@
 
 struct source;
 
+/* What a test will take. */
+struct source_cost {
+    uint64_t us;
+    bool guess; /* from its neighbours: it has no history of its own */
+};
+
 /* What the supervisor is told. */
 struct source_events {
     /* Joined: the runner may be started now, with this seed for PYTHONHASHSEED (solo: 0, leave it
      * alone). */
     void (*joined)(void *ctx, uint64_t seed);
-    /* The manifest is accepted; costs of all tests as known (index as in the manifest given). */
-    void (*sealed)(void *ctx);
+    /* The manifest is accepted. costs: what is known of all its tests (lent, by position), or NULL
+     * when only granted tells. */
+    void (*sealed)(void *ctx, const struct source_cost *costs);
     /* Run these too. fence goes back with each result. tests are lent; index: position in our
      * manifest. */
     void (*granted)(void *ctx, uint64_t fence, const struct order_test *tests, uint32_t count);

@@ -1,9 +1,291 @@
+/* run.c - makespan run: the user's test command, on this machine alone or as one of many. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
 #include "command.h"
+#include "fs.h"
+#include "hash.h"
+#include "history.h"
+#include "json.h"
+#include "mem.h"
+#include "options.h"
+#include "os.h"
+#include "remote.h"
+#include "resources.h"
+#include "solo.h"
+#include "supervise.h"
+
+extern char **environ;
+
+struct run {
+    struct options options;
+    const char *workers_text, *junit_text;
+    struct target target;
+    char digest[HASH_HEX_BYTES];
+    char *const *argv;
+    uint32_t workers;
+    bool workers_given;
+    char *junit, *history;
+    struct keeper *keeper;
+    struct event_base *base;
+    struct supervisor *supervisor;
+    struct source *source;
+};
+
+static const char about[] =
+    "Runs a command that runs pytest: its tests run on forked workers, its output, reports and "
+    "exit code stay pytest's own. Without a coordinator all tests run on this machine. With "
+    "MAKESPAN_URL and MAKESPAN_TOKEN set, every job that runs the same line under the same run key "
+    "takes a share, and no job is green unless every collected test has its verdict.";
+
+static const char tail[] =
+    "Examples:\n"
+    "  makespan run -- pytest tests/\n"
+    "  makespan run -n 4 --junit out.xml -- python -m pytest -x -k fast\n"
+    "  makespan run -- uv run pytest\n"
+    "\n"
+    "Exit status: pytest's own (0 passed, 1 failed, 2 interrupted, 3 internal error, 4 usage,\n"
+    "5 no tests), or ours: 64 usage, 65 collections differ, 66 tests lost or unrun, 67 machines\n"
+    "missing, 68 no pytest spoke to us, 69 coordinator unreachable, 70 our own fault, 71 refused,\n"
+    "72 the command cannot be started, 73 a file cannot be written, 74 results not delivered,\n"
+    "75 told to stop early.\n";
+
+static void say(void *ctx, const char *line)
+{
+    (void)ctx;
+    (void)fprintf(stderr, "makespan: %s\n", line);
+}
+
+static enum err_code read_options(struct run *r, int argc, char *const *argv, bool *out_help,
+                                  struct err *err)
+{
+    struct cfg_option rows[OPTIONS_ROWS_MAX + 2] = {
+        { .name = "workers",
+          .short_name = 'n',
+          .env = "MAKESPAN_WORKERS",
+          .value = "N|auto",
+          .help = "workers on this machine; auto: as many as it has CPUs and memory for; 0: none, "
+                  "plain pytest",
+          .kind = CFG_TEXT,
+          .into = &r->workers_text },
+        { .name = "junit",
+          .value = "FILE",
+          .help = "write this machine's JUnit XML (pytest's --junitxml)",
+          .kind = CFG_TEXT,
+          .into = &r->junit_text },
+    };
+    struct cfg_command command = { .usage = "makespan run [OPTIONS] -- COMMAND [ARGS...]",
+                                   .about = about,
+                                   .tail = tail,
+                                   .options = rows };
+    enum err_code rc;
+    int rest = argc;
+    char *help;
+
+    command.option_count =
+        2 + options_rows(&r->options, OPTIONS_SERVER | OPTIONS_RUN | OPTIONS_SLOT | OPTIONS_OUTPUT,
+                         rows + 2);
+    INVARIANT(command.option_count <= ARRAY_LEN(rows));
+    rc = cfg_parse(&command, argc, argv, &rest, out_help, err);
+    if (rc)
+        return rc;
+    if (*out_help) {
+        help = cfg_help(&command);
+        (void)fputs(help, stdout);
+        free(help);
+        return ERR_NONE;
+    }
+    if (rest >= argc)
+        return err_set(err, ERR_USAGE,
+                       "a command to run is needed, for example: makespan run -- pytest tests/");
+    r->argv = argv + rest;
+    options_command_digest(argc - rest, argv + rest, r->digest);
+    return ERR_NONE;
+}
+
+static enum err_code choose_workers(struct run *r, struct err *err)
+{
+    struct resources machine;
+
+    if (r->workers_text && strcmp(r->workers_text, "auto") != 0) {
+        r->workers_given = true;
+        if (parse_u32(r->workers_text, 0, PROTO_WORKERS_MAX, &r->workers, err) == ERR_NONE)
+            return ERR_NONE;
+        return err_set(err, ERR_USAGE, "-n is a number up to %u or auto, not '%s'",
+                       PROTO_WORKERS_MAX, r->workers_text);
+    }
+    resources_read("", &machine);
+    r->workers = resources_workers(&machine);
+    r->workers_given = r->workers_text != NULL;
+    return ERR_NONE;
+}
+
+/* The file must be writable before anything runs: a report that is missed at the end is too late.
+ */
+static enum err_code check_junit(struct run *r, struct err *err)
+{
+    struct str path = STR_MAX(PATH_BYTES_MAX);
+    char cwd[PATH_BYTES_MAX];
+    bool existed;
+    enum err_code rc;
+    int fd;
+
+    if (!r->junit_text)
+        return ERR_NONE;
+    if (r->junit_text[0] != '/' && !getcwd(cwd, sizeof(cwd)))
+        return err_errno(err, errno, "the working directory");
+    rc = r->junit_text[0] == '/' ? str_addz(&path, r->junit_text, err)
+                                 : str_addf(&path, err, "%s/%s", cwd, r->junit_text);
+    if (rc)
+        return rc;
+    r->junit = str_take(&path);
+    existed = fs_exists(r->junit);
+    fd = open(r->junit, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return err_errno(err, errno, "the report %s cannot be written", r->junit_text);
+    fd_close(&fd);
+    if (!existed)
+        (void)unlink(r->junit); /* pytest makes it; until then there is none */
+    return ERR_NONE;
+}
+
+/* Where durations are kept; without a place for them the run still goes on. */
+static void find_history(struct run *r)
+{
+    char cwd[PATH_BYTES_MAX];
+    struct err err = ERR_INIT;
+
+    if (!getcwd(cwd, sizeof(cwd)) || history_path(cwd, &r->history, &err))
+        say(NULL, "durations are not kept: no cache folder (set XDG_CACHE_HOME or HOME)");
+}
+
+static enum err_code make_source(struct run *r, struct err *err)
+{
+    struct remote_opts remote = { .base = r->base,
+                                  .clock = clock_system(),
+                                  .target = &r->target,
+                                  .workers = r->workers,
+                                  .fingerprint = MAKESPAN_PLATFORM,
+                                  .command = r->digest,
+                                  .say = say };
+
+    if (r->target.url)
+        return remote_new(&remote, supervise_events(), r->supervisor, &r->source, err);
+    find_history(r);
+    r->source = solo_new(&(struct solo_opts){ .history = r->history, .say = say },
+                         supervise_events(), r->supervisor);
+    return ERR_NONE;
+}
+
+static void close_text(const struct run *r, const struct supervise_report *report)
+{
+    (void)fprintf(stderr, "makespan: %u of %u tests ran here on %u workers in %.2f s",
+                  report->finished, r->target.url ? report->granted : report->collected,
+                  report->workers, (double)report->wall_us / 1e6);
+    if (report->bound_us > 0)
+        (void)fprintf(stderr, " (lower bound %.2f s, ratio %.2f)", (double)report->bound_us / 1e6,
+                      (double)report->wall_us / (double)report->bound_us);
+    if (!r->target.url)
+        (void)fprintf(stderr, "; %u of them without recorded durations", report->guessed);
+    if (report->crashed > 0)
+        (void)fprintf(stderr, "; %u workers crashed", report->crashed);
+    (void)fprintf(stderr, "; %s\n", report->complete ? "complete" : "not complete");
+}
+
+static void close_json(const struct run *r, const struct supervise_report *report)
+{
+    struct json *doc = json_new_object();
+    char *text;
+
+    json_set_text(doc, "mode", r->target.url ? "shared" : "alone");
+    json_set_u64(doc, "exit", report->exit);
+    json_set_bool(doc, "complete", report->complete);
+    json_set_bool(doc, "drained", report->drained);
+    json_set_u64(doc, "workers", report->workers);
+    json_set_u64(doc, "collected", report->collected);
+    json_set_u64(doc, "granted", report->granted);
+    json_set_u64(doc, "finished", report->finished);
+    json_set_u64(doc, "crashed", report->crashed);
+    json_set_u64(doc, "unrun", report->unrun);
+    json_set_u64(doc, "without_history", report->guessed);
+    json_set_u64(doc, "wall_us", report->wall_us);
+    json_set_u64(doc, "work_us", report->work_us);
+    json_set_u64(doc, "bound_us", report->bound_us);
+    text = json_dump(doc, JSON_TIGHT);
+    (void)fprintf(stderr, "%s\n", text);
+    free(text);
+    json_free(doc);
+}
+
+static enum err_code perform(struct run *r, uint32_t *out_exit, struct err *err)
+{
+    struct supervise_opts opts = { .clock = clock_system(),
+                                   .keeper = r->keeper,
+                                   .argv = r->argv,
+                                   .env = environ,
+                                   .junit = r->junit,
+                                   .workers = r->workers,
+                                   .workers_given = r->workers_given,
+                                   .alone = !r->target.url,
+                                   .say = say };
+    struct supervise_report report = { .exit = EXIT_INTERNAL };
+    enum err_code rc;
+
+    r->base = opts.base = event_base_new();
+    INVARIANT(r->base);
+    resources_raise_files();
+    if (!keeper_holds_all(r->keeper))
+        say(NULL, "this system does not let us adopt orphans: what a test detaches may survive it");
+    if ((rc = supervise_new(&opts, &r->supervisor, err)) != ERR_NONE ||
+        (rc = make_source(r, err)) != ERR_NONE ||
+        (rc = supervise_run(r->supervisor, r->source, &report, err)) != ERR_NONE)
+        return rc;
+    if (report.ran && r->target.output_json)
+        close_json(r, &report);
+    else if (report.ran)
+        close_text(r, &report);
+    *out_exit = report.exit;
+    return ERR_NONE;
+}
+
+/* Everything below the keeper ends before the folder that it uses goes. */
+static void run_fini(struct run *r)
+{
+    keeper_stop(r->keeper);
+    if (r->source)
+        r->source->ops->free(r->source);
+    supervise_free(r->supervisor);
+    if (r->base)
+        event_base_free(r->base);
+    target_fini(&r->target);
+    options_fini(&r->options);
+    free(r->junit);
+    free(r->history);
+}
 
 enum err_code command_run(int argc, char *const *argv, uint32_t *out_exit, struct err *err)
 {
-    (void)argc;
-    (void)argv;
-    (void)out_exit;
-    return err_set(err, ERR_INTERNAL, "run is being built");
+    struct run r = { .options = OPTIONS_INIT };
+    bool help = false;
+    enum err_code rc = read_options(&r, argc, argv, &help, err);
+
+    if (!rc && !help && (rc = choose_workers(&r, err)) == ERR_NONE &&
+        (rc = check_junit(&r, err)) == ERR_NONE &&
+        (rc = keeper_start(&r.keeper, err)) == ERR_NONE &&
+        (rc = options_resolve(&r.options, r.digest, &r.target, err)) == ERR_NONE) {
+        (void)os_hide();                  /* tests must not read the token from our memory */
+        (void)unsetenv("MAKESPAN_TOKEN"); /* nor from their environment */
+        if (r.target.url && r.workers_given && r.workers == 0)
+            rc = err_set(err, ERR_USAGE, "-n 0 runs no workers; a shared run needs at least one");
+        else
+            rc = perform(&r, out_exit, err);
+    }
+    run_fini(&r);
+    return rc;
 }

@@ -1,0 +1,152 @@
+#include "keeper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fs.h"
+#include "mem.h"
+
+struct keeper {
+    int fd;
+    pid_t pid;
+    bool holds_all;
+    size_t held; /* bytes of a partly read event */
+    struct keeper_event partial;
+};
+
+/* Waits for the keeper's first words, so that nothing is started before it is ready. */
+static enum err_code wait_ready(struct keeper *keeper, struct err *err)
+{
+    struct keeper_hello hello = { 0 };
+    ssize_t got;
+
+    do {
+        got = recv(keeper->fd, &hello, sizeof(hello), MSG_WAITALL);
+    } while (got < 0 && errno == EINTR);
+    if (got != (ssize_t)sizeof(hello))
+        return err_set(err, ERR_INTERNAL, "the keeper process did not start");
+    keeper->holds_all = hello.holds_all != 0;
+    return ERR_NONE;
+}
+
+enum err_code keeper_start(struct keeper **out, struct err *err)
+{
+    pid_t agent = getpid();
+    struct keeper *keeper;
+    enum err_code rc;
+    int ends[2];
+    pid_t pid;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+        return err_errno(err, errno, "socketpair for the keeper");
+    (void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
+    (void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    pid = fork();
+    if (pid == 0) {
+        (void)close(ends[0]);
+        keeper_process(ends[1], agent);
+    }
+    (void)close(ends[1]);
+    if (pid < 0) {
+        (void)close(ends[0]);
+        return err_errno(err, errno, "fork of the keeper");
+    }
+    keeper = mem_new(1, sizeof(*keeper));
+    keeper->fd = ends[0];
+    keeper->pid = pid;
+    rc = wait_ready(keeper, err);
+    if (rc) {
+        keeper_stop(keeper);
+        return rc;
+    }
+    *out = keeper;
+    return ERR_NONE;
+}
+
+bool keeper_holds_all(const struct keeper *keeper)
+{
+    return keeper->holds_all;
+}
+
+int keeper_fd(const struct keeper *keeper)
+{
+    return keeper->fd;
+}
+
+static enum err_code add_texts(char *const *texts, uint32_t *out_count, struct str *out,
+                               struct err *err)
+{
+    uint32_t count = 0;
+    enum err_code rc;
+
+    for (; texts[count]; count++) {
+        rc = str_add(out, texts[count], strlen(texts[count]) + 1, err);
+        if (rc)
+            return err_wrap(err, "the command and its environment");
+    }
+    *out_count = count;
+    return ERR_NONE;
+}
+
+enum err_code keeper_spawn(struct keeper *keeper, char *const *argv, char *const *env,
+                           struct err *err)
+{
+    struct keeper_message message = { .order = KEEPER_SPAWN };
+    struct str texts = STR_MAX(KEEPER_SPAWN_BYTES_MAX);
+    enum err_code rc;
+
+    if ((rc = add_texts(argv, &message.argc, &texts, err)) != ERR_NONE ||
+        (rc = add_texts(env, &message.envc, &texts, err)) != ERR_NONE)
+        goto out;
+    message.size = (uint32_t)texts.len;
+    if ((rc = fs_write_all(keeper->fd, &message, sizeof(message), err)) == ERR_NONE)
+        rc = fs_write_all(keeper->fd, texts.at, texts.len, err);
+out:
+    str_fini(&texts);
+    return rc;
+}
+
+void keeper_signal(struct keeper *keeper, uint32_t pid, int sig)
+{
+    struct keeper_message message = { .order = KEEPER_SIGNAL, .pid = (int32_t)pid, .sig = sig };
+    struct err ignored = ERR_INIT;
+
+    /* A keeper that is gone is noticed where its events are read. */
+    (void)!fs_write_all(keeper->fd, &message, sizeof(message), &ignored);
+}
+
+enum err_code keeper_next(struct keeper *keeper, struct keeper_event *out, bool *out_any,
+                          struct err *err)
+{
+    char *at = (char *)&keeper->partial + keeper->held;
+    ssize_t got;
+
+    do {
+        got = recv(keeper->fd, at, sizeof(keeper->partial) - keeper->held, MSG_DONTWAIT);
+    } while (got < 0 && errno == EINTR);
+    if (got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK))
+        return err_set(err, ERR_INTERNAL, "the keeper process is gone");
+    if (got > 0)
+        keeper->held += (size_t)got;
+    *out_any = keeper->held == sizeof(keeper->partial);
+    if (*out_any) {
+        *out = keeper->partial;
+        keeper->held = 0;
+    }
+    return ERR_NONE;
+}
+
+void keeper_stop(struct keeper *keeper)
+{
+    if (!keeper)
+        return;
+    fd_close(&keeper->fd); /* end of file is the order to kill what is left and to go */
+    while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR) {
+    }
+    free(keeper);
+}

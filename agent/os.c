@@ -1,0 +1,178 @@
+#define _GNU_SOURCE
+
+#include "os.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#define STAT_BYTES_MAX      512
+#define STAT_PATH_BYTES_MAX 64
+
+static uint64_t us_of(const struct timeval *tv)
+{
+    return (uint64_t)tv->tv_sec * 1000000u + (uint64_t)tv->tv_usec;
+}
+
+pid_t os_reap(int *out_status, struct os_usage *out_usage)
+{
+    struct rusage usage;
+    int status = 0;
+    pid_t pid = wait4(-1, &status, WNOHANG, &usage);
+
+    if (pid > 0) {
+        *out_status = status;
+        *out_usage = (struct os_usage){ .user_us = us_of(&usage.ru_utime),
+                                        .system_us = us_of(&usage.ru_stime),
+                                        .max_rss_kib = (uint64_t)usage.ru_maxrss };
+    }
+    return pid;
+}
+
+#ifdef __linux__
+
+bool os_peer(int fd, uint32_t *out_uid, uint32_t *out_pid)
+{
+    struct ucred peer;
+    socklen_t len = sizeof(peer);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0 || len != sizeof(peer))
+        return false;
+    *out_uid = (uint32_t)peer.uid;
+    *out_pid = (uint32_t)peer.pid;
+    return true;
+}
+
+bool os_adopt_orphans(void)
+{
+    return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0;
+}
+
+bool os_signal_on_parent_death(int sig)
+{
+    return prctl(PR_SET_PDEATHSIG, sig, 0, 0, 0) == 0;
+}
+
+bool os_hide(void)
+{
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
+}
+
+/* A set that is large enough for the machine: the kernel refuses one that is too small. */
+uint32_t os_cpus_allowed(void)
+{
+    uint32_t count = 0;
+
+    for (int cpus = 1024; cpus <= 1 << 20 && count == 0; cpus *= 4) {
+        cpu_set_t *set = CPU_ALLOC((size_t)cpus);
+        size_t size = CPU_ALLOC_SIZE((size_t)cpus);
+
+        if (!set)
+            return 0;
+        if (sched_getaffinity(0, size, set) == 0)
+            count = (uint32_t)CPU_COUNT_S(size, set);
+        CPU_FREE(set);
+    }
+    return count;
+}
+
+/* The parent stands behind the name, which is in brackets and may hold anything. */
+static pid_t parent_of(pid_t pid)
+{
+    char path[STAT_PATH_BYTES_MAX], text[STAT_BYTES_MAX];
+    const char *after;
+    ssize_t got;
+    int fd;
+
+    (void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -1;
+    got = read(fd, text, sizeof(text) - 1);
+    (void)close(fd);
+    if (got <= 0)
+        return -1;
+    text[got] = '\0';
+    after = strrchr(text, ')');
+    if (!after || strlen(after) < 5)
+        return -1;
+    return (pid_t)strtol(after + 4, NULL, 10); /* ") S 123": a state between two spaces */
+}
+
+bool os_each_child(void (*each)(void *ctx, pid_t pid), void *ctx)
+{
+    DIR *proc = opendir("/proc");
+    pid_t self = getpid();
+    const struct dirent *entry;
+
+    if (!proc)
+        return false;
+    while ((entry = readdir(proc)) != NULL) {
+        pid_t pid;
+
+        if (!isdigit((unsigned char)entry->d_name[0]))
+            continue;
+        pid = (pid_t)strtol(entry->d_name, NULL, 10);
+        if (pid > 0 && parent_of(pid) == self)
+            each(ctx, pid);
+    }
+    (void)closedir(proc);
+    return true;
+}
+
+#else
+
+bool os_peer(int fd, uint32_t *out_uid, uint32_t *out_pid)
+{
+    uid_t uid;
+    gid_t gid;
+
+    if (getpeereid(fd, &uid, &gid) != 0)
+        return false;
+    *out_uid = (uint32_t)uid;
+    *out_pid = 0;
+    return true;
+}
+
+bool os_adopt_orphans(void)
+{
+    return false;
+}
+
+bool os_signal_on_parent_death(int sig)
+{
+    (void)sig;
+    return false;
+}
+
+bool os_hide(void)
+{
+    return false;
+}
+
+uint32_t os_cpus_allowed(void)
+{
+    return 0;
+}
+
+bool os_each_child(void (*each)(void *ctx, pid_t pid), void *ctx)
+{
+    (void)each;
+    (void)ctx;
+    return false;
+}
+
+#endif

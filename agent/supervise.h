@@ -1,0 +1,50 @@
+/* supervise.h - one run of the user's command on this machine, from join to exit status.
+ *
+ * A thin shell over the loop: it carries what sockets, processes, timers and the source say to the
+ * pure rooms (dispatch, worker) and does what they answer. Not for: knowing where tests come from
+ * (source.h) or what pytest is (the Python side). */
+#pragma once
+
+#include "clock.h"
+#include "keeper.h"
+#include "source.h"
+
+struct event_base;
+struct supervisor;
+
+struct supervise_opts {
+    struct event_base *base;
+    const struct clock *clock;
+    struct keeper *keeper;
+    char *const *argv; /* the user's command */
+    char *const *env;
+    const char *junit;  /* absolute, or NULL */
+    uint32_t workers;   /* as many as the machine is good for, or as asked */
+    bool workers_given; /* by makespan's own -n: pytest's is not asked; 0 then means inline */
+    bool alone;         /* no other machine takes part */
+    void (*say)(void *ctx, const char *line); /* a line for people, without a line feed */
+    void *say_ctx;
+};
+
+/* What became of it. */
+struct supervise_report {
+    uint32_t exit; /* of the process */
+    bool ran;      /* a manifest was collected and workers were used */
+    bool complete; /* every test that this machine took has a result */
+    bool drained;  /* told to stop before that */
+    uint32_t workers, collected, granted, finished, crashed, unrun;
+    uint32_t guessed;                    /* tests without history among the collected */
+    uint64_t wall_us, work_us, bound_us; /* from the first start to the last end */
+};
+
+MUST_USE enum err_code supervise_new(const struct supervise_opts *opts, struct supervisor **out,
+                                     struct err *err);
+void supervise_free(struct supervisor *s); /* removes the private folder; the source stays */
+
+/* For the source that is to be made; ctx is the supervisor. */
+const struct source_events *supervise_events(void);
+
+/* Runs until all is over. An error: the command never ran to an end of its own making, and err
+ * says why (main translates it). source is lent. */
+MUST_USE enum err_code supervise_run(struct supervisor *s, struct source *source,
+                                     struct supervise_report *out, struct err *err);

@@ -1,0 +1,135 @@
+/* supervise_inner.h - what the files of the supervisor share. Included by supervise*.c only. */
+#pragma once
+
+#include "dispatch.h"
+#include "id.h"
+#include "link.h"
+#include "runner/inject.h"
+#include "supervise.h"
+
+struct event;
+
+enum phase {
+    PHASE_JOIN,    /* waiting for the source */
+    PHASE_START,   /* the command runs; its pytest has not spoken */
+    PHASE_INLINE,  /* plain pytest: only its end matters */
+    PHASE_COLLECT, /* the zygote collects */
+    PHASE_SEAL,    /* the source looks at the manifest */
+    PHASE_RUN,     /* workers run tests */
+    PHASE_END,     /* the reporter was told to finish */
+    PHASE_LEAVE,   /* results are delivered */
+};
+
+/* Why the tests end; the words of END in docs/runner-protocol.md. */
+enum ending {
+    ENDING_DONE,
+    ENDING_STOPPED,
+    ENDING_INTERRUPTED,
+    ENDING_CANCELLED,
+    ENDING_NOTHING,
+    ENDING_BROKEN
+};
+
+struct slot {
+    struct supervisor *owner;
+    struct peer *peer;
+    uint32_t pid; /* 0: not known yet */
+    bool exited, gone;
+    int status;
+    struct os_usage usage;
+    struct str block;    /* reports of the test in hand, as BLOCK wants them */
+    uint64_t started_us; /* of that test */
+    struct event *timer; /* waits for the other half of its end */
+    bool timer_kills;
+};
+
+struct lost_child { /* ended before we knew what it was */
+    uint32_t pid;
+    int status;
+    struct os_usage usage;
+};
+#define LOST_CHILDREN_MAX 256u
+
+struct supervisor {
+    struct supervise_opts opts;
+    struct source *source;
+    struct link *link;
+    char *folder, *socket_path, *python_folder;
+    char key[TOKEN_TEXT_BYTES], run_uid[ID_TEXT_BYTES];
+    enum phase phase;
+    bool foreground; /* a terminal sends its Ctrl-C to the command too */
+
+    struct event *keeper_event, *signals[3], *grace;
+    uint32_t signal; /* first that came; 0: none */
+    bool killing;    /* workers are being killed on purpose */
+
+    struct peer *reporter, *zygote;
+    uint32_t command_pid;
+    bool command_ended, hello_came;
+    int command_status;
+    enum inject_way way;
+    char *dist, *runtime;
+    uint32_t maxfail, max_restarts, workers;
+
+    struct manifest *manifest;
+    struct suite *suite;
+    struct dispatch *dispatch;
+    uint64_t *fences; /* by test */
+    bool *granted;    /* by test: ever */
+    bool in_effects;
+    struct slot **slots;
+    size_t slot_cap;
+    uint32_t slot_count;
+    struct lost_child lost[LOST_CHILDREN_MAX];
+    uint32_t lost_next;
+    uint32_t told_free;
+    uint64_t told_backlog_us;
+
+    bool ending_known;
+    enum ending ending;
+    uint32_t ending_status; /* exit status that was asked for; FRAME_ANY: none */
+    char *ending_text;
+    uint32_t left_exit; /* of the source */
+    bool left_complete;
+    uint64_t joined_us, first_us, last_us;
+    uint64_t *took_us; /* by test, for the lower bound */
+
+    struct supervise_report report;
+    bool finished;       /* report.exit stands */
+    struct err fail_err; /* the first thing that keeps the run from going on */
+};
+
+uint64_t now_us(const struct supervisor *s);
+void say(const struct supervisor *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* supervise.c */
+/* Remembers the first failure, and leaves as orderly as the phase allows. */
+void fail(struct supervisor *s, const struct err *err);
+/* The answer to source_leave. */
+void left(struct supervisor *s, uint32_t exit_code, bool complete);
+void stop_tests(struct supervisor *s, enum ending why, uint32_t status, const char *text);
+void end_reporter(struct supervisor *s);
+
+/* supervise_source.c */
+void deliver(struct supervisor *s, uint32_t test, struct result *take_result);
+void report_error(struct supervisor *s, const char *kind, const char *text);
+
+/* supervise_talk.c. A frame with a text, or with nothing; a peer of NULL is gone and hears nothing.
+ */
+void tell(struct peer *peer, enum frame_kind kind, uint32_t a, uint32_t b, const char *text);
+const struct link_events *link_events_of_supervisor(void);
+
+/* supervise_crash.c. A worker died: the test it was in is named and has its result; between tests
+ * (test is WORKER_NO_TEST) it is an error of the run. */
+void worker_crashed(struct supervisor *s, uint32_t number, uint32_t test);
+
+/* supervise_worker.c */
+void do_effects(struct supervisor *s);
+struct slot *slot_at(struct supervisor *s, uint32_t number); /* made when it is new */
+bool worker_joined(struct supervisor *s, struct peer *peer);
+void worker_frame(struct supervisor *s, struct peer *peer, const struct frame *frame);
+void worker_closed(struct supervisor *s, struct peer *peer);
+void worker_forked(struct supervisor *s, uint32_t number, uint32_t pid);
+bool worker_exited(struct supervisor *s, const struct keeper_event *event); /* false: not ours */
+void kill_workers(struct supervisor *s);
+void slots_free(struct supervisor *s);

@@ -1,0 +1,193 @@
+/* supervise_source.c - what the source says, and what it is told. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "supervise_inner.h"
+
+#define RESTARTS_PER_WORKER 4u
+
+void deliver(struct supervisor *s, uint32_t test, struct result *take_result)
+{
+    const struct manifest_test *t = &s->manifest->tests[test];
+
+    take_result->test = (struct test_ref){ .id = mem_strdup(t->id), .k = t->k };
+    take_result->fence = s->fences[test];
+    s->source->ops->result(s->source, take_result);
+    *take_result = (struct result){ .outcome = OUTCOME_NONE };
+}
+
+void report_error(struct supervisor *s, const char *kind, const char *text)
+{
+    s->source->ops->error(s->source, kind, text);
+}
+
+/* The command may start now. */
+static void on_joined(void *ctx, uint64_t seed)
+{
+    struct supervisor *s = ctx;
+    struct injection injection = { .argv = NULL };
+    struct inject_input in = { .argv = s->opts.argv,
+                               .env = s->opts.env,
+                               .folder = s->python_folder,
+                               .socket = s->socket_path,
+                               .key = s->key,
+                               .junit = s->opts.junit,
+                               .has_seed = !s->opts.alone,
+                               .seed = seed };
+    struct err err = ERR_INIT;
+    enum err_code rc;
+
+    INVARIANT(s->phase == PHASE_JOIN);
+    s->joined_us = now_us(s);
+    rc = inject(&in, &injection, &err);
+    if (!rc) {
+        s->way = injection.way;
+        s->phase = PHASE_START;
+        rc = keeper_spawn(s->opts.keeper, injection.argv, injection.env, &err);
+    }
+    injection_fini(&injection);
+    if (rc)
+        fail(s, &err);
+}
+
+static enum pool_policy policy_of(const char *dist)
+{
+    static const struct {
+        const char *word;
+        enum pool_policy policy;
+    } words[] = { { "load", POOL_AUTO },       { "loadscope", POOL_SCOPE },
+                  { "loadfile", POOL_FILE },   { "loadgroup", POOL_GROUP },
+                  { "worksteal", POOL_STEAL }, { "each", POOL_EACH } };
+
+    for (size_t i = 0; dist && i < ARRAY_LEN(words); i++) {
+        if (strcmp(words[i].word, dist) == 0)
+            return words[i].policy;
+    }
+    return POOL_AUTO;
+}
+
+static void on_sealed(void *ctx, const struct source_cost *costs)
+{
+    struct supervisor *s = ctx;
+
+    if (s->phase != PHASE_SEAL)
+        return;
+    s->suite = suite_new(s->manifest);
+    for (uint32_t i = 0; costs && i < s->manifest->count; i++) {
+        s->suite->tests[i].cost_us = costs[i].us;
+        if (costs[i].guess) {
+            s->suite->tests[i].flags |= POOL_GUESS;
+            s->report.guessed++;
+        }
+    }
+    s->phase = PHASE_RUN;
+    s->report.ran = true;
+    s->dispatch = dispatch_new(&(struct dispatch_input){
+        .suite = s->suite,
+        .policy = policy_of(s->dist),
+        .workers = s->workers,
+        .restarts_max =
+            s->max_restarts == FRAME_ANY ? RESTARTS_PER_WORKER * s->workers : s->max_restarts,
+        .warm = !s->opts.alone,
+        .settle_when_dry = s->opts.alone,
+        .one_at_a_time = s->maxfail > 0,
+    });
+    do_effects(s);
+}
+
+/* Position of a test that the source names; FRAME_ANY when it is not ours. */
+static uint32_t find(struct supervisor *s, const struct test_ref *ref)
+{
+    return s->manifest ? manifest_find(s->manifest, ref->id, ref->k) : FRAME_ANY;
+}
+
+static void on_granted(void *ctx, uint64_t fence, const struct order_test *tests, uint32_t count)
+{
+    struct supervisor *s = ctx;
+
+    if (!s->dispatch || s->phase != PHASE_RUN)
+        return;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t test = find(s, &tests[i].ref);
+
+        if (test == FRAME_ANY) {
+            report_error(s, "internal", "a test was granted that this machine did not collect");
+            continue;
+        }
+        s->fences[test] = fence;
+        if (!s->granted[test])
+            s->report.granted++;
+        s->granted[test] = true;
+        dispatch_grant(s->dispatch, test, tests[i].cost_us);
+    }
+    dispatch_granted(s->dispatch);
+    do_effects(s);
+}
+
+static void on_recalled(void *ctx, const struct order_test *tests, uint32_t count)
+{
+    struct supervisor *s = ctx;
+    struct test_ref *given = mem_new(count, sizeof(*given));
+    uint32_t used = 0;
+
+    for (uint32_t i = 0; s->dispatch && i < count; i++) {
+        uint32_t test = find(s, &tests[i].ref);
+
+        if (test != FRAME_ANY && dispatch_release(s->dispatch, test)) {
+            s->granted[test] = false;
+            s->report.granted--;
+            given[used++] = tests[i].ref; /* lent for the call */
+        }
+    }
+    s->source->ops->release(s->source, given, used);
+    free(given);
+    do_effects(s);
+}
+
+static void on_cancelled(void *ctx, const char *reason)
+{
+    stop_tests(ctx, ENDING_CANCELLED, FRAME_ANY, reason);
+}
+
+static void on_ended(void *ctx, const char *message)
+{
+    struct supervisor *s = ctx;
+
+    if (message && *message)
+        say(s, "%s", message);
+    if (s->dispatch) {
+        dispatch_end(s->dispatch);
+        do_effects(s);
+    } else {
+        stop_tests(s, ENDING_DONE, FRAME_ANY, NULL);
+    }
+}
+
+static void on_left(void *ctx, uint32_t exit_code, const struct verdict_answer *verdict)
+{
+    if (verdict && verdict->message)
+        say(ctx, "%s", verdict->message);
+    left(ctx, exit_code, !verdict || verdict->complete);
+}
+
+static void on_failed(void *ctx, const struct err *err)
+{
+    fail(ctx, err);
+}
+
+static const struct source_events source_events = {
+    .joined = on_joined,
+    .sealed = on_sealed,
+    .granted = on_granted,
+    .recalled = on_recalled,
+    .cancelled = on_cancelled,
+    .ended = on_ended,
+    .left = on_left,
+    .failed = on_failed,
+};
+
+const struct source_events *supervise_events(void)
+{
+    return &source_events;
+}

@@ -1,0 +1,328 @@
+/* supervise_talk.c - what the reporter and the zygote say. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "json.h"
+#include "mem.h"
+#include "supervise_inner.h"
+
+void tell(struct peer *peer, enum frame_kind kind, uint32_t a, uint32_t b, const char *text)
+{
+    if (peer)
+        peer_send(peer, &(struct frame){ .kind = kind,
+                                         .a = a,
+                                         .b = b,
+                                         .size = text ? (uint32_t)strlen(text) : 0,
+                                         .payload = text });
+}
+
+/* With these pytest only looks or tells: it takes no part in a run. */
+static const char *const looking[] = { "--collect-only", "--co",         "--help",
+                                       "--version",      "--fixtures",   "--fixtures-per-test",
+                                       "--markers",      "--cache-show", "--setup-plan" };
+
+static bool only_looks(const char *reason)
+{
+    for (size_t i = 0; i < ARRAY_LEN(looking); i++) {
+        if (strncmp(reason, looking[i], strlen(looking[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void send_json(struct peer *peer, enum frame_kind kind, uint32_t a, const struct json *doc)
+{
+    char *text = json_dump(doc, JSON_TIGHT);
+
+    peer_send(peer, &(struct frame){
+                        .kind = kind, .a = a, .size = (uint32_t)strlen(text), .payload = text });
+    free(text);
+}
+
+/* makespan's own -n beats pytest's, which beats the machine's size. */
+static uint32_t choose_workers(struct supervisor *s, const struct hello *hello)
+{
+    uint32_t workers = s->opts.workers;
+
+    if (!s->opts.workers_given && hello->numprocesses == NUMPROCESSES_GIVEN)
+        workers = hello->workers;
+    else if (!s->opts.workers_given && hello->max_workers > 0 && workers > hello->max_workers)
+        workers = hello->max_workers;
+    else if (s->opts.workers_given && hello->numprocesses == NUMPROCESSES_GIVEN &&
+             hello->workers != workers)
+        say(s, "-n %u of makespan stands; pytest's own -n %u is not used", workers, hello->workers);
+    return workers < PROTO_WORKERS_MAX ? workers : PROTO_WORKERS_MAX;
+}
+
+static void send_config(struct supervisor *s, uint32_t workers)
+{
+    struct json *doc = json_new_object();
+
+    json_set_u64(doc, "workers", workers);
+    json_set_text(doc, "run_uid", s->run_uid);
+    json_set_text(doc, "dist", s->dist ? s->dist : "load");
+    json_set_u64(doc, "max_slots", POOL_TAKERS_MAX);
+    json_set_text(doc, "note", NULL);
+    send_json(s->reporter, FRAME_CONFIG, workers, doc);
+    json_free(doc);
+}
+
+static void run_inline(struct supervisor *s, const char *reason)
+{
+    struct err err = ERR_INIT;
+
+    if (!s->opts.alone && !only_looks(reason)) {
+        err_set(&err, ERR_USAGE,
+                "%s runs the tests in pytest's own process, which cannot be shared with other "
+                "machines; leave it out, or unset MAKESPAN_URL",
+                reason);
+        fail(s, &err);
+        return;
+    }
+    s->phase = PHASE_INLINE;
+    send_config(s, 0);
+}
+
+static bool reporter_joined(struct supervisor *s, struct peer *peer, const struct hello *hello)
+{
+    struct str runtime = STR_MAX(1024);
+    struct err ignored = ERR_INIT;
+
+    if (s->phase != PHASE_START) {
+        say(s, "a second pytest was started by the command; one run holds one pytest");
+        return false;
+    }
+    s->reporter = peer;
+    s->hello_came = true;
+    s->maxfail = hello->maxfail;
+    s->max_restarts = hello->max_restarts;
+    s->dist = hello->dist ? mem_strdup(hello->dist) : NULL;
+    (void)!str_addf(&runtime, &ignored, "python %s, pytest %s, %s",
+                    hello->python ? hello->python : "?", hello->pytest ? hello->pytest : "?",
+                    hello->distributions ? hello->distributions : "?");
+    s->runtime = str_take(&runtime);
+    s->workers = choose_workers(s, hello);
+    if (hello->run_inline || s->workers == 0) {
+        run_inline(s, hello->run_inline ? hello->run_inline : "-n 0");
+        return true;
+    }
+    s->phase = PHASE_COLLECT;
+    send_config(s, s->workers);
+    return true;
+}
+
+static bool on_joined(void *ctx, struct peer *peer, const struct hello *hello)
+{
+    struct supervisor *s = ctx;
+
+    switch (hello->role) {
+    case ROLE_REPORTER:
+        return reporter_joined(s, peer, hello);
+    case ROLE_ZYGOTE:
+        if (s->zygote || s->phase != PHASE_COLLECT || s->manifest->count > 0)
+            return false;
+        s->zygote = peer;
+        return true;
+    case ROLE_WORKER:
+        return worker_joined(s, peer);
+    case ROLE_NONE:
+        return false;
+    }
+    UNREACHABLE("role");
+}
+
+static void take_manifest(struct supervisor *s, const struct frame *frame, struct err *err)
+{
+    struct frame_test test;
+    uint32_t offset = 0;
+
+    for (uint32_t i = 0; i < frame->a; i++) {
+        if (frame_test_next(frame, &offset, &test, err) ||
+            manifest_add(s->manifest, test.id, test.group, test.flags, err))
+            return;
+    }
+    if (offset != frame->size)
+        err_set(err, ERR_MALFORMED, "MANIFEST with %u bytes too many", frame->size - offset);
+}
+
+static void seal(struct supervisor *s)
+{
+    struct json *doc;
+    uint32_t count = s->manifest->count;
+
+    manifest_seal(s->manifest);
+    s->fences = mem_new(count, sizeof(*s->fences));
+    s->granted = mem_new(count, sizeof(*s->granted));
+    s->took_us = mem_new(count, sizeof(*s->took_us));
+    s->report.collected = count;
+    doc = json_new_object();
+    json_set_u64(doc, "collected", count);
+    json_set_text(doc, "message", NULL);
+    if (s->reporter)
+        send_json(s->reporter, FRAME_TOTAL, count, doc);
+    json_free(doc);
+    s->phase = PHASE_SEAL;
+    s->source->ops->collected(s->source, s->manifest, s->runtime);
+}
+
+static void collect_end(struct supervisor *s, const struct frame *frame)
+{
+    struct json *doc = NULL;
+    struct err err = ERR_INIT;
+    const char *reason = NULL;
+
+    if (frame->b == 1) {
+        seal(s);
+        return;
+    }
+    if (json_parse(frame->payload, frame->size, &doc, &err) == ERR_NONE)
+        (void)!json_opt_text(doc, "reason", PROTO_TEXT_BYTES_MAX, &reason, &err);
+    if (frame->a != 0 && frame->a != 5)
+        report_error(s, "collection", reason ? reason : "the collection failed");
+    stop_tests(s, ENDING_NOTHING, frame->a, reason);
+    json_free(doc);
+}
+
+static void stop_frame(struct supervisor *s, const struct frame *frame)
+{
+    static const char *const why[] = { "stopped",
+                                       "a limit of failures was reached",
+                                       "the session was told to stop",
+                                       "pytest.exit was called",
+                                       "interrupted",
+                                       "internal error in pytest" };
+    struct str text = STR_MAX(PROTO_TEXT_BYTES_MAX);
+    struct err ignored = ERR_INIT;
+    size_t len = frame->payload ? utf8_valid_len(frame->payload, frame->size) : 0;
+    uint32_t kind = frame->a < ARRAY_LEN(why) ? frame->a : 0;
+
+    if (len == 0 || str_add(&text, frame->payload, len, &ignored))
+        (void)!str_addz(&text, why[kind], &ignored);
+    if (s->phase == PHASE_RUN || s->phase == PHASE_SEAL) {
+        if (kind == 4)
+            s->source->ops->drain(s->source, str_text(&text));
+        else
+            s->source->ops->stop(s->source, str_text(&text));
+    }
+    if (kind == 5)
+        report_error(s, "internal", str_text(&text));
+    stop_tests(s, kind == 4 ? ENDING_INTERRUPTED : ENDING_STOPPED,
+               frame->b == 0 ? FRAME_ANY : frame->b, str_text(&text));
+    str_fini(&text);
+}
+
+static void zygote_frame(struct supervisor *s, struct peer *peer, const struct frame *frame)
+{
+    struct err err = ERR_INIT;
+
+    switch ((int)frame->kind) {
+    case FRAME_MANIFEST:
+        if (s->phase == PHASE_COLLECT)
+            take_manifest(s, frame, &err);
+        break;
+    case FRAME_COLLECT_END:
+        if (s->phase == PHASE_COLLECT)
+            collect_end(s, frame);
+        break;
+    case FRAME_FORKED:
+        worker_forked(s, frame->a, frame->b);
+        break;
+    case FRAME_EVENT:
+    case FRAME_BYE:
+        if (s->reporter)
+            peer_send(s->reporter, &(struct frame){ .kind = FRAME_FORWARD,
+                                                    .a = FRAME_ANY,
+                                                    .b = frame->kind == FRAME_BYE,
+                                                    .size = frame->size,
+                                                    .payload = frame->payload });
+        break;
+    default:
+        err_set(&err, ERR_MALFORMED, "the zygote sent %s", frame_name(frame->kind));
+        break;
+    }
+    if (err.code) {
+        report_error(s, "internal", err.text);
+        say(s, "%s", err.text);
+        s->zygote = NULL;
+        peer_close(peer);
+        stop_tests(s, ENDING_BROKEN, FRAME_ANY, err.text);
+    }
+}
+
+static void on_frame(void *ctx, struct peer *peer, const struct frame *frame)
+{
+    struct supervisor *s = ctx;
+
+    switch (peer_role(peer)) {
+    case ROLE_REPORTER:
+        if (frame->kind == FRAME_STOP)
+            stop_frame(s, frame);
+        return;
+    case ROLE_ZYGOTE:
+        zygote_frame(s, peer, frame);
+        return;
+    case ROLE_WORKER:
+        if (frame->kind == FRAME_STOP)
+            stop_frame(s, frame);
+        else
+            worker_frame(s, peer, frame);
+        return;
+    case ROLE_NONE:
+        return;
+    }
+    UNREACHABLE("role");
+}
+
+/* Without the zygote no worker can be started; before the end of collection nothing can run. */
+static void zygote_closed(struct supervisor *s)
+{
+    s->zygote = NULL;
+    if (s->phase == PHASE_COLLECT) {
+        report_error(s, "runner-died", "the collecting process died");
+        stop_tests(s, ENDING_BROKEN, FRAME_ANY, "the collecting process died");
+    } else if (s->dispatch && s->phase == PHASE_RUN) {
+        dispatch_barren(s->dispatch);
+        do_effects(s);
+    }
+}
+
+static void on_closed(void *ctx, struct peer *peer, const char *why)
+{
+    struct supervisor *s = ctx;
+
+    if (why)
+        say(s, "connection of a runner process ended: %s", why);
+    switch (peer_role(peer)) {
+    case ROLE_REPORTER:
+        if (s->reporter != peer)
+            return;
+        s->reporter = NULL;
+        if (s->phase == PHASE_COLLECT || s->phase == PHASE_SEAL || s->phase == PHASE_RUN)
+            stop_tests(s, ENDING_BROKEN, FRAME_ANY, "pytest ended");
+        return;
+    case ROLE_ZYGOTE:
+        if (s->zygote == peer)
+            zygote_closed(s);
+        return;
+    case ROLE_WORKER:
+        worker_closed(s, peer);
+        return;
+    case ROLE_NONE:
+        return;
+    }
+    UNREACHABLE("role");
+}
+
+static void on_refused(void *ctx, const char *why)
+{
+    say(ctx, "a connection was refused: %s", why);
+}
+
+static const struct link_events events = {
+    .joined = on_joined, .frame = on_frame, .closed = on_closed, .refused = on_refused
+};
+
+const struct link_events *link_events_of_supervisor(void)
+{
+    return &events;
+}
