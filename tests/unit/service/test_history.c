@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "mem.h"
+#include "run.h"
 #include "service/history.h"
 #include "service/lesson.h"
 #include "store/store_mem.h"
@@ -19,51 +20,6 @@
         if (call)                                                                                  \
             fail_msg("%s: %s", #call, err.text);                                                   \
     } while (0)
-
-static void add(struct manifest *manifest, const char *id)
-{
-    struct err err = ERR_INIT;
-
-    OK(manifest_add(manifest, view_of(id), view_of(""), view_of(""), &err));
-}
-
-/* A run of one epoch whose tests are all free. */
-static struct run *run_of(const char *run_id, const char *const *ids, uint32_t count)
-{
-    struct run *run = run_new();
-
-    memcpy(run->id, run_id, strlen(run_id) + 1);
-    run->project = mem_strdup("web");
-    run->suite = mem_strdup("unit");
-    run->epoch = 1;
-    run->manifest = manifest_new();
-    for (uint32_t i = 0; i < count; i++)
-        add(run->manifest, ids[i]);
-    manifest_seal(run->manifest);
-    run->test_count = count;
-    run->tests = mem_new(count, sizeof(*run->tests));
-    return run;
-}
-
-static void finish(struct run *run, uint32_t test, enum outcome outcome, uint64_t call_us)
-{
-    run->tests[test].place = TEST_DONE;
-    run->tests[test].outcome = outcome;
-    run->tests[test].setup_us = 100;
-    run->tests[test].call_us = call_us - 300;
-    run->tests[test].teardown_us = 200;
-}
-
-static void add_scope(struct run *run, const char *kind, const char *id, uint64_t setup_us,
-                      uint64_t teardown_us)
-{
-    run->scopes =
-        mem_grow(run->scopes, &run->scope_cap, run->scope_count + 1, sizeof(*run->scopes));
-    run->scopes[run->scope_count++] = (struct scope_cost){ .kind = mem_strdup(kind),
-                                                           .id = mem_strdup(id),
-                                                           .setup_us = setup_us,
-                                                           .teardown_us = teardown_us };
-}
 
 static void learn(struct store *store, const struct run *run, uint64_t now_ms)
 {
@@ -103,15 +59,15 @@ static void test_lesson_learns_from_what_ran_to_its_end(void **state)
     const char *ids[] = { "a.py::ok",    "a.py::skip", "a.py::bad",
                           "a.py::never", "a.py::xf",   "a.py::carried" };
     struct store *store = store_mem_new();
-    struct run *run = run_of("r1", ids, 6);
+    struct run *run = made_run("r1", ids, 6);
     struct history *history;
 
     (void)state;
-    finish(run, 0, OUTCOME_PASSED, 5000);
-    finish(run, 1, OUTCOME_SKIPPED, 500);
-    finish(run, 2, OUTCOME_CRASHED, 7000);
-    finish(run, 4, OUTCOME_XFAILED, 9000);
-    finish(run, 5, OUTCOME_PASSED, 9000);
+    made_finish(run, 0, OUTCOME_PASSED, 5000);
+    made_finish(run, 1, OUTCOME_SKIPPED, 500);
+    made_finish(run, 2, OUTCOME_CRASHED, 7000);
+    made_finish(run, 4, OUTCOME_XFAILED, 9000);
+    made_finish(run, 5, OUTCOME_PASSED, 9000);
     run->tests[5].flags = TEST_CARRIED;
     learn(store, run, NOW_MS);
     history = load(store);
@@ -131,14 +87,14 @@ static void test_lesson_takes_a_failure_as_a_lower_bound_only(void **state)
 {
     const char *ids[] = { "a.py::t" };
     struct store *store = store_mem_new();
-    struct run *first = run_of("r1", ids, 1);
-    struct run *second = run_of("r2", ids, 1);
+    struct run *first = made_run("r1", ids, 1);
+    struct run *second = made_run("r2", ids, 1);
     struct history *history;
 
     (void)state;
-    finish(first, 0, OUTCOME_PASSED, 5000000);
+    made_finish(first, 0, OUTCOME_PASSED, 5000000);
     learn(store, first, NOW_MS);
-    finish(second, 0, OUTCOME_CRASHED, 1000);
+    made_finish(second, 0, OUTCOME_CRASHED, 1000);
     learn(store, second, NOW_MS);
     history = load(store);
     assert_about(known_us(history, HISTORY_TEST, "a.py::t"), 5000000);
@@ -152,11 +108,11 @@ static void test_lesson_is_folded_once(void **state)
 {
     const char *ids[] = { "a.py::t" };
     struct store *store = store_mem_new();
-    struct run *run = run_of("r1", ids, 1);
+    struct run *run = made_run("r1", ids, 1);
     struct history *history;
 
     (void)state;
-    finish(run, 0, OUTCOME_PASSED, 5000);
+    made_finish(run, 0, OUTCOME_PASSED, 5000);
     learn(store, run, NOW_MS);
     learn(store, run, NOW_MS); /* as after a restart between the fold and its being known */
     history = load(store);
@@ -174,11 +130,11 @@ static void test_lesson_is_folded_once(void **state)
 static void test_lesson_is_none_where_agents_collected_different_tests(void **state)
 {
     const char *ids[] = { "a.py::t" };
-    struct run *run = run_of("r1", ids, 1);
+    struct run *run = made_run("r1", ids, 1);
 
     (void)state;
     assert_null(lesson_of_run(run, NOW_MS)); /* no result yet */
-    finish(run, 0, OUTCOME_PASSED, 5000);
+    made_finish(run, 0, OUTCOME_PASSED, 5000);
     run->mismatch.sessions = 1;
     assert_null(lesson_of_run(run, NOW_MS));
     run_free(run);
@@ -189,13 +145,13 @@ static void test_lesson_keeps_occurrences_apart(void **state)
 {
     const char *ids[] = { "a.py::t", "a.py::t" };
     struct store *store = store_mem_new();
-    struct run *run = run_of("r1", ids, 2);
+    struct run *run = made_run("r1", ids, 2);
     struct history *history;
     uint64_t costs_us[2];
 
     (void)state;
-    finish(run, 0, OUTCOME_PASSED, 5000);
-    finish(run, 1, OUTCOME_PASSED, 80000);
+    made_finish(run, 0, OUTCOME_PASSED, 5000);
+    made_finish(run, 1, OUTCOME_PASSED, 80000);
     learn(store, run, NOW_MS);
     history = load(store);
     assert_about(known_us(history, HISTORY_TEST, "a.py::t#1"), 80000);
@@ -212,17 +168,17 @@ static void test_lesson_averages_what_workers_paid_for_a_scope(void **state)
 {
     const char *ids[] = { "a.py::T::t", "b.py::t" };
     struct store *store = store_mem_new();
-    struct run *run = run_of("r1", ids, 2);
+    struct run *run = made_run("r1", ids, 2);
     struct suite *suite = suite_new(run->manifest);
     uint64_t *costs_us = mem_new(suite->scope_count, sizeof(*costs_us));
     struct history *history;
 
     (void)state;
-    add_scope(run, "module", "a.py", 20000, 0);
-    add_scope(run, "module", "a.py", 40000, 0);
-    add_scope(run, "module", "a.py", 0, 5000); /* its teardown comes by itself */
-    add_scope(run, "class", "a.py::T", 1000, 1000);
-    add_scope(run, HISTORY_TEST, "b.py::t", 1, 1); /* an agent may say anything */
+    made_scope(run, "module", "a.py", 20000, 0);
+    made_scope(run, "module", "a.py", 40000, 0);
+    made_scope(run, "module", "a.py", 0, 5000); /* its teardown comes by itself */
+    made_scope(run, "class", "a.py::T", 1000, 1000);
+    made_scope(run, HISTORY_TEST, "b.py::t", 1, 1); /* an agent may say anything */
     learn(store, run, NOW_MS);
     history = load(store);
     assert_int_equal(history_count(history), 2);
@@ -241,7 +197,7 @@ static void test_history_costs_of_unknown_tests_come_from_their_neighbours(void 
 {
     const char *ids[] = { "a.py::t", "a.py::new", "b.py::new" };
     struct store *store = store_mem_new();
-    struct run *run = run_of("r1", ids, 3);
+    struct run *run = made_run("r1", ids, 3);
     struct history *history = load(store);
     uint64_t costs_us[3];
 
@@ -249,7 +205,7 @@ static void test_history_costs_of_unknown_tests_come_from_their_neighbours(void 
     assert_int_equal(history_test_costs(history, run->manifest, costs_us), 0);
     assert_int_equal(costs_us[0], ESTIMATE_UNKNOWN_US);
     history_free(history);
-    finish(run, 0, OUTCOME_PASSED, 5000);
+    made_finish(run, 0, OUTCOME_PASSED, 5000);
     learn(store, run, NOW_MS);
     history = load(store);
     assert_int_equal(history_test_costs(history, run->manifest, costs_us), 1);
@@ -264,14 +220,14 @@ static void test_lesson_forgets_what_was_not_seen_for_long(void **state)
 {
     const char *ids[] = { "a.py::old", "a.py::new" };
     struct store *store = store_mem_new();
-    struct run *first = run_of("r1", ids, 2);
-    struct run *second = run_of("r2", ids, 2);
+    struct run *first = made_run("r1", ids, 2);
+    struct run *second = made_run("r2", ids, 2);
     struct history *history;
 
     (void)state;
-    finish(first, 0, OUTCOME_PASSED, 5000);
+    made_finish(first, 0, OUTCOME_PASSED, 5000);
     learn(store, first, NOW_MS);
-    finish(second, 1, OUTCOME_PASSED, 5000);
+    made_finish(second, 1, OUTCOME_PASSED, 5000);
     learn(store, second, NOW_MS + HISTORY_UNSEEN_MS);
     history = load(store);
     assert_int_equal(history_count(history), 2);
