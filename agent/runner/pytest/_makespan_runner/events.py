@@ -44,6 +44,15 @@ class Sender:
         if data is not None:
             self.event("collect_report", data)
 
+    def interrupt(self, problem):
+        """KeyboardInterrupt: its traceback travels as if it were a test's."""
+        info = pytest.ExceptionInfo.from_exc_info(
+            (type(problem), problem, problem.__traceback__))
+        report = pytest.TestReport("", ("", None, ""), {}, "failed", info.getrepr(funcargs=True),
+                                   "call")
+        self.event("interrupt", self.config.hook.pytest_report_to_serializable(
+            config=self.config, report=report))
+
     def warning(self, warning_message, when, nodeid, location):
         if self.enabled:
             self.event("warning", describe_warning(warning_message), when, nodeid, location)
@@ -115,8 +124,3 @@ def _find(name):
 
 def format_exception(problem):
     return "".join(traceback.format_exception(type(problem), problem, problem.__traceback__))
-
-
-def exit_class():
-    """The exception of pytest.exit, wherever this pytest keeps it."""
-    return pytest.exit.Exception

@@ -39,6 +39,14 @@ def describe(record, target):
     return described
 
 
+def wants_file(config):
+    """True if the suite logs to a file. (False too where the logging plugin is not loaded.)"""
+    try:
+        return bool(getattr(config.option, "log_file", None) or config.getini("log_file"))
+    except (KeyError, ValueError):
+        return False
+
+
 def forward_from(config, plugin, on_record):
     """In a zygote: put forwarders in the place of the handlers that write.
 

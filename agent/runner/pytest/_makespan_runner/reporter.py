@@ -36,6 +36,7 @@ class Reporter:
         self.end = None  # (stopped, {"reason", "message", "status"}) of END
         self.problem = None  # an exception of the zygote or a worker, to be raised here
         self._stop_sent = False
+        self._interrupted_at = None  # a serialised report that holds the traceback
         link.role = "reporter"
 
     # Configure: the workers' input is made here, as xdist's controller does.
@@ -78,6 +79,8 @@ class Reporter:
     def pytest_collection(self, session):
         while self.collected is None and self.end is None:
             self._step()
+        if self.collected is None and self.problem is None:
+            self._raise_end()
         # Where nothing may run, the agent has no number to add.
         while self.collected is not None and self.collected["runs"] and (
                 self.total is None and self.end is None):
@@ -197,10 +200,17 @@ class Reporter:
         """The zygote asks for the input of a replacement."""
         data = self.channel.recv(_LENGTH.size)
         if len(data) < _LENGTH.size:
-            self.channel.close()
-            self.channel = None
+            self._zygote_gone()
             return
         self._send_zygote(self._node(_LENGTH.unpack(data)[0]).workerinput)
+
+    def _zygote_gone(self):
+        """Its end before it has collected can only be an accident, and nobody else can tell."""
+        self.channel.close()
+        self.channel = None
+        if self.collected is None:
+            self.end = (1, {"status": 3, "message":
+                            "makespan: the process that collects has ended before it was done"})
 
     def _set_total(self, tests, more):
         self.total = (tests, more.get("message"))
@@ -219,7 +229,9 @@ class Reporter:
         path = nodeid.split("::", 1)[0]
         text = crash.get("text") or "the worker gw%d died" % slot
         sections = [("Captured output", crash["output"])] if crash.get("output") else []
-        location = (path, None, nodeid)
+        # As pytest writes a domain: the terminal takes it off the id and writes it in colour.
+        domain = nodeid[len(path):].lstrip(":").partition("[")
+        location = (path, None, domain[0].replace("::", ".") + domain[1] + domain[2])
         report = pytest.TestReport(nodeid, location, {}, "failed", text, "call", sections, 0)
         self.config.hook.pytest_handlecrashitem(crashitem=nodeid, report=report,
                                                 sched=compat.Scheduler())
@@ -283,8 +295,20 @@ class Reporter:
     def _event_exit(self, message, returncode):
         self._keep_problem(pytest.exit.Exception(message, returncode))
 
-    def _event_interrupt(self):
+    def _event_interrupt(self, data):
+        self._interrupted_at = data
         self._keep_problem(KeyboardInterrupt())
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_keyboard_interrupt(self):
+        """Show where the test was interrupted, not where this process waited for it."""
+        terminal = self.config.pluginmanager.getplugin("terminalreporter")
+        if self._interrupted_at is None or terminal is None:
+            return
+        report = self.config.hook.pytest_report_from_serializable(config=self.config,
+                                                                  data=self._interrupted_at)
+        if hasattr(report.longrepr, "reprcrash"):
+            terminal._keyboardinterrupt_memo = report.longrepr
 
     def _event_interrupted(self, reason):
         self._keep_problem(self.session.Interrupted(reason))

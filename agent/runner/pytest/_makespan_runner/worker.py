@@ -94,6 +94,7 @@ class Tests:
     def loop(self):
         """Run what the agent names until it says QUIT."""
         while True:
+            self._poll()  # a CANCEL counts for every test that has not started
             if self.queue:
                 self._run_next()
             elif self._settle_asked or self._quit_asked:
@@ -369,7 +370,7 @@ def _run_tests(tests):
         if type(problem) is not KeyboardInterrupt:  # Session.Interrupted, raised by a plugin
             sender.event("shouldstop", str(problem))
             return _stopped(tests, frames.STOP_SHOULDSTOP, 2, str(problem))
-        sender.event("interrupt")
+        sender.interrupt(problem)
         return _stopped(tests, frames.STOP_INTERRUPTED, 2, "KeyboardInterrupt")
     except BaseException as problem:
         text = events.format_exception(problem)

@@ -10,6 +10,7 @@ import os
 import pickle
 import signal
 import struct
+import traceback
 import warnings
 
 import pytest
@@ -22,6 +23,16 @@ _LENGTH = struct.Struct("<I")
 
 def begin(config, link, channel):
     """Right after the fork, before anything is configured: become a worker-to-be."""
+    try:
+        _begin(config, link, channel)
+    except BaseException:
+        # Not into the caller: two processes would go on as the reporter.
+        os.write(2, ("makespan: the collecting process could not start\n"
+                     + traceback.format_exc()).encode("utf-8", "replace"))
+        os._exit(1)
+
+
+def _begin(config, link, channel):
     link.connection.close()
     link.connection = None
     link.role = "zygote"
@@ -66,7 +77,7 @@ def _set_worker_options(config, setup):
     option.loadgroup = False
     if setup["basetemp"]:
         option.basetemp = os.path.join(setup["basetemp"], "popen-zygote")
-    if getattr(option, "log_file", None) or config.getini("log_file"):
+    if logs.wants_file(config):
         option.log_file = os.devnull  # the reporter's file: it writes the records we forward
 
 
@@ -139,7 +150,7 @@ class Zygote:
         elif isinstance(problem, KeyboardInterrupt):
             status = 2
             if type(problem) is KeyboardInterrupt:
-                self.sender.event("interrupt")
+                self.sender.interrupt(problem)
             else:  # Session.Interrupted
                 self.sender.event("interrupted", str(problem))
         elif type(problem).__name__ == "Failed":
