@@ -16,6 +16,11 @@ struct subcommand {
 
 static const struct subcommand subcommands[] = {
     { "run", "run a test suite: alone, or as one of many machines", command_run },
+    { "status", "how a run stands", command_status },
+    { "verdict", "wait until a run is decided, and exit with it", command_verdict },
+    { "report", "one report of all machines, as JUnit XML or JSON", command_report },
+    { "durations", "import or export the durations of tests", command_durations },
+    { "doctor", "check the way to the coordinator and what it would be told", command_doctor },
 };
 
 /* The one table from what went wrong to the exit status; docs/operations.md lists the statuses. */

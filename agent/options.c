@@ -279,6 +279,7 @@ static enum err_code resolve_names(const struct options *o, const char *command_
     id_new(random);
     t->project = copy(o->project ? o->project : t->ci.project);
     t->suite = copy(o->suite ? o->suite : SUITE_DEFAULT);
+    t->suite_given = o->suite != NULL;
     t->instance = copy(o->instance ? o->instance : t->ci.instance ? t->ci.instance : random);
     t->run_prefix = ci_run_prefix(&t->ci);
     if (o->run_key)

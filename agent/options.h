@@ -44,6 +44,7 @@ struct target {
     char *token;                     /* secret */
     char *ca_file, *pin;             /* at most one; pin: "sha256//..." */
     char *project, *suite, *run_key; /* run_key NULL: not known */
+    bool suite_given;                /* not the default */
     char *run_prefix;                /* of all runs of the CI's workflow run; NULL: no CI */
     char *instance;
     uint32_t index, total, attempt; /* as in struct join_request */

@@ -9,3 +9,13 @@
 
 MUST_USE enum err_code command_run(int argc, char *const *argv, uint32_t *out_exit,
                                    struct err *err);
+MUST_USE enum err_code command_status(int argc, char *const *argv, uint32_t *out_exit,
+                                      struct err *err);
+MUST_USE enum err_code command_verdict(int argc, char *const *argv, uint32_t *out_exit,
+                                       struct err *err);
+MUST_USE enum err_code command_report(int argc, char *const *argv, uint32_t *out_exit,
+                                      struct err *err);
+MUST_USE enum err_code command_durations(int argc, char *const *argv, uint32_t *out_exit,
+                                         struct err *err);
+MUST_USE enum err_code command_doctor(int argc, char *const *argv, uint32_t *out_exit,
+                                      struct err *err);

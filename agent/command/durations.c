@@ -1,0 +1,86 @@
+/* makespan durations: what the coordinator knows of a suite, as pytest-split's file. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "fs.h"
+#include "reading.h"
+
+#define FILE_BYTES_MAX PROTO_DECODED_BYTES_MAX
+
+static enum err_code durations_path(const struct target *t, struct str *out, struct err *err)
+{
+    char *project = transport_escape(t->project);
+    char *suite = transport_escape(t->suite);
+    enum err_code rc = str_addf(out, err, "/v1/projects/%s/suites/%s/durations", project, suite);
+
+    free(project);
+    free(suite);
+    return rc;
+}
+
+static enum err_code import(struct reading *r, const char *file, struct err *err)
+{
+    struct str path = STR_MAX(8192);
+    struct str bytes = STR_MAX(FILE_BYTES_MAX);
+    struct str answer = STR_MAX(READING_ANSWER_BYTES);
+    enum err_code rc = durations_path(&r->target, &path, err);
+
+    if (!rc)
+        rc = fs_read(file, &bytes, err);
+    if (!rc)
+        rc = ask_send(r->ask, "PUT", path.at, str_take(&bytes), &answer, err);
+    str_fini(&path);
+    str_fini(&bytes);
+    str_fini(&answer);
+    return rc;
+}
+
+static enum err_code export(struct reading *r, const char *file, struct err *err) {
+    struct str path = STR_MAX(8192); struct str answer = STR_MAX(READING_ANSWER_BYTES);
+    enum err_code rc = durations_path(&r->target, &path, err);
+
+    if (!rc) rc = ask_get(r->ask, path.at, 0, &answer, err);
+    if (!rc) rc = reading_write(file, str_text(&answer), answer.len, err);
+    str_fini(&path);
+    str_fini(&answer);
+    return rc;
+}
+
+enum err_code command_durations(int argc, char *const *argv, uint32_t *out_exit, struct err *err)
+{
+    const struct reading_opts opts = {
+        .usage = "makespan durations import FILE [OPTIONS]\n"
+                 "makespan durations export [FILE] [OPTIONS]",
+        .about = "Moves what the coordinator knows of a suite's durations in and out, as the file "
+                 "that pytest-split keeps (.test_durations). A FILE of - is standard input or "
+                 "output.",
+        .tail = "Example:\n  makespan durations import .test_durations --suite unit\n",
+        .groups = OPTIONS_SERVER | OPTIONS_RUN,
+        .words = true,
+    };
+    struct reading r;
+    const char *verb;
+    const char *file;
+    enum err_code rc = reading_open(&r, &opts, argc, argv, err);
+
+    if (rc || r.help)
+        goto out;
+    verb = r.words.count > 0 ? r.words.items[0] : "";
+    file = r.words.count > 1 ? r.words.items[1] : NULL;
+    if (r.words.count > 2)
+        rc = err_set(err, ERR_USAGE, "'%s' is one word too many", r.words.items[2]);
+    else if (strcmp(verb, "export") == 0)
+        rc = export(&r, file, err);
+    else if (strcmp(verb, "import") != 0)
+        rc = err_set(err, ERR_USAGE, "say 'durations import FILE' or 'durations export [FILE]'");
+    else if (!file)
+        rc = err_set(err, ERR_USAGE, "durations import needs a FILE, or - for standard input");
+    else
+        rc = import(&r, file, err);
+    if (!rc)
+        *out_exit = EXIT_OK;
+out:
+    reading_fini(&r);
+    return rc;
+}

@@ -1,0 +1,81 @@
+#include "reading.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs.h"
+#include "mem.h"
+
+#define OWN_ROWS_MAX 8u
+#define PATH_BYTES   4096u
+
+enum err_code reading_open(struct reading *r, const struct reading_opts *opts, int argc,
+                           char *const *argv, struct err *err)
+{
+    struct cfg_option rows[OWN_ROWS_MAX + OPTIONS_ROWS_MAX];
+    struct cfg_command command = { .usage = opts->usage,
+                                   .about = opts->about,
+                                   .tail = opts->tail,
+                                   .options = rows,
+                                   .words = &r->words };
+    enum err_code rc;
+
+    *r = (struct reading){ .options = OPTIONS_INIT };
+    INVARIANT(opts->own_count <= OWN_ROWS_MAX);
+    for (size_t i = 0; i < opts->own_count; i++)
+        rows[i] = opts->own[i];
+    command.option_count =
+        opts->own_count + options_rows(&r->options, opts->groups, rows + opts->own_count);
+    rc = cfg_parse(&command, argc, argv, &r->rest, &r->help, err);
+    if (rc)
+        return rc;
+    if (r->help) {
+        char *text = cfg_help(&command);
+
+        (void)fputs(text, stdout); /* main.c asks whether it could be written */
+        free(text);
+        return ERR_NONE;
+    }
+    if ((!opts->words && r->words.count > 0) || (!opts->rest && r->rest < argc))
+        return err_set(err, ERR_USAGE, "'%s' is one word too many; see makespan %s --help",
+                       !opts->words && r->words.count > 0 ? r->words.items[0] : argv[r->rest],
+                       argv[0]);
+    rc = options_resolve(&r->options, NULL, &r->target, err);
+    return rc ? rc : ask_open(&r->target, &r->ask, err);
+}
+
+enum err_code reading_find_run(struct reading *r, struct err *err)
+{
+    return ask_find_run(r->ask, &r->run, err);
+}
+
+void reading_fini(struct reading *r)
+{
+    ask_close(r->ask);
+    target_fini(&r->target);
+    options_fini(&r->options);
+    free(r->words.items);
+    free(r->run);
+}
+
+enum err_code reading_get(struct reading *r, const char *what, uint32_t timeout_ms, struct str *out,
+                          struct err *err)
+{
+    struct str path = STR_MAX(PATH_BYTES);
+    enum err_code rc = str_addf(&path, err, "/v1/runs/%s%s", r->run, what);
+
+    if (!rc)
+        rc = ask_get(r->ask, path.at, timeout_ms, out, err);
+    str_fini(&path);
+    return rc;
+}
+
+enum err_code reading_write(const char *path, const char *bytes, size_t len, struct err *err)
+{
+    if (path && strcmp(path, "-") != 0)
+        return fs_replace(path, bytes, len, FS_PUBLIC, err);
+    if (fwrite(bytes, 1, len, stdout) != len)
+        return err_set(err, ERR_IO, "standard output could not be written");
+    return ERR_NONE;
+}

@@ -1,0 +1,80 @@
+#include "verdict_text.h"
+
+#include "manifest.h"
+
+#define ERRORS_SHOWN 20u
+
+static enum err_code add_counts(const struct verdict_answer *v, struct str *out, struct err *err)
+{
+    enum err_code rc = str_addf(out, err, "  %u tests:", v->total);
+
+    for (uint32_t i = OUTCOME_PASSED; i < OUTCOME_COUNT && !rc; i++)
+        if (v->counts[i])
+            rc = str_addf(out, err, " %u %s,", v->counts[i], outcome_name((enum outcome)i));
+    if (!rc && v->unrun)
+        rc = str_addf(out, err, " %u unrun,", v->unrun);
+    if (!rc && out->at[out->len - 1] == ',')
+        out->at[--out->len] = '\0';
+    if (!rc && v->flaky)
+        rc = str_addf(out, err, "; %u flaky", v->flaky);
+    return rc ? rc : str_addz(out, "\n", err);
+}
+
+static enum err_code add_times(const struct verdict_answer *v, struct str *out, struct err *err)
+{
+    if (v->makespan_us == 0)
+        return ERR_NONE;
+    return str_addf(
+        out, err, "  took %llu.%llu s on %u machines (at best %llu.%llu s; %llu.%llu s of tests)\n",
+        (unsigned long long)(v->makespan_us / 1000000),
+        (unsigned long long)(v->makespan_us % 1000000 / 100000), v->sessions_seen,
+        (unsigned long long)(v->bound_us / 1000000),
+        (unsigned long long)(v->bound_us % 1000000 / 100000),
+        (unsigned long long)(v->work_us / 1000000),
+        (unsigned long long)(v->work_us % 1000000 / 100000));
+}
+
+static enum err_code add_difference(const char *title, const struct test_ref *refs, uint32_t count,
+                                    uint32_t total, struct str *out, struct err *err)
+{
+    enum err_code rc = ERR_NONE;
+
+    if (total == 0)
+        return ERR_NONE;
+    rc = str_addf(out, err, "  %s: %u\n", title, total);
+    for (uint32_t i = 0; i < count && !rc; i++) {
+        rc = str_addz(out, "    ", err);
+        if (!rc)
+            rc = manifest_show(refs[i].id, refs[i].k, out, err);
+        if (!rc)
+            rc = str_addz(out, "\n", err);
+    }
+    if (!rc && total > count)
+        rc = str_addz(out, "    ...\n", err);
+    return rc;
+}
+
+enum err_code verdict_text(const struct verdict_answer *v, struct str *out, struct err *err)
+{
+    enum err_code rc;
+
+    if (v->message && *v->message)
+        rc = str_addf(out, err, "%s: %s\n", v->final ? verdict_name(v->verdict) : "not final yet",
+                      v->message);
+    else
+        rc = str_addf(out, err, "%s\n", v->final ? verdict_name(v->verdict) : "not final yet");
+    if (!rc)
+        rc = add_counts(v, out, err);
+    if (!rc)
+        rc = add_times(v, out, err);
+    for (uint32_t i = 0; i < v->error_count && i < ERRORS_SHOWN && !rc; i++)
+        rc = str_addf(out, err, "  %s: %s\n", v->errors[i].kind,
+                      v->errors[i].text ? v->errors[i].text : "");
+    if (!rc)
+        rc = add_difference("only the first machine collected", v->only_first, v->only_first_count,
+                            v->only_first_total, out, err);
+    if (!rc)
+        rc = add_difference("only another machine collected", v->only_other, v->only_other_count,
+                            v->only_other_total, out, err);
+    return rc;
+}
