@@ -258,8 +258,10 @@ void sql_put_blob(struct sql_stmt *stmt, int at, const void *bytes, size_t len)
 
 enum err_code sql_step(struct sql_stmt *stmt, bool *out_row, struct err *err)
 {
-    int rc = stmt->bind_rc;
+    int rc;
 
+    INVARIANT(stmt != NULL);
+    rc = stmt->bind_rc;
     if (rc == SQLITE_OK)
         rc = sqlite3_step(stmt->stmt);
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)

@@ -172,7 +172,7 @@ static enum err_code mem_load(struct store *store, const char *run_id, store_cha
     enum err_code rc = ERR_NONE;
 
     if (!run)
-        rc = err_set(err, ERR_NOT_FOUND, "no run '%.100s' in the store", run_id);
+        return mem_leave(m, err_set(err, ERR_NOT_FOUND, "no run '%.100s' in the store", run_id));
     for (size_t i = 0; !rc && i < run->change_count; i++)
         rc = fn(ctx, run->changes[i].number, run->changes[i].bytes, run->changes[i].len, err);
     return mem_leave(m, rc);

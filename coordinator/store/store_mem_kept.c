@@ -57,7 +57,8 @@ enum err_code mem_manifest_get(struct store *store, const char *digest, store_pa
     enum err_code rc = ERR_NONE;
 
     if (!manifest)
-        rc = err_set(err, ERR_NOT_FOUND, "no manifest '%.100s' in the store", digest);
+        return mem_leave(m,
+                         err_set(err, ERR_NOT_FOUND, "no manifest '%.100s' in the store", digest));
     for (uint32_t i = 0; !rc && i < manifest->part_count; i++)
         rc = fn(ctx, i, manifest->parts[i].at, manifest->parts[i].len, err);
     return mem_leave(m, rc);
