@@ -290,15 +290,19 @@ static void apply_leave(struct run *run, struct change_leave *l)
     s->exit = l->exit;
 }
 
+/* The provisional results of a session: what was around them will never be seen to hold. */
+static void void_last(struct run *run, struct session *s)
+{
+    for (uint32_t i = 0; i < s->last_count; i++)
+        ledger_void(run, s->last[i].test);
+    s->last_count = 0;
+}
+
 static void apply_expire(struct run *run, const struct change_expire *x)
 {
     for (uint32_t i = 0; i < x->sessions.count; i++) {
-        struct session *s = run->sessions[x->sessions.at[i]];
-
         session_over(run, x->sessions.at[i], SESSION_LOST);
-        for (uint32_t k = 0; k < s->last_count; k++)
-            ledger_void(run, s->last[k].test);
-        s->last_count = 0;
+        void_last(run, run->sessions[x->sessions.at[i]]);
     }
 }
 
@@ -307,7 +311,9 @@ static void apply_final(struct run *run, const struct change_final *f)
     for (uint32_t i = 0; i < run->session_count; i++) {
         places_free_held(run, i, PLACES_ALL);
         orders_drop_work(run->sessions[i]);
+        void_last(run, run->sessions[i]); /* closed before it was settled */
     }
+    run->unsettled_count = 0;
     for (uint32_t i = 0; i < f->adopt.count; i++)
         ledger_adopt(run, &run->observations[f->adopt.at[i]]);
     run->state = RUN_FINAL;

@@ -109,7 +109,7 @@ static enum err_code judge(const struct run *run, uint32_t session,
         if (way == 0)
             continue;
         item->way = (enum result_way)way;
-        if (way != RESULT_OBSERVE)
+        if (way != RESULT_OBSERVE && from->detail)
             item->detail = detail_copy(from->detail);
         r->item_count++;
         if (way == RESULT_ACCEPT)

@@ -291,6 +291,8 @@ void decide_close(const struct run *run, uint64_t now_ms, struct change *out)
     *out = (struct change){ .kind = CHANGE_FINAL };
     out->as.final.now_ms = now_ms;
     out->as.final.verdict = ledger_verdict(run);
+    if (out->as.final.verdict == VERDICT_GREEN && run->unsettled_count > 0)
+        out->as.final.verdict = VERDICT_INCOMPLETE; /* closed before the fixtures were torn down */
     adopt(run, &out->as.final);
 }
 

@@ -195,6 +195,8 @@ void orders_seen(struct session *session, uint64_t seen)
         session->order_seen = seen;
     while (n < session->order_count && session->orders[n].number <= seen)
         order_free(&session->orders[n++]);
+    if (n == 0)
+        return;
     session->order_count -= n;
     memmove(session->orders, session->orders + n, session->order_count * sizeof(*session->orders));
 }

@@ -1,0 +1,240 @@
+/* What must hold after every event, and at the end of an epoch. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/ledger.h"
+#include "sim.h"
+
+#define IDLE_MS_MAX 12000u /* answers are lost, the coordinator restarts */
+
+NORETURN void sim_fail(const struct world *w, const char *what, uint64_t a, uint64_t b)
+{
+    (void)fprintf(stderr, "sim: seed %llu, %llu ms, step %llu: %s (%llu, %llu)\n",
+                  (unsigned long long)w->seed, (unsigned long long)w->now_ms,
+                  (unsigned long long)w->steps, what, (unsigned long long)a, (unsigned long long)b);
+    abort();
+}
+
+static struct live *newest(struct world *w)
+{
+    struct live *best = NULL;
+
+    for (uint32_t i = 0; w->svc && i < LIVE_BUCKETS; i++)
+        for (struct live *l = w->svc->buckets[i]; l; l = l->next)
+            if (!l->broken && (!best || l->run->epoch > best->run->epoch))
+                best = l;
+    return best;
+}
+
+struct run *sim_run(struct world *w)
+{
+    struct live *live = newest(w);
+
+    return live ? live->run : NULL;
+}
+
+/* ---- each test is in exactly one place ---- */
+
+static void check_lists(struct world *w, const struct run *run)
+{
+    uint32_t held = 0;
+
+    for (uint32_t i = 0; i < run->session_count; i++) {
+        const struct session *s = run->sessions[i];
+        uint32_t n = 0;
+        uint32_t recalled = 0;
+
+        for (uint32_t t = s->held_first; t != POOL_NONE; t = run->tests[t].next, n++) {
+            if (run->tests[t].session != i || n > run->test_count)
+                sim_fail(w, "a test is in a list that is not its holder's", i, t);
+            if (run->tests[t].place != TEST_HELD && run->tests[t].place != TEST_STARTED)
+                sim_fail(w, "a test in a list is not held", i, t);
+            recalled += (run->tests[t].flags & TEST_RECALLED) != 0;
+        }
+        if (n != s->held_count || recalled != s->recall_count)
+            sim_fail(w, "a session's counts are wrong", n, s->held_count);
+        if (n && !session_lives(s))
+            sim_fail(w, "a session that is over holds tests", i, n);
+        held += n;
+    }
+    if (held != run->held_count)
+        sim_fail(w, "the run's held count is wrong", held, run->held_count);
+}
+
+static void check_places(struct world *w, const struct run *run)
+{
+    uint32_t count[4] = { 0 };
+    uint32_t outcomes[OUTCOME_COUNT] = { 0 };
+    uint32_t flaky = 0;
+
+    for (uint32_t i = 0; i < run->test_count; i++) {
+        const struct run_test *t = &run->tests[i];
+        bool held = t->place == TEST_HELD || t->place == TEST_STARTED;
+
+        count[t->place]++;
+        outcomes[t->outcome]++;
+        flaky += test_is_flaky(t);
+        if ((t->place == TEST_DONE) != (t->outcome != OUTCOME_NONE))
+            sim_fail(w, "done without an outcome, or the reverse", i, t->outcome);
+        if (pool_holder(run->pool, i) != (held ? t->session : POOL_NONE))
+            sim_fail(w, "the pool has the test elsewhere", i, pool_holder(run->pool, i));
+        if (t->place == TEST_FREE && t->session != SESSION_NONE)
+            sim_fail(w, "a free test has a session", i, t->session);
+        if (run->epoch == w->good_epoch + 1 && !run->wide && w->was_good[i] &&
+            !(t->flags & TEST_CARRIED))
+            sim_fail(w, "a narrow epoch runs what had passed", i, 0);
+    }
+    if (count[TEST_DONE] != run->done_count || count[TEST_FREE] != pool_free_count(run->pool) ||
+        flaky != run->flaky_count)
+        sim_fail(w, "the run's counts are wrong", count[TEST_DONE], run->done_count);
+    for (uint32_t i = 1; i < OUTCOME_COUNT; i++)
+        if (outcomes[i] != run->counts[i])
+            sim_fail(w, "the counts by outcome are wrong", outcomes[i], run->counts[i]);
+}
+
+/* ---- replay gives the same run ---- */
+
+static enum err_code replay(void *ctx, uint64_t number, const void *bytes, size_t len,
+                            struct err *err)
+{
+    struct world *w = ctx;
+    struct change change = { .kind = CHANGE_NONE };
+    enum err_code rc;
+
+    if (number <= w->shadow->change_count)
+        return ERR_NONE;
+    rc = change_decode(bytes, len, &change, err);
+    if (rc)
+        return rc;
+    if (change.kind == CHANGE_SEAL) {
+        bool odd = strcmp(change.as.seal.digest, w->manifest->digest) != 0;
+        const struct manifest *from = odd ? w->odd_manifest : w->manifest;
+        struct manifest *copy = manifest_new();
+
+        for (uint32_t i = 0; i < from->count; i++)
+            if (manifest_add(copy, view_of(from->tests[i].id), view_of(""), view_of(""), err))
+                return err->code;
+        manifest_seal(copy);
+        change.as.seal.manifest = copy;
+    }
+    rc = change_check(w->shadow, &change, err);
+    if (!rc)
+        run_apply(w->shadow, &change);
+    change_fini(&change);
+    return rc;
+}
+
+static void check_replay(struct world *w, const struct live *live)
+{
+    char a[HASH_HEX_BYTES];
+    char b[HASH_HEX_BYTES];
+    struct err err = ERR_INIT;
+
+    if (live->durable != live->run->change_count)
+        return;
+    if (strcmp(w->shadow_id, live->id) != 0) {
+        run_free(w->shadow);
+        w->shadow = run_new();
+        memcpy(w->shadow_id, live->id, sizeof(w->shadow_id));
+    }
+    if (w->shadow->change_count == live->run->change_count)
+        return;
+    if (store_load(w->store, live->id, replay, w, &err))
+        sim_fail(w, err.text, err.code, 0);
+    if (w->shadow->change_count != live->run->change_count)
+        sim_fail(w, "the store has other changes than the run", w->shadow->change_count,
+                 live->run->change_count);
+    run_digest(w->shadow, a);
+    run_digest(live->run, b);
+    if (strcmp(a, b) != 0)
+        sim_fail(w, "replay gives another run", live->run->change_count, 0);
+}
+
+/* ---- work moves ---- */
+
+static const struct agent *agent_of(const struct world *w, const struct session *s)
+{
+    for (uint32_t i = 0; i < w->agent_count; i++)
+        if (strcmp(w->agent[i].session, s->id) == 0)
+            return &w->agent[i];
+    return NULL;
+}
+
+static bool somebody_waits(const struct world *w, const struct run *run)
+{
+    if (run->state != RUN_RUNNING || run->stop || pool_free_count(run->pool) == 0)
+        return false;
+    for (uint32_t i = 0; i < run->session_count; i++) {
+        const struct session *s = run->sessions[i];
+        const struct agent *a = agent_of(w, s);
+
+        if (s->state == SESSION_LIVE && s->collected && !s->held_count && !s->lack_count && a &&
+            a->state == AG_RUNNING && !a->draining && w->now_ms >= a->mute_to_ms)
+            return true;
+    }
+    return false;
+}
+
+void check_step(struct world *w)
+{
+    struct live *live = newest(w);
+    uint64_t moved;
+
+    w->steps++;
+    if (!live || !live->run->manifest) {
+        w->idle_since_ms = w->now_ms;
+        return;
+    }
+    check_lists(w, live->run);
+    check_places(w, live->run);
+    check_replay(w, live);
+    if (live->run->state == RUN_FINAL && live->run->epoch != w->good_epoch) {
+        w->good_epoch = live->run->epoch;
+        for (uint32_t i = 0; i < live->run->test_count; i++)
+            w->was_good[i] = live->run->tests[i].place == TEST_DONE &&
+                             outcome_is_good(live->run->tests[i].outcome);
+    }
+    moved = (uint64_t)live->run->epoch << 40 | live->run->fence_count << 16 | live->run->done_count;
+    if (!somebody_waits(w, live->run) || moved != w->moved)
+        w->idle_since_ms = w->now_ms;
+    w->moved = moved;
+    if (w->now_ms - w->idle_since_ms > IDLE_MS_MAX)
+        sim_fail(w, "a test is free, an agent is idle, nothing moves", w->idle_since_ms, 0);
+}
+
+/* ---- the end of an epoch ---- */
+
+void check_end(struct world *w, const struct run *run)
+{
+    bool all_green = true;
+    bool any_bad = false;
+    bool any_flaky = false;
+    enum verdict v = run->verdict;
+
+    if (run->state != RUN_FINAL)
+        sim_fail(w, "the epoch does not end", run->done_count, run->test_count);
+    for (uint32_t i = w->phase_first; i < w->agent_count; i++)
+        all_green = all_green && w->agent[i].job_exit == 0;
+    for (uint32_t i = 0; i < w->test_count; i++) {
+        any_bad = any_bad || w->nature[i] == BAD || w->nature[i] == TEARDOWN_BAD;
+        any_flaky = any_flaky || w->nature[i] == FLAKY;
+    }
+    if (all_green && v != VERDICT_GREEN)
+        sim_fail(w, "every job is green and the verdict is not", v, run->done_count);
+    if (v == VERDICT_GREEN && any_bad)
+        sim_fail(w, "green with a bad test", 0, 0);
+    if (v == VERDICT_GREEN && (run->done_count != run->test_count || run->test_count == 0))
+        sim_fail(w, "green and not complete", run->done_count, run->test_count);
+    if (run->mismatch.sessions && v != VERDICT_MISMATCH)
+        sim_fail(w, "a mismatch was forgotten", v, 0);
+    if (ledger_complete(run) && !run->mismatch.sessions && any_bad && v != VERDICT_RED)
+        sim_fail(w, "complete with a bad test and not red", v, 0);
+    if (!w->troubled && !any_bad && !any_flaky && run->test_count && !run->mismatch.sessions &&
+        v != VERDICT_GREEN)
+        sim_fail(w, "nothing was wrong and the verdict is not green", v, run->done_count);
+    /* The odd set lacks the first test, so its positions are one lower. */
+    for (uint32_t i = 0; i < run->test_count; i++)
+        if (run->tests[i].place == TEST_DONE && !w->runs[i + w->test_count - run->test_count])
+            sim_fail(w, "a test has a result and never ran", i, 0);
+}
