@@ -111,6 +111,14 @@ out:
     return rc;
 }
 
+enum err_code keeper_sweep(struct keeper *keeper, const char *folder, struct err *err)
+{
+    struct keeper_message message = { .order = KEEPER_SWEEP, .size = (uint32_t)strlen(folder) };
+    enum err_code rc = fs_write_all(keeper->fd, &message, sizeof(message), err);
+
+    return rc ? rc : fs_write_all(keeper->fd, folder, message.size, err);
+}
+
 void keeper_signal(struct keeper *keeper, uint32_t pid, int sig)
 {
     struct keeper_message message = { .order = KEEPER_SIGNAL, .pid = (int32_t)pid, .sig = sig };

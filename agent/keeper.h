@@ -42,6 +42,9 @@ MUST_USE enum err_code keeper_spawn(struct keeper *keeper, char *const *argv, ch
 /* Signals a process, if it is (still) a child of the keeper; never a stranger that got its pid. */
 void keeper_signal(struct keeper *keeper, uint32_t pid, int sig);
 
+/* When all is over, however it ends, the keeper removes this folder with all that is in it. */
+MUST_USE enum err_code keeper_sweep(struct keeper *keeper, const char *folder, struct err *err);
+
 /* The next event without waiting; *out_any tells whether there was one. An error means that the
  * keeper is gone. */
 MUST_USE enum err_code keeper_next(struct keeper *keeper, struct keeper_event *out, bool *out_any,
@@ -52,7 +55,7 @@ void keeper_stop(struct keeper *keeper);
 
 /* The keeper's own side (keeper_process.c). */
 
-enum keeper_order { KEEPER_SPAWN = 1, KEEPER_SIGNAL = 2 };
+enum keeper_order { KEEPER_SPAWN = 1, KEEPER_SIGNAL = 2, KEEPER_SWEEP = 3 };
 
 #define KEEPER_SPAWN_BYTES_MAX (16u << 20)
 

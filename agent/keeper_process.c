@@ -23,6 +23,7 @@ struct keeping {
     pid_t agent;
     bool holds_all;
     struct spawn_signals signals;
+    char *folder;  /* to be removed at the end, or NULL */
     pid_t spawned; /* where orphans are not adopted: the only process known by name */
 };
 
@@ -134,6 +135,13 @@ static bool obey_spawn(struct keeping *k, const struct keeper_message *message)
     return ok;
 }
 
+static bool obey_sweep(struct keeping *k, const struct keeper_message *message)
+{
+    free(k->folder);
+    k->folder = mem_new((size_t)message->size + 1, 1);
+    return receive(k->fd, k->folder, message->size);
+}
+
 /* One order; false at end of file. */
 static bool obey(struct keeping *k)
 {
@@ -148,6 +156,8 @@ static bool obey(struct keeping *k)
         if (is_child((pid_t)message.pid))
             (void)kill((pid_t)message.pid, message.sig);
         return true;
+    case KEEPER_SWEEP:
+        return obey_sweep(k, &message);
     }
     UNREACHABLE("keeper order");
 }
@@ -200,6 +210,7 @@ NORETURN void keeper_process(int fd, pid_t agent)
 {
     struct keeping k = { .fd = fd, .agent = agent };
     struct keeper_hello hello;
+    struct err ignored = ERR_INIT;
     bool alive = true;
 
     set_signals(&k);
@@ -226,5 +237,7 @@ NORETURN void keeper_process(int fd, pid_t agent)
             alive = obey(&k);
     }
     kill_descendants(&k);
+    if (k.folder)
+        (void)!fs_remove_tree(k.folder, &ignored); /* the agent may have done it already */
     _exit(0);
 }

@@ -401,7 +401,8 @@ static enum err_code make_folder(struct supervisor *s, struct err *err)
         goto out;
     s->python_folder = str_take(&path);
     s->socket_path = str_take(&socket);
-    rc = bundle_write(s->python_folder, err);
+    if ((rc = keeper_sweep(s->opts.keeper, s->folder, err)) == ERR_NONE)
+        rc = bundle_write(s->python_folder, err);
 out:
     str_fini(&path);
     str_fini(&socket);
@@ -445,8 +446,6 @@ enum err_code supervise_new(const struct supervise_opts *opts, struct supervisor
 
 void supervise_free(struct supervisor *s)
 {
-    struct err ignored = ERR_INIT;
-
     if (!s)
         return;
     link_free(s->link);
@@ -461,8 +460,6 @@ void supervise_free(struct supervisor *s)
     if (s->keeper_event)
         event_free(s->keeper_event);
     event_free(s->grace);
-    if (s->folder)
-        (void)!fs_remove_tree(s->folder, &ignored); /* a leftover is the system's to sweep */
     free(s->folder);
     free(s->python_folder);
     free(s->socket_path);

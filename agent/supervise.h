@@ -39,7 +39,7 @@ struct supervise_report {
 
 MUST_USE enum err_code supervise_new(const struct supervise_opts *opts, struct supervisor **out,
                                      struct err *err);
-void supervise_free(struct supervisor *s); /* removes the private folder; the source stays */
+void supervise_free(struct supervisor *s); /* the keeper removes the private folder */
 
 /* For the source that is to be made; ctx is the supervisor. */
 const struct source_events *supervise_events(void);
