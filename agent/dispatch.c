@@ -203,13 +203,13 @@ static void rest(struct dispatch *d, uint32_t slot)
 /* After anything that happened: everyone who can work gets work. */
 static void go_on(struct dispatch *d)
 {
-    hire(d);
     for (uint32_t slot = 0; slot < d->slot_count; slot++) {
         if (d->workers[slot].state == WORKER_DEAD)
             continue;
         name_tests(d, slot);
         rest(d, slot);
     }
+    hire(d);
     if (d->live > 0)
         return;
     if ((d->ended || d->stopped) && !d->told_empty) {

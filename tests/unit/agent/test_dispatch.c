@@ -1,0 +1,390 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "dispatch.h"
+
+#define SLOTS_MAX 64u
+
+/* A suite of one file per test, and a dispatch over it that knows every cost. */
+struct bench {
+    struct manifest *manifest;
+    struct suite *suite;
+    struct dispatch *d;
+    uint32_t ran[SLOTS_MAX]; /* test that a slot was last told to run */
+    uint32_t forks, runs, settles, quits, crashes, empties, brokens, unruns, kills, cancels;
+};
+
+static void set_up(struct bench *b, uint32_t tests, struct dispatch_input in)
+{
+    struct err err = ERR_INIT;
+
+    *b = (struct bench){ .manifest = manifest_new() };
+    for (uint32_t i = 0; i < tests; i++) {
+        struct str id = STR_MAX(64);
+
+        assert_int_equal(str_addf(&id, &err, "f%u.py::t", i), ERR_NONE);
+        assert_int_equal(
+            manifest_add(b->manifest, view_of(str_text(&id)), view_of(""), view_of(""), &err),
+            ERR_NONE);
+        str_fini(&id);
+    }
+    manifest_seal(b->manifest);
+    b->suite = suite_new(b->manifest);
+    in.suite = b->suite;
+    b->d = dispatch_new(&in);
+}
+
+static void tear_down(struct bench *b)
+{
+    dispatch_free(b->d);
+    suite_free(b->suite);
+    manifest_free(b->manifest);
+}
+
+static void count_effects(struct bench *b)
+{
+    struct dispatch_fx fx;
+
+    while (dispatch_next(b->d, &fx)) {
+        switch (fx.kind) {
+        case DISPATCH_FORK:
+            b->forks++;
+            break;
+        case DISPATCH_RUN:
+            b->runs++;
+            b->ran[fx.slot] = fx.test;
+            break;
+        case DISPATCH_SETTLE:
+            b->settles++;
+            break;
+        case DISPATCH_CANCEL:
+            b->cancels++;
+            break;
+        case DISPATCH_QUIT:
+            b->quits++;
+            break;
+        case DISPATCH_KILL:
+            b->kills++;
+            break;
+        case DISPATCH_CRASH:
+            b->crashes++;
+            break;
+        case DISPATCH_UNRUN:
+            b->unruns++;
+            break;
+        case DISPATCH_BROKEN:
+            b->brokens++;
+            break;
+        case DISPATCH_EMPTY:
+            b->empties++;
+            break;
+        }
+    }
+}
+
+static void grant_all(struct bench *b, uint64_t cost_us)
+{
+    for (uint32_t i = 0; i < b->suite->test_count; i++)
+        dispatch_grant(b->d, i, cost_us);
+    dispatch_granted(b->d);
+    count_effects(b);
+}
+
+static void heard(struct bench *b, uint32_t slot, enum worker_event event, uint32_t test)
+{
+    assert_true(dispatch_heard(b->d, slot, event, test, 1000));
+    count_effects(b);
+}
+
+static void run_one(struct bench *b, uint32_t slot)
+{
+    uint32_t test = dispatch_worker(b->d, slot)->hand[0];
+
+    heard(b, slot, WORKER_EV_START, test);
+    heard(b, slot, WORKER_EV_DONE, test);
+}
+
+static const struct dispatch_input two_workers = { .workers = 2,
+                                                   .restarts_max = 8,
+                                                   .settle_when_dry = true };
+
+/* Long tests are named one at a time: none waits behind a long one. */
+static void test_dispatch_names_late_behind_a_long_test(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    set_up(&b, 4, two_workers);
+    grant_all(&b, 1000000);
+    assert_int_equal(b.forks, 2);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    heard(&b, 1, WORKER_EV_HELLO, 0);
+    assert_int_equal(b.runs, 2);
+    heard(&b, 0, WORKER_EV_START, b.ran[0]);
+    assert_int_equal(b.runs, 2);
+    heard(&b, 0, WORKER_EV_DONE, b.ran[0]);
+    assert_int_equal(b.runs, 3);
+    tear_down(&b);
+}
+
+/* Short tests are named ahead, up to some milliseconds of work and never over the hand's size. */
+static void test_dispatch_names_early_behind_short_tests(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    set_up(&b, 100, two_workers);
+    grant_all(&b, 2000);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    assert_int_equal(b.runs, 3); /* 2 + 2 ms are under 5 ms, 6 ms are not */
+    run_one(&b, 0);
+    assert_int_equal(b.runs, 4);
+    tear_down(&b);
+    set_up(&b, 100, two_workers);
+    grant_all(&b, 300);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    assert_int_equal(b.runs, WORKER_HAND_MAX);
+    tear_down(&b);
+}
+
+/* With a limit of failures the next test is named only when the one before has ended. */
+static void test_dispatch_names_one_at_a_time_when_a_failure_may_end_the_run(void **state)
+{
+    struct dispatch_input in = two_workers;
+    struct bench b;
+
+    (void)state;
+    in.one_at_a_time = true;
+    set_up(&b, 100, in);
+    grant_all(&b, 300);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    assert_int_equal(b.runs, 1);
+    tear_down(&b);
+}
+
+/* The whole life: run dry, settle, end, quit, gone. */
+static void test_dispatch_ends_empty_when_all_is_done(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    set_up(&b, 3, two_workers);
+    grant_all(&b, 1000000);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    heard(&b, 1, WORKER_EV_HELLO, 0);
+    run_one(&b, 0);
+    run_one(&b, 0);
+    assert_int_equal(b.settles, 1); /* nothing is left for it while the other still runs */
+    run_one(&b, 1);
+    assert_int_equal(b.settles, 2);
+    heard(&b, 0, WORKER_EV_IDLE, 0);
+    heard(&b, 1, WORKER_EV_IDLE, 0);
+    assert_int_equal(b.quits, 0);
+    dispatch_end(b.d);
+    count_effects(&b);
+    assert_int_equal(b.quits, 2);
+    for (uint32_t slot = 0; slot < 2; slot++) {
+        heard(&b, slot, WORKER_EV_BYE, 0);
+        assert_int_equal(b.empties, 0);
+        heard(&b, slot, WORKER_EV_GONE, 0);
+    }
+    assert_int_equal(b.empties, 1);
+    assert_int_equal(b.crashes, 0);
+    tear_down(&b);
+}
+
+/* A worker that dies is replaced under a new number; only the test it was in is lost to the crash.
+ */
+static void test_dispatch_replaces_a_crashed_worker_and_moves_its_unstarted_tests(void **state)
+{
+    struct bench b;
+    uint32_t total = 10;
+
+    (void)state;
+    set_up(&b, total, (struct dispatch_input){ .workers = 1, .restarts_max = 4 });
+    grant_all(&b, 6000);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    heard(&b, 0, WORKER_EV_START, b.ran[0]);
+    heard(&b, 0, WORKER_EV_GONE, 0);
+    assert_int_equal(b.crashes, 1);
+    assert_int_equal(b.forks, 2);
+    heard(&b, 1, WORKER_EV_HELLO, 0);
+    for (uint32_t i = 1; i < total; i++)
+        run_one(&b, 1);
+    assert_int_equal(dispatch_backlog_us(b.d), 0);
+    tear_down(&b);
+}
+
+/* Nobody asks for a worker that would find nothing to do. */
+static void test_dispatch_does_not_replace_when_no_work_is_left(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    set_up(&b, 1, two_workers);
+    grant_all(&b, 1000000);
+    assert_int_equal(b.forks, 1);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    heard(&b, 0, WORKER_EV_START, 0);
+    heard(&b, 0, WORKER_EV_GONE, 0);
+    assert_int_equal(b.forks, 1);
+    dispatch_end(b.d);
+    count_effects(&b);
+    assert_int_equal(b.empties, 1);
+    tear_down(&b);
+}
+
+/* A suite that kills every worker ends, and says that it is broken. */
+static void test_dispatch_is_broken_when_restarts_are_used_up(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    set_up(&b, 50, (struct dispatch_input){ .workers = 1, .restarts_max = 3 });
+    grant_all(&b, 1000000);
+    for (uint32_t slot = 0; slot < 4; slot++) {
+        assert_int_equal(b.brokens, 0);
+        heard(&b, slot, WORKER_EV_HELLO, 0);
+        heard(&b, slot, WORKER_EV_START, b.ran[slot]);
+        heard(&b, slot, WORKER_EV_GONE, 0);
+    }
+    assert_int_equal(b.forks, 4);
+    assert_int_equal(b.brokens, 1);
+    dispatch_stop(b.d);
+    count_effects(&b);
+    assert_int_equal(b.empties, 1);
+    tear_down(&b);
+}
+
+/* After a stop nothing is named; the running test may end, the worker then goes. */
+static void test_dispatch_stop_lets_the_running_test_end(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    set_up(&b, 20, two_workers);
+    grant_all(&b, 4000);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    heard(&b, 0, WORKER_EV_START, dispatch_worker(b.d, 0)->hand[0]);
+    b.runs = 0;
+    dispatch_stop(b.d);
+    count_effects(&b);
+    assert_int_equal(b.cancels, 1);
+    assert_int_equal(b.quits, 2);
+    heard(&b, 0, WORKER_EV_DONE, dispatch_worker(b.d, 0)->hand[0]);
+    heard(&b, 0, WORKER_EV_FORGOT, 0);
+    heard(&b, 1, WORKER_EV_HELLO, 0);
+    heard(&b, 0, WORKER_EV_BYE, 0);
+    heard(&b, 0, WORKER_EV_GONE, 0);
+    heard(&b, 1, WORKER_EV_BYE, 0);
+    heard(&b, 1, WORKER_EV_GONE, 0);
+    assert_int_equal(b.runs, 0);
+    assert_int_equal(b.crashes, 0);
+    assert_int_equal(b.kills, 0);
+    assert_int_equal(b.empties, 1);
+    tear_down(&b);
+}
+
+/* pytest.exit in a test: no verdict for it, no crash. */
+static void test_dispatch_calls_a_test_unrun_when_its_worker_leaves_in_order(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    set_up(&b, 1, two_workers);
+    grant_all(&b, 1000000);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    heard(&b, 0, WORKER_EV_START, 0);
+    heard(&b, 0, WORKER_EV_BYE, 0);
+    heard(&b, 0, WORKER_EV_GONE, 0);
+    assert_int_equal(b.unruns, 1);
+    assert_int_equal(b.crashes, 0);
+    tear_down(&b);
+}
+
+/* What no worker has can be given back, once; what runs cannot. */
+static void test_dispatch_release_gives_back_only_what_nobody_has(void **state)
+{
+    struct bench b;
+    uint32_t running, released = 0;
+
+    (void)state;
+    set_up(&b, 5, (struct dispatch_input){ .workers = 1, .restarts_max = 4 });
+    grant_all(&b, 1000000);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    running = b.ran[0];
+    heard(&b, 0, WORKER_EV_START, running);
+    for (uint32_t i = 0; i < 5; i++)
+        released += dispatch_release(b.d, i);
+    assert_int_equal(released, 4);
+    assert_false(dispatch_release(b.d, (running + 1) % 5));
+    heard(&b, 0, WORKER_EV_DONE, running);
+    assert_int_equal(b.runs, 1);
+    assert_int_equal(dispatch_free_workers(b.d), 1);
+    dispatch_grant(b.d, (running + 1) % 5, 1000); /* it may come again */
+    dispatch_granted(b.d);
+    count_effects(&b);
+    assert_int_equal(b.runs, 2);
+    tear_down(&b);
+}
+
+/* Without any history one worker starts first; a suite of a few short tests needs no other. */
+static void test_dispatch_starts_one_worker_first_when_nothing_is_known(void **state)
+{
+    struct bench b;
+    struct dispatch_input in = two_workers;
+
+    (void)state;
+    b.manifest = NULL;
+    set_up(&b, 3, two_workers);
+    for (uint32_t i = 0; i < 3; i++)
+        b.suite->tests[i].flags |= POOL_GUESS;
+    dispatch_free(b.d);
+    in.suite = b.suite;
+    b.d = dispatch_new(&in);
+    grant_all(&b, 1000000);
+    assert_int_equal(b.forks, 1);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    assert_int_equal(b.forks, 2);
+    tear_down(&b);
+}
+
+/* A worker that answers what was not asked is killed, and its death is a crash. */
+static void test_dispatch_kills_a_worker_when_it_speaks_out_of_turn(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    set_up(&b, 2, two_workers);
+    grant_all(&b, 1000000);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    heard(&b, 0, WORKER_EV_DONE, 1 - b.ran[0]);
+    assert_int_equal(b.kills, 1);
+    assert_false(dispatch_heard(b.d, 99, WORKER_EV_HELLO, 0, 0));
+    tear_down(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dispatch_names_late_behind_a_long_test),
+        cmocka_unit_test(test_dispatch_names_early_behind_short_tests),
+        cmocka_unit_test(test_dispatch_names_one_at_a_time_when_a_failure_may_end_the_run),
+        cmocka_unit_test(test_dispatch_ends_empty_when_all_is_done),
+        cmocka_unit_test(test_dispatch_replaces_a_crashed_worker_and_moves_its_unstarted_tests),
+        cmocka_unit_test(test_dispatch_does_not_replace_when_no_work_is_left),
+        cmocka_unit_test(test_dispatch_is_broken_when_restarts_are_used_up),
+        cmocka_unit_test(test_dispatch_stop_lets_the_running_test_end),
+        cmocka_unit_test(test_dispatch_calls_a_test_unrun_when_its_worker_leaves_in_order),
+        cmocka_unit_test(test_dispatch_release_gives_back_only_what_nobody_has),
+        cmocka_unit_test(test_dispatch_starts_one_worker_first_when_nothing_is_known),
+        cmocka_unit_test(test_dispatch_kills_a_worker_when_it_speaks_out_of_turn),
+    };
+
+    return cmocka_run_group_tests_name("agent/dispatch", tests, NULL, NULL);
+}
