@@ -11,6 +11,7 @@
 #define TOKEN_FILE_BYTES_MAX PROTO_TOKEN_BYTES_MAX
 #define URL_BYTES_MAX        2000u
 #define PATIENCE_MS_MAX      86400000u
+#define PROJECT_DEFAULT      "default"
 #define SUITE_DEFAULT        "default"
 
 size_t options_rows(struct options *o, unsigned groups, struct cfg_option *rows)
@@ -48,7 +49,8 @@ size_t options_rows(struct options *o, unsigned groups, struct cfg_option *rows)
             .value = "NAME",
             .kind = CFG_TEXT,
             .into = &o->project,
-            .help = "The project; in CI the repository is the default." } },
+            .help =
+                "The project; the CI's repository when not given, 'default' outside of a CI." } },
         { OPTIONS_RUN,
           { .name = "suite",
             .env = "MAKESPAN_SUITE",
@@ -277,7 +279,7 @@ static enum err_code resolve_names(const struct options *o, const char *command_
     char random[ID_TEXT_BYTES];
 
     id_new(random);
-    t->project = copy(o->project ? o->project : t->ci.project);
+    t->project = copy(o->project ? o->project : t->ci.project ? t->ci.project : PROJECT_DEFAULT);
     t->suite = copy(o->suite ? o->suite : SUITE_DEFAULT);
     t->suite_given = o->suite != NULL;
     t->instance = copy(o->instance ? o->instance : t->ci.instance ? t->ci.instance : random);
@@ -291,8 +293,6 @@ static enum err_code resolve_names(const struct options *o, const char *command_
         check_name("run-key", t->run_key, PROTO_KEY_BYTES_MAX, err) ||
         check_name("instance", t->instance, PROTO_KEY_BYTES_MAX, err))
         return err->code;
-    if (t->url && !t->project)
-        return err_set(err, ERR_USAGE, "no project: pass --project or set MAKESPAN_PROJECT");
     if (t->url && command_digest && !t->run_key)
         return err_set(err, ERR_USAGE,
                        "no run key: this is no CI job that we know, so pass --run-key or set "

@@ -262,5 +262,5 @@ void result_fini(struct result *result);
 void order_fini(struct order *order);
 void run_error_fini(struct run_error *error);
 void scope_cost_fini(struct scope_cost *scope);
-void detail_free(struct detail *detail); /* NULL is fine */
-struct detail *detail_copy(const struct detail *detail);
+void detail_free(struct detail *detail);                 /* NULL is fine */
+struct detail *detail_copy(const struct detail *detail); /* NULL gives NULL */

@@ -185,8 +185,11 @@ static char *copy_text(const char *text)
 
 struct detail *detail_copy(const struct detail *d)
 {
-    struct detail *copy = mem_new(1, sizeof(*copy));
+    struct detail *copy;
 
+    if (!d)
+        return NULL;
+    copy = mem_new(1, sizeof(*copy));
     *copy = (struct detail){
         .when = copy_text(d->when),
         .message = copy_text(d->message),

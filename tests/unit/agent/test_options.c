@@ -49,6 +49,7 @@ static void test_options_alone_need_nothing(void **state)
     (void)state;
     assert_int_equal(options_resolve(&o, DIGEST, &t, &err), ERR_NONE);
     assert_null(t.url);
+    assert_string_equal(t.project, "default");
     assert_string_equal(t.suite, "default");
     assert_null(t.run_key);
     target_fini(&t);
@@ -100,8 +101,6 @@ static void test_options_say_what_is_missing(void **state)
     o.url = "https://user:pw@c.example";
     expect_usage(&o, ERR_USAGE, "no user");
     o.url = "https://c.example";
-    expect_usage(&o, ERR_USAGE, "--project");
-    o.project = "p";
     expect_usage(&o, ERR_USAGE, "--run-key");
     o.run_key = "k";
     o.index = 3;

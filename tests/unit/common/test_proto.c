@@ -155,6 +155,7 @@ static void test_detail_copy_is_equal_and_its_own(void **state)
     b = detail_encode(copy);
     assert_string_equal(a, b);
     assert_non_null(strstr(b, "m\xef\xbf\xbdn"));
+    assert_null(detail_copy(NULL));
     detail_free(copy);
     free(a);
     free(b);
