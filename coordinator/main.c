@@ -1,13 +1,12 @@
 /* makespand: wires the coordinator's layers together and turns what went wrong into an exit code.
  */
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
+#include "api/api.h"
 #include "clock.h"
 #include "folder.h"
 #include "fs.h"
@@ -15,14 +14,15 @@
 #include "http/certs.h"
 #include "http/http_server.h"
 #include "http/loop.h"
-#include "mem.h"
+#include "machine.h"
 #include "options.h"
-#include "proto.h"
+#include "service/service.h"
+#include "storage.h"
+#include "tokens.h"
 
 #define CERTS_CHECK_MS  (6u * 3600u * 1000u)
 #define DRAIN_CHECK_MS  20u
 #define DRAIN_MS_MAX    10000u
-#define SPARE_FILES     64u /* descriptors besides those of connections */
 #define HOST_NAME_BYTES 254
 
 struct makespand {
@@ -31,9 +31,14 @@ struct makespand {
     struct certs certs;
     struct loop *loop;
     struct http_server *http;
-    struct loop_source *signals[3], *certs_timer, *drain_timer;
+    struct loop_source *signals[3], *certs_timer, *drain_timer, *tick, *settled;
+    struct store *store;
+    struct service *service;
+    struct api *api;
     char address[HTTP_ADDRESS_BYTES]; /* the first one bound */
+    char token[TOKEN_TEXT_BYTES];     /* the first one, made by this start; else "" */
     uint64_t drain_since_ms;          /* 0: serving */
+    bool has_agent;                   /* its program can be handed out */
     int lock_fd;
 };
 
@@ -111,34 +116,55 @@ static void on_term(void *ctx)
     }
     log_info("stopping");
     m->drain_since_ms = clock_mono_ms(m->clock);
+    api_set_ready(m->api, false);
     http_server_stop(m->http);
+    service_release_held(m->service);
     m->drain_timer = loop_every(m->loop, DRAIN_CHECK_MS, on_drain_timer, m);
 }
 
 /* ---- starting ---- */
 
-static void on_request(void *ctx, struct http_call *call)
+static void on_settled(void *ctx)
 {
-    char *body = mem_strdup("{\"status\":\"ok\"}");
+    struct makespand *m = ctx;
 
-    (void)ctx;
-    http_answer(call, 200, "application/json", &body, strlen(body));
+    service_poll(m->service);
 }
 
-/* As many connections as asked for, or as the limit on open files leaves. */
-static uint32_t connections_max(const struct options *options)
+/* From any thread. */
+static void wake(void *ctx)
 {
-    struct rlimit files = { 0 };
+    struct makespand *m = ctx;
 
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur < files.rlim_max) {
-        files.rlim_cur = files.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &files);
-    }
-    if (options->connections_max || getrlimit(RLIMIT_NOFILE, &files))
-        return options->connections_max;
-    if (files.rlim_cur > HTTP_CONNECTIONS_MAX + SPARE_FILES)
-        return HTTP_CONNECTIONS_MAX;
-    return files.rlim_cur > 2 * SPARE_FILES ? (uint32_t)files.rlim_cur - SPARE_FILES : SPARE_FILES;
+    loop_ring(m->settled);
+}
+
+static void on_tick(void *ctx)
+{
+    struct makespand *m = ctx;
+
+    loop_arm(m->tick, service_tick(m->service));
+}
+
+static enum err_code runs_start(struct makespand *m, struct err *err)
+{
+    struct service_opts opts = {
+        .clock = m->clock, .commit_mode = COMMIT_THREAD, .wake = wake, .wake_ctx = m
+    };
+    enum err_code rc = storage_open(m->options->store, m->options->data, &m->store, err);
+
+    if (!rc)
+        rc = tokens_first(m->store, clock_wall_ms(m->clock), m->token, err);
+    if (rc)
+        return rc;
+    m->settled = loop_bell(m->loop, on_settled, m);
+    m->tick = loop_timer(m->loop, on_tick, m);
+    opts.store = m->store;
+    m->service = service_new(&opts);
+    rc = service_start(m->service, err);
+    if (!rc)
+        on_tick(m);
+    return rc;
 }
 
 static enum err_code listen_all(struct makespand *m, struct err *err)
@@ -160,20 +186,30 @@ static enum err_code listen_all(struct makespand *m, struct err *err)
 
 static enum err_code network_start(struct makespand *m, struct err *err)
 {
-    struct http_opts opts = { .loop = m->loop,
+    struct str agent = STR_MAX(PATH_BYTES_MAX);
+    struct api_opts api = { .service = m->service, .loop = m->loop };
+    struct http_opts http = { .loop = m->loop,
                               .clock = m->clock,
                               .chain_path = m->certs.chain_path,
                               .key_path = m->certs.key_path,
-                              .connections_max = connections_max(m->options),
                               .body_bytes_max = PROTO_BODY_BYTES_MAX,
-                              .handler = on_request,
-                              .ctx = m };
-    enum err_code rc = http_server_new(&opts, &m->http, err);
+                              .handler = api_handle };
+    enum err_code rc = machine_agent_path(m->options->agent_dir, &agent, &m->has_agent, err);
 
+    if (!rc) {
+        api.agent_path = str_text(&agent);
+        m->api = api_new(&api);
+        http.ctx = m->api;
+        http.connections_max =
+            machine_connections_max(m->options->connections_max, HTTP_CONNECTIONS_MAX);
+        rc = http_server_new(&http, &m->http, err);
+    }
+    str_fini(&agent);
     if (!rc)
         rc = listen_all(m, err);
     if (rc)
         return rc;
+    api_set_ready(m->api, true);
     m->signals[0] = loop_on_signal(m->loop, SIGTERM, on_term, m);
     m->signals[1] = loop_on_signal(m->loop, SIGINT, on_term, m);
     m->signals[2] = loop_on_signal(m->loop, SIGHUP, on_hup, m);
@@ -188,7 +224,9 @@ static enum err_code greet(struct makespand *m, struct err *err)
                           .first_name = m->options->names.count ? m->options->names.items[0] : NULL,
                           .machine = machine,
                           .pin = m->certs.pin,
-                          .folder = m->options->data };
+                          .folder = m->options->data,
+                          .token = *m->token ? m->token : NULL,
+                          .has_agent = m->has_agent };
     struct str text = STR_MAX(GREETING_BYTES_MAX);
     enum err_code rc;
     int ready_fd = (int)m->options->ready_fd;
@@ -201,6 +239,9 @@ static enum err_code greet(struct makespand *m, struct err *err)
         rc = fs_write_all(ready_fd, str_text(&text), strcspn(str_text(&text), "\n") + 1, err);
         fd_close(&ready_fd);
     }
+    if (text.at)
+        secret_wipe(text.at, text.len);
+    secret_wipe(m->token, sizeof(m->token));
     str_fini(&text);
     return rc;
 }
@@ -215,13 +256,21 @@ static enum makespand_exit exit_of(enum err_code rc, enum makespand_exit stage)
     return rc == ERR_TLS ? MAKESPAND_CONFIG : stage;
 }
 
+/* Clients go first, then what still works for them, then what that stands on. */
 static void makespand_fini(struct makespand *m)
 {
+    if (m->http)
+        http_server_cut(m->http);
+    api_free(m->api);
+    service_free(m->service);
+    http_server_free(m->http);
+    store_close(m->store);
     for (size_t i = 0; i < ARRAY_LEN(m->signals); i++)
         loop_source_free(m->signals[i]);
     loop_source_free(m->certs_timer);
     loop_source_free(m->drain_timer);
-    http_server_free(m->http);
+    loop_source_free(m->tick);
+    loop_source_free(m->settled);
     loop_free(m->loop);
     certs_fini(&m->certs);
     fd_close(&m->lock_fd);
@@ -233,14 +282,19 @@ static enum makespand_exit serve(const struct options *options, struct err *err)
     enum makespand_exit stage = MAKESPAND_CREATE;
     enum err_code rc = folder_open(options->data, &m.lock_fd, err);
 
+    (void)signal(SIGXFSZ, SIG_IGN); /* a file over its limit is then an error like a full disk */
     if (!rc)
         rc = certs_check(&m, err);
     if (rc)
         goto out;
-    stage = MAKESPAND_INTERNAL;
+    stage = MAKESPAND_STORE;
     rc = loop_new(&m.loop, err);
     if (!rc)
-        rc = network_start(&m, err);
+        rc = runs_start(&m, err);
+    if (rc)
+        goto out;
+    stage = MAKESPAND_INTERNAL;
+    rc = network_start(&m, err);
     if (!rc)
         rc = greet(&m, err);
     if (!rc)
@@ -248,6 +302,21 @@ static enum makespand_exit serve(const struct options *options, struct err *err)
 out:
     makespand_fini(&m);
     return rc ? exit_of(rc, stage) : MAKESPAND_OK;
+}
+
+static enum makespand_exit manage_tokens(const struct options *options, struct err *err)
+{
+    struct store *store = NULL;
+    struct str text = STR_MAX(TOKENS_TEXT_BYTES_MAX);
+    enum err_code rc = storage_open_beside(options->store, options->data, &store, err);
+
+    if (!rc)
+        rc = tokens_command(store, options, clock_wall_ms(clock_system()), &text, err);
+    if (!rc)
+        rc = fs_write_all(STDOUT_FILENO, str_text(&text), text.len, err);
+    store_close(store);
+    str_fini(&text);
+    return rc ? exit_of(rc, MAKESPAND_STORE) : MAKESPAND_OK;
 }
 
 int main(int argc, char **argv)
@@ -263,7 +332,8 @@ int main(int argc, char **argv)
                                                                            : MAKESPAND_OK;
         } else {
             log_setup(options.log_level, options.log_form);
-            status = serve(&options, &err);
+            status = options.command == COMMAND_SERVE ? serve(&options, &err)
+                                                      : manage_tokens(&options, &err);
         }
     }
     if (status)

@@ -82,8 +82,13 @@ static void on_close(struct evhttp_connection *evcon, void *arg)
     if (!evhttp_request_get_connection(call->req))
         evhttp_request_free(call->req);
     call->req = NULL;
-    call->conn = NULL;
     call->gone_fn = NULL;
+    if (call->conn->starting == call) { /* the handler never saw it */
+        call->conn->starting = NULL;
+        call_free(call);
+        return;
+    }
+    call->conn = NULL;
     if (gone)
         gone(call->gone_ctx);
 }
@@ -109,7 +114,7 @@ static void answer(struct http_call *call, unsigned status, const char *type, st
     struct evhttp_request *req = call->req;
     struct conn *conn = call->conn;
     size_t body_bytes = evbuffer_get_length(body);
-    bool ends = req && (wants_close(call->server, req) || call->closes);
+    bool ends = req && (wants_close(call->server, req) || call->refused);
     char length[24];
 
     if (!req) {
@@ -124,6 +129,8 @@ static void answer(struct http_call *call, unsigned status, const char *type, st
         http_call_set_header(call, "Content-Type", type);
     if (ends)
         http_call_set_header(call, "Connection", "close");
+    if (call->method == HTTP_HEAD) /* evhttp would send it */
+        (void)evbuffer_drain(body, body_bytes);
     evhttp_connection_set_closecb(evhttp_request_get_connection(req), NULL, NULL);
     evhttp_request_set_on_complete_cb(req, on_sent, conn);
     call_free(call);
@@ -232,7 +239,8 @@ static void refuse(struct http_call *call, const struct err *err)
     struct problem problem = { .status = 400, .code = copy.code, .detail = copy.text };
     char *text = problem_encode(&problem);
 
-    call->closes = true;
+    call->refused = true;
+    call->conn->refused = true;
     call->server->stats.refused_framing++;
     http_answer(call, problem.status, "application/problem+json", &text, strlen(text));
 }
@@ -247,7 +255,6 @@ void call_begin(struct http_server *server, struct evhttp_request *req)
     const char *query = evhttp_uri_get_query(uri);
     struct http_call *call = mem_new(1, sizeof(*call));
     struct conn *conn = tls_session_user(server->tls, bufferevent_openssl_get_ssl(bev));
-    struct err err = ERR_INIT;
 
     *call = (struct http_call){ .server = server, .conn = conn, .req = req };
     call->method = method_of(evhttp_request_get_command(req));
@@ -260,11 +267,22 @@ void call_begin(struct http_server *server, struct evhttp_request *req)
     server->stats.calls++;
     evhttp_connection_set_closecb(evcon, on_close, call);
     conn_dispatched(conn);
-    if (framing(req, &err)) {
+    if (http_call_header(call, "Expect"))
+        conn_start_later(conn, call);
+    else
+        call_start(call);
+}
+
+void call_start(struct http_call *call)
+{
+    struct conn *conn = call->conn;
+    struct err err = ERR_INIT;
+
+    if (framing(call->req, &err)) {
         refuse(call, &err);
         return;
     }
-    server->handler(server->ctx, call);
+    call->server->handler(call->server->ctx, call);
     if (conn->guard.phase == GUARD_HELD) /* the call may be freed by now, the connection is not */
         conn_hold(conn);
 }

@@ -63,8 +63,11 @@ static void on_output(struct evbuffer *output, const struct evbuffer_cb_info *in
         return;
     if (conn->guard.phase == GUARD_SENDING)
         guard_step(&conn->guard, GUARD_EV_BYTES, info->n_deleted, now_ms(conn));
-    if (conn->ends && evbuffer_get_length(output) == 0)
+    if (conn->ends && evbuffer_get_length(output) == 0) {
         tls_session_end(bufferevent_openssl_get_ssl(conn->bev));
+        if (conn->refused)
+            linger_start(conn->server, bufferevent_getfd(conn->bev));
+    }
 }
 
 static enum err_code code_of(const char *status)
@@ -104,6 +107,7 @@ static void on_error_page(evutil_socket_t fd, short what, void *arg)
     problem.detail = detail;
     body = problem_encode(&problem);
     (void)evbuffer_drain(output, evbuffer_get_length(output));
+    conn->refused = true;
     conn_answering(conn, true);
     (void)evbuffer_add_printf(output,
                               "HTTP/1.1 %u Refused\r\nContent-Type: application/problem+json\r\n"
@@ -113,6 +117,27 @@ static void on_error_page(evutil_socket_t fd, short what, void *arg)
     conn->server->stats.refused_framing++;
 }
 
+static void on_start(evutil_socket_t fd, short what, void *arg)
+{
+    struct conn *conn = arg;
+    struct http_call *call = conn->starting;
+
+    (void)fd;
+    (void)what;
+    conn->starting = NULL;
+    if (call)
+        call_start(call);
+}
+
+/* On the loop's next turn: until then evhttp may still be called for having written "100 Continue",
+ * and would take that for having written an answer that is in the output by now. */
+void conn_start_later(struct conn *conn, struct http_call *call)
+{
+    conn->starting = call;
+    conn_hold(conn);
+    event_active(conn->start_ev, 0, 0);
+}
+
 struct bufferevent *conn_new(struct http_server *server)
 {
     struct conn *conn = mem_new(1, sizeof(*conn));
@@ -120,9 +145,10 @@ struct bufferevent *conn_new(struct http_server *server)
     conn->server = server;
     conn->guard = guard_accepted(clock_mono_ms(server->clock));
     conn->error_ev = event_new(server->base, -1, 0, on_error_page, conn);
+    conn->start_ev = event_new(server->base, -1, 0, on_start, conn);
     conn->bev = bufferevent_openssl_socket_new(server->base, -1, tls_session_new(server->tls, conn),
                                                BUFFEREVENT_SSL_ACCEPTING, BEV_OPT_CLOSE_ON_FREE);
-    INVARIANT(conn->error_ev && conn->bev);
+    INVARIANT(conn->error_ev && conn->start_ev && conn->bev);
     bufferevent_openssl_set_allow_dirty_shutdown(conn->bev, 1);
     INVARIANT(evbuffer_add_cb(bufferevent_get_input(conn->bev), on_input, conn));
     INVARIANT(evbuffer_add_cb(bufferevent_get_output(conn->bev), on_output, conn));
@@ -151,6 +177,7 @@ void conn_gone(void *arg)
         server->stats.sending--;
     forget_request_bytes(conn);
     event_free(conn->error_ev);
+    event_free(conn->start_ev);
     free(conn);
     server->stats.connections--;
     server_count(server);

@@ -12,6 +12,7 @@
 struct guard_limits {
     uint64_t grace_ms;
     uint64_t slowest_bytes_per_s;
+    uint64_t stall_ms;        /* of an answer */
     uint64_t idle_ms;         /* kept alive without a request */
     uint64_t idle_crowded_ms; /* the same, when new clients wait for a place */
 };
@@ -32,6 +33,7 @@ enum guard_event {
 struct guard {
     enum guard_phase phase;
     uint64_t since_ms; /* start of the phase */
+    uint64_t moved_ms; /* its last byte, or its start */
     uint64_t bytes;    /* moved in this phase */
 };
 

@@ -59,6 +59,7 @@ bool http_call_is_gone(const struct http_call *call);
 #define HTTP_BUFFERED_BYTES_MAX (256ull << 20) /* of all requests that are arriving, together */
 #define HTTP_GRACE_MS           10000u /* a request has this long to arrive, an answer to be taken, */
 #define HTTP_SLOWEST_BYTES      16384u /* and a second more for this many bytes */
+#define HTTP_STALL_GRACES       3u     /* an answer may stand still for so many times the grace */
 #define HTTP_IDLE_MS            60000u
 #define HTTP_IDLE_CROWDED_MS    5000u /* when new clients wait for a place */
 #define HTTP_ADDRESS_BYTES      128
@@ -100,7 +101,7 @@ MUST_USE enum err_code http_server_reload(struct http_server *server, struct err
 void http_server_stop(struct http_server *server);
 
 struct http_stats {
-    uint64_t requests, refused_framing, cut_slow, cut_memory, accepted, accept_failed;
+    uint64_t requests, refused_framing, cut_slow, cut_memory, accepted;
     uint32_t connections;
     uint32_t calls;   /* with the handler, unanswered */
     uint32_t sending; /* answered, not yet taken by the client */

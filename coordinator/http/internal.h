@@ -11,6 +11,7 @@ struct evhttp;
 struct evhttp_request;
 
 struct conn;
+struct lingerer;
 struct listener;
 
 struct http_server {
@@ -20,7 +21,9 @@ struct http_server {
     struct evhttp *evhttp;
     struct listener *listeners;
     struct loop_source *sweep;
-    struct conn *conns; /* every open connection */
+    struct conn *conns;       /* every open connection */
+    struct lingerer *lingers; /* refused connections whose last bytes are awaited */
+    uint32_t linger_count;
     struct guard_limits limits;
     uint32_t connections_max;
     bool crowded;  /* the cap is reached: listeners are off */
@@ -37,9 +40,12 @@ struct conn {
     struct bufferevent *bev;
     struct guard guard;
     struct event *error_ev; /* runs once evhttp has written an error page of its own */
+    struct event *start_ev; /* runs when `starting` may start */
+    struct http_call *starting;
     uint64_t request_bytes; /* received since the last answer */
     bool ours;              /* what is in the output is http_answer's */
     bool ends;              /* the connection closes after this answer */
+    bool refused;           /* and the client may still be sending */
 };
 
 struct http_call {
@@ -50,7 +56,7 @@ struct http_call {
     char *path, *query;
     char *body;
     size_t body_bytes;
-    bool closes; /* the connection is to close after the answer */
+    bool refused; /* the connection is to close after the answer */
     http_gone_fn gone_fn;
     void *gone_ctx;
 };
@@ -60,6 +66,7 @@ struct bufferevent *conn_new(struct http_server *server); /* for evhttp, on acce
 void conn_gone(void *arg);                                /* OpenSSL freed the session */
 void conn_dispatched(struct conn *conn);                  /* the request is whole */
 void conn_hold(struct conn *conn);                        /* and stays unanswered for now */
+void conn_start_later(struct conn *conn, struct http_call *call);
 void conn_answering(struct conn *conn, bool ends);        /* the answer is about to be written */
 void conn_answered(struct conn *conn, size_t body_bytes); /* and is in the output buffer */
 void conn_sent(struct conn *conn);                        /* and has left */
@@ -67,10 +74,15 @@ void conn_cut(struct conn *conn); /* shuts the socket; evhttp then cleans up */
 
 /* call.c: the handler's side of one request. */
 void call_begin(struct http_server *server, struct evhttp_request *req);
+void call_start(struct http_call *call);
 
-/* server.c: a connection came or went, or a descriptor is missing. */
+/* server.c: a connection came or went. */
 void server_count(struct http_server *server);
 
 /* listen.c */
 void listeners_turn(struct listener *listeners, bool on);
 void listeners_free(struct listener *listeners); /* what evhttp does not free */
+
+/* linger.c: keeps a copy of the socket until the client has read its refusal. */
+void linger_start(struct http_server *server, int fd);
+void lingers_free(struct http_server *server);

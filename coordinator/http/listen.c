@@ -18,6 +18,7 @@
 
 #define BACKLOG        4096
 #define HOST_BYTES_MAX 254
+#define UNSENT_BYTES   (128 << 10)
 
 struct listener {
     struct listener *next;
@@ -73,12 +74,16 @@ static enum err_code bound_socket(const struct addrinfo *at, const char *address
     int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int on = 1;
     int off = 0;
+    int unsent_bytes = UNSENT_BYTES;
     enum err_code rc = ERR_NONE;
 
     if (fd < 0)
         return err_errno(err, errno, "listen on %s", address);
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* accepted ones inherit it */
+    /* Accepted sockets inherit both. The second lets an answer move on in small steps, so that a
+     * slow reader is told from one that stands still. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent_bytes, sizeof(unsent_bytes));
     if (at->ai_family == AF_INET6)
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
     if (bind(fd, at->ai_addr, at->ai_addrlen) || listen(fd, BACKLOG)) {
@@ -124,16 +129,13 @@ static void name_of(int fd, char out[HTTP_ADDRESS_BYTES])
     (void)snprintf(out, HTTP_ADDRESS_BYTES, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-/* No descriptor or memory for the next client: rest until the sweep has closed idle connections. */
+/* No descriptor or memory for the next client: rest until the sweep turns this listener on again.
+ * arg is evhttp's. */
 static void on_accept_error(struct evconnlistener *socket, void *arg)
 {
-    struct http_server *server = arg;
-
-    (void)socket;
-    log_warn("accept_failed why=\"%s\" connections=%u", strerror(errno), server->stats.connections);
-    server->stats.accept_failed++;
-    server->crowded = true;
-    listeners_turn(server->listeners, false);
+    (void)arg;
+    log_warn("accept_failed why=\"%s\"", strerror(errno));
+    (void)evconnlistener_disable(socket);
 }
 
 enum err_code http_server_listen(struct http_server *server, const char *address,

@@ -24,7 +24,7 @@ static void on_request(struct evhttp_request *req, void *arg)
     call_begin(arg, req);
 }
 
-/* Cuts who is too slow, then opens the door again if there is room. */
+/* Cuts who is too slow; the door follows from who is left (server_count). */
 static void on_sweep(void *arg)
 {
     struct http_server *server = arg;
@@ -35,10 +35,8 @@ static void on_sweep(void *arg)
             server->stats.cut_slow += conn->guard.phase != GUARD_IDLE;
             conn_cut(conn);
         }
-    if (server->crowded && !server->stopping) {
-        server->crowded = server->stats.connections >= server->connections_max;
-        listeners_turn(server->listeners, !server->crowded);
-    }
+    if (!server->crowded && !server->stopping)
+        listeners_turn(server->listeners, true); /* one may rest after an error of accept */
 }
 
 void server_count(struct http_server *server)
@@ -63,6 +61,7 @@ enum err_code http_server_new(const struct http_opts *opts, struct http_server *
     server->limits = (struct guard_limits){
         .grace_ms = opts->grace_ms ? opts->grace_ms : HTTP_GRACE_MS,
         .slowest_bytes_per_s = HTTP_SLOWEST_BYTES,
+        .stall_ms = HTTP_STALL_GRACES * (opts->grace_ms ? opts->grace_ms : HTTP_GRACE_MS),
         .idle_ms = opts->idle_ms ? opts->idle_ms : HTTP_IDLE_MS,
         .idle_crowded_ms = HTTP_IDLE_CROWDED_MS,
     };
@@ -104,6 +103,7 @@ void http_server_cut(struct http_server *server)
     for (int i = 0; server->conns && i < DRAIN_TURNS; i++)
         (void)event_base_loop(server->base, EVLOOP_NONBLOCK);
     INVARIANT(!server->conns);
+    lingers_free(server);
 }
 
 void http_server_free(struct http_server *server)

@@ -7,9 +7,11 @@
 
 #include "http/guard.h"
 
-static const struct guard_limits LIMITS = {
-    .grace_ms = 10000, .slowest_bytes_per_s = 16384, .idle_ms = 60000, .idle_crowded_ms = 5000
-};
+static const struct guard_limits LIMITS = { .grace_ms = 10000,
+                                            .slowest_bytes_per_s = 16384,
+                                            .stall_ms = 30000,
+                                            .idle_ms = 60000,
+                                            .idle_crowded_ms = 5000 };
 
 static bool overdue(const struct guard *guard, uint64_t now_ms)
 {
@@ -76,6 +78,22 @@ static void test_guard_cuts_a_client_that_does_not_read(void **state)
     assert_true(overdue(&guard, 17001));
 }
 
+/* What the kernel has taken is not what the client has read: without progress an answer ends, even
+ * when its bytes would allow for more. */
+static void test_guard_cuts_an_answer_that_stands_still(void **state)
+{
+    struct guard guard = guard_accepted(0);
+
+    (void)state;
+    guard_step(&guard, GUARD_EV_DISPATCHED, 0, 0);
+    guard_step(&guard, GUARD_EV_ANSWERED, 0, 0);
+    guard_step(&guard, GUARD_EV_BYTES, 6 << 20, 1000);
+    assert_false(overdue(&guard, 31000));
+    assert_true(overdue(&guard, 31001));
+    guard_step(&guard, GUARD_EV_BYTES, 1, 31001);
+    assert_false(overdue(&guard, 61001));
+}
+
 /* Between requests a connection may idle longer, unless new clients wait for its place; the first
  * byte of the next request starts the short clock again. */
 static void test_guard_idles_longer_when_there_is_room(void **state)
@@ -103,6 +121,7 @@ int main(void)
         cmocka_unit_test(test_guard_lets_a_slow_but_steady_body_through),
         cmocka_unit_test(test_guard_leaves_a_held_request_alone),
         cmocka_unit_test(test_guard_cuts_a_client_that_does_not_read),
+        cmocka_unit_test(test_guard_cuts_an_answer_that_stands_still),
         cmocka_unit_test(test_guard_idles_longer_when_there_is_room),
     };
 
