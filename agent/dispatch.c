@@ -22,12 +22,27 @@ struct dispatch {
     bool barren;
     uint64_t *cost_us; /* by test, as granted */
     bool *here;        /* by test: granted and not given back */
+    struct pool_test *alike;
     struct mean *seen; /* by scope: how long its tests took today */
     struct dispatch_fx *queue;
     size_t queue_cap, queue_count, queue_done;
     bool knows_some; /* some test has history */
     bool ended, stopped, told_broken, told_empty;
 };
+
+/* The suite's tests with one cost for all: the planner then has no reason to change their order. */
+static const struct pool_test *alike(struct dispatch *d)
+{
+    uint32_t count = d->in.suite->test_count;
+
+    d->alike = mem_new(count, sizeof(*d->alike));
+    for (uint32_t i = 0; i < count; i++) {
+        d->alike[i] = d->in.suite->tests[i];
+        d->alike[i].cost_us = DISPATCH_EARLY_US;
+        d->alike[i].flags |= POOL_GUESS;
+    }
+    return d->alike;
+}
 
 struct dispatch *dispatch_new(const struct dispatch_input *in)
 {
@@ -42,7 +57,7 @@ struct dispatch *dispatch_new(const struct dispatch_input *in)
     for (uint32_t i = 0; i < suite->test_count; i++)
         d->knows_some = d->knows_some || !(suite->tests[i].flags & POOL_GUESS);
     d->pool = pool_new(&(struct pool_input){
-        .tests = suite->tests,
+        .tests = d->in.in_order ? alike(d) : suite->tests,
         .test_count = suite->test_count,
         .scopes = suite->scopes,
         .scope_count = suite->scope_count,
@@ -63,6 +78,7 @@ void dispatch_free(struct dispatch *d)
     free(d->cost_us);
     free(d->here);
     free(d->seen);
+    free(d->alike);
     free(d->queue);
     free(d);
 }
@@ -228,7 +244,8 @@ void dispatch_grant(struct dispatch *d, uint32_t test, uint64_t cost_us)
         return;
     d->here[test] = true;
     d->cost_us[test] = cost_us;
-    pool_recost(d->pool, test, cost_us);
+    if (!d->in.in_order)
+        pool_recost(d->pool, test, cost_us);
     pool_put_back(d->pool, test);
 }
 

@@ -41,6 +41,7 @@ struct dispatch_input {
     bool warm;             /* start all workers at once, before there are tests */
     bool settle_when_dry;  /* nothing can come any more when nothing is here */
     bool one_at_a_time;    /* never name early: a failure may end the run */
+    bool in_order;         /* as collected: no order is faster than another */
 };
 
 struct dispatch;

@@ -92,6 +92,7 @@ static void on_sealed(void *ctx, const struct source_cost *costs)
         .warm = !s->opts.alone,
         .settle_when_dry = s->opts.alone,
         .one_at_a_time = s->maxfail > 0,
+        .in_order = s->opts.alone && s->workers == 1,
     });
     do_effects(s);
 }

@@ -354,6 +354,25 @@ static void test_dispatch_starts_one_worker_first_when_nothing_is_known(void **s
     tear_down(&b);
 }
 
+/* One worker alone gains nothing by another order than pytest's own. */
+static void test_dispatch_keeps_the_order_of_collection_when_asked(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    set_up(&b, 20, (struct dispatch_input){ .workers = 1, .restarts_max = 4, .in_order = true });
+    for (uint32_t i = 0; i < 20; i++)
+        dispatch_grant(b.d, i, 1000000 + (i * 7919) % 13 * 100000);
+    dispatch_granted(b.d);
+    count_effects(&b);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    for (uint32_t i = 0; i < 20; i++) {
+        assert_int_equal(dispatch_worker(b.d, 0)->hand[0], i);
+        run_one(&b, 0);
+    }
+    tear_down(&b);
+}
+
 /* A worker that answers what was not asked is killed, and its death is a crash. */
 static void test_dispatch_kills_a_worker_when_it_speaks_out_of_turn(void **state)
 {
@@ -383,6 +402,7 @@ int main(void)
         cmocka_unit_test(test_dispatch_calls_a_test_unrun_when_its_worker_leaves_in_order),
         cmocka_unit_test(test_dispatch_release_gives_back_only_what_nobody_has),
         cmocka_unit_test(test_dispatch_starts_one_worker_first_when_nothing_is_known),
+        cmocka_unit_test(test_dispatch_keeps_the_order_of_collection_when_asked),
         cmocka_unit_test(test_dispatch_kills_a_worker_when_it_speaks_out_of_turn),
     };
 
