@@ -46,7 +46,7 @@ static void add_tests(struct hash *h, const struct run *run)
         add_u64(h, (uint64_t)t->place | (uint64_t)t->outcome << 8 | (uint64_t)t->flags << 32);
         add_u64(h, (uint64_t)t->session << 32 | t->worker);
         add_u64(h, (uint64_t)t->prev << 32 | t->next);
-        add_u64(h, (uint64_t)t->tries << 32);
+        add_u64(h, (uint64_t)t->tries << 32 | (uint64_t)t->reported);
         add_u64(h, t->fence);
         add_u64(h, t->setup_us);
         add_u64(h, t->call_us);

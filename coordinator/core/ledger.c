@@ -99,6 +99,7 @@ static void finish(struct run *run, uint32_t test, const struct observation *o,
     t->worker = o->worker;
     t->fence = o->fence;
     t->outcome = o->outcome;
+    t->reported = o->outcome;
     t->setup_us = o->setup_us;
     t->call_us = o->call_us;
     t->teardown_us = o->teardown_us;
@@ -147,6 +148,7 @@ static void unfinish(struct run *run, uint32_t test)
     t->detail = NULL;
     t->amended = NULL;
     t->outcome = OUTCOME_NONE;
+    t->reported = OUTCOME_NONE;
     places_free(run, test);
 }
 
