@@ -40,7 +40,7 @@ enum test_flag {
 
 struct run_test {
     enum test_place place;
-    enum outcome outcome; /* of the accepted try; OUTCOME_NONE unless DONE */
+    enum outcome outcome;  /* of the accepted try; OUTCOME_NONE unless DONE */
     enum outcome reported; /* the same before a wider teardown made it an error */
     uint32_t flags;
     uint32_t session;    /* who has it or finished it; SESSION_NONE when free or carried */
