@@ -319,6 +319,39 @@ static enum makespand_exit manage_tokens(const struct options *options, struct e
     return rc ? exit_of(rc, MAKESPAND_STORE) : MAKESPAND_OK;
 }
 
+static enum makespand_exit keep_up_store(const struct options *options, struct err *err)
+{
+    struct store *store = NULL;
+    enum err_code rc = storage_open_existing(options->store, options->data, &store, err);
+
+    if (!rc)
+        rc = options->command == COMMAND_STORE_CHECK ? store_check(store, err)
+                                                     : store_backup(store, options->backup, err);
+    if (!rc)
+        (void)printf(options->command == COMMAND_STORE_CHECK ? "the store is sound\n"
+                                                             : "the copy is complete\n");
+    store_close(store);
+    if (rc == ERR_CONFLICT) /* the file to write exists */
+        return MAKESPAND_CREATE;
+    return rc ? exit_of(rc, MAKESPAND_STORE) : MAKESPAND_OK;
+}
+
+static enum makespand_exit run_command(const struct options *options, struct err *err)
+{
+    switch (options->command) {
+    case COMMAND_SERVE:
+        return serve(options, err);
+    case COMMAND_TOKEN_CREATE:
+    case COMMAND_TOKEN_LIST:
+    case COMMAND_TOKEN_REVOKE:
+        return manage_tokens(options, err);
+    case COMMAND_STORE_CHECK:
+    case COMMAND_STORE_BACKUP:
+        return keep_up_store(options, err);
+    }
+    UNREACHABLE("enum makespand_command");
+}
+
 int main(int argc, char **argv)
 {
     struct options options = { 0 };
@@ -332,8 +365,7 @@ int main(int argc, char **argv)
                                                                            : MAKESPAND_OK;
         } else {
             log_setup(options.log_level, options.log_form);
-            status = options.command == COMMAND_SERVE ? serve(&options, &err)
-                                                      : manage_tokens(&options, &err);
+            status = run_command(&options, &err);
         }
     }
     if (status)

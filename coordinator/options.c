@@ -12,7 +12,9 @@ static const char serve_usage[] =
     "makespand [serve] [options]\n"
     "makespand token create [--project P] [--role agent|read|admin] [options]\n"
     "makespand token list\n"
-    "makespand token revoke HASH";
+    "makespand token revoke HASH\n"
+    "makespand store check\n"
+    "makespand store backup FILE";
 static const char serve_about[] =
     "The coordinator of Makespan. Without any option it makes a data folder, a certificate and a "
     "first token, serves on every address, and prints the lines to paste into CI.";
@@ -33,6 +35,10 @@ static const char serve_tail[] =
 static const char token_about[] =
     "Makes, lists and revokes the tokens that agents and people show. A token is shown once, when "
     "it is made; the data folder keeps only its hash. Works while makespand serves.";
+
+static const char store_about[] = "Checks the store against itself, or copies one moment of it "
+                                  "into a new file that makespand can "
+                                  "be started with. Works while makespand serves.";
 
 struct texts { /* read as text, then turned into what they mean */
     const char *data, *log_format, *log_level;
@@ -158,19 +164,10 @@ static enum makespand_command verb_of(const char *word) /* COMMAND_SERVE: no ver
     return COMMAND_SERVE;
 }
 
-/* The command's words: none or "serve", or "token" and what to do with it. */
-static enum err_code command_of(const struct cfg_list *words, struct options *o, struct err *err)
+static enum err_code token_of(const struct cfg_list *words, struct options *o, struct err *err)
 {
     size_t want = 2;
 
-    if (words->count == 0 || strcmp(words->items[0], "serve") == 0) {
-        if (words->count > 1)
-            return err_set(err, ERR_USAGE, "'%s': serve takes no such word", words->items[1]);
-        o->command = COMMAND_SERVE;
-        return ERR_NONE;
-    }
-    if (strcmp(words->items[0], "token") != 0)
-        return err_set(err, ERR_USAGE, "no command '%s': it is serve or token", words->items[0]);
     o->command = words->count > 1 ? verb_of(words->items[1]) : COMMAND_SERVE;
     if (o->command == COMMAND_SERVE)
         return err_set(err, ERR_USAGE, "token needs one of create, list, revoke");
@@ -184,6 +181,38 @@ static enum err_code command_of(const struct cfg_list *words, struct options *o,
     return ERR_NONE;
 }
 
+static enum err_code store_of(const struct cfg_list *words, struct options *o, struct err *err)
+{
+    const char *verb = words->count > 1 ? words->items[1] : "";
+
+    if (strcmp(verb, "check") == 0 && words->count == 2) {
+        o->command = COMMAND_STORE_CHECK;
+        return ERR_NONE;
+    }
+    if (strcmp(verb, "backup") == 0 && words->count == 3) {
+        o->command = COMMAND_STORE_BACKUP;
+        o->backup = words->items[2];
+        return ERR_NONE;
+    }
+    return err_set(err, ERR_USAGE, "store needs 'check', or 'backup' and the file to write");
+}
+
+/* The command's words: none or "serve", or "token" or "store" and what to do with it. */
+static enum err_code command_of(const struct cfg_list *words, struct options *o, struct err *err)
+{
+    if (words->count == 0 || strcmp(words->items[0], "serve") == 0) {
+        if (words->count > 1)
+            return err_set(err, ERR_USAGE, "'%s': serve takes no such word", words->items[1]);
+        o->command = COMMAND_SERVE;
+        return ERR_NONE;
+    }
+    if (strcmp(words->items[0], "token") == 0)
+        return token_of(words, o, err);
+    if (strcmp(words->items[0], "store") == 0)
+        return store_of(words, o, err);
+    return err_set(err, ERR_USAGE, "no command '%s': it is serve, token or store", words->items[0]);
+}
+
 /* Which options there are follows from the command, so that is looked for first. */
 static bool is_token(int argc, char *const *argv)
 {
@@ -191,6 +220,11 @@ static bool is_token(int argc, char *const *argv)
         if (strcmp(argv[i], "token") == 0 && (i == 1 || i + 1 == argc || verb_of(argv[i + 1])))
             return true;
     return false;
+}
+
+static bool is_store(int argc, char *const *argv)
+{
+    return argc > 1 && strcmp(argv[1], "store") == 0;
 }
 
 enum err_code options_read(int argc, char *const *argv, struct options *out, char **out_help,
@@ -202,13 +236,15 @@ enum err_code options_read(int argc, char *const *argv, struct options *out, cha
     struct cfg_option rows[16];
     struct cfg_command command = { .usage = serve_usage, .options = rows, .words = &words };
     bool token = is_token(argc, argv);
+    bool upkeep = is_store(argc, argv);
     bool help = false;
     int rest = 0;
     enum err_code rc;
 
-    command.about = token ? token_about : serve_about;
-    command.tail = token ? NULL : serve_tail;
-    command.option_count = token ? token_rows(&o, rows) : serve_rows(&o, rows);
+    command.about = token ? token_about : upkeep ? store_about : serve_about;
+    command.tail = token || upkeep ? NULL : serve_tail;
+    if (!upkeep)
+        command.option_count = token ? token_rows(&o, rows) : serve_rows(&o, rows);
     command.option_count += common_rows(&o, &texts, rows + command.option_count);
     INVARIANT(command.option_count <= ARRAY_LEN(rows));
     rc = cfg_parse(&command, argc, argv, &rest, &help, err);

@@ -19,7 +19,9 @@ enum makespand_command {
     COMMAND_SERVE,
     COMMAND_TOKEN_CREATE,
     COMMAND_TOKEN_LIST,
-    COMMAND_TOKEN_REVOKE
+    COMMAND_TOKEN_REVOKE,
+    COMMAND_STORE_CHECK,
+    COMMAND_STORE_BACKUP
 };
 
 struct options {
@@ -37,6 +39,8 @@ struct options {
     const char *project, *role, *label;
     uint64_t expires_ms; /* from now, 0: never */
     const char *revoke;  /* the beginning of a token's hash, as the list shows it */
+    /* store */
+    const char *backup; /* file to write */
 };
 
 #define OPTIONS_LISTEN_DEFAULT "[::]:8443"

@@ -44,3 +44,15 @@ enum err_code storage_open_beside(const char *url, const char *folder, struct st
     str_fini(&path);
     return rc;
 }
+
+enum err_code storage_open_existing(const char *url, const char *folder, struct store **out,
+                                    struct err *err)
+{
+    struct str path = STR_MAX(PATH_BYTES_MAX);
+    enum err_code rc = sqlite_path(url, folder, &path, err);
+
+    if (!rc)
+        rc = store_sqlite_open_beside(str_text(&path), out, err);
+    str_fini(&path);
+    return rc;
+}

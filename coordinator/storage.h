@@ -11,3 +11,7 @@ MUST_USE enum err_code storage_open(const char *url, const char *folder, struct 
  */
 MUST_USE enum err_code storage_open_beside(const char *url, const char *folder, struct store **out,
                                            struct err *err);
+
+/* The same, for a command that has nothing to do with an empty store: ERR_NOT_FOUND. */
+MUST_USE enum err_code storage_open_existing(const char *url, const char *folder,
+                                             struct store **out, struct err *err);

@@ -125,6 +125,8 @@ enum err_code tokens_command(struct store *store, const struct options *options,
     case COMMAND_TOKEN_REVOKE:
         return revoke(store, options->revoke, out, err);
     case COMMAND_SERVE:
+    case COMMAND_STORE_CHECK:
+    case COMMAND_STORE_BACKUP:
         break;
     }
     UNREACHABLE("token command");

@@ -45,6 +45,8 @@ static void test_options_understands_every_command(void **state)
         { "makespand token create --data d", COMMAND_TOKEN_CREATE },
         { "makespand --data d token list", COMMAND_TOKEN_LIST },
         { "makespand token --data d revoke 0123", COMMAND_TOKEN_REVOKE },
+        { "makespand store check --data d", COMMAND_STORE_CHECK },
+        { "makespand store backup copy.db --data d", COMMAND_STORE_BACKUP },
     };
     struct err err = ERR_INIT;
 
@@ -64,6 +66,7 @@ static void test_options_refuses_what_makes_no_sense(void **state)
     static const char *const lines[] = {
         "makespand frob",           "makespand serve again",         "makespand token",
         "makespand token frob",     "makespand token revoke",        "makespand token list more",
+        "makespand store",          "makespand store backup",        "makespand store check more",
         "makespand --log-format x", "makespand --max-connections 0", "makespand --nothing",
     };
     struct options options = { 0 };
