@@ -69,26 +69,32 @@ class RandomWatch:
     def __init__(self):
         self._seeded = False
         self._state = None
-        self._original = random.seed
+        self._original = original = random.seed
         watch = self
 
         def seed(*args, **kwargs):
-            watch._seeded = bool(args and args[0] is not None) or bool(kwargs.get("a"))
-            return watch._original(*args, **kwargs)
+            watch._seeded = bool(args and args[0] is not None) or kwargs.get("a") is not None
+            return original(*args, **kwargs)
 
-        random.seed = seed
-        self._patched = seed
+        random.seed = self._patched = seed
 
     def stop(self):
-        """End of the collection: remember the state that a seed has led to."""
+        """No more watching; what has been remembered stays."""
         if random.seed is self._patched:
             random.seed = self._original
+
+    def remember(self):
+        """Before a fork: keep the state that the suite's own seed has led to."""
         self._state = random.getstate() if self._seeded else None
 
-    def renew(self):
-        """In a worker. (Python itself has reseeded the random module at the fork.)"""
+    def restore(self):
+        """After a fork, in the child. (Python itself reseeds the random module there.)"""
         if self._state is not None:
             random.setstate(self._state)
+
+    def restore_all(self):
+        """In a worker: the generators that Python leaves alone, too."""
+        self.restore()
         numpy_random = sys.modules.get("numpy.random")
         if numpy_random is not None and not _numpy_seeded(numpy_random):
             numpy_random.seed()

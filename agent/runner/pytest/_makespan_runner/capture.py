@@ -1,10 +1,91 @@
 """Capture of output in forked processes.
 
 A fork shares the temporary files that pytest captures into, offset and all, so each process starts
-anew with files of its own, without reading what it inherited.
+anew with files of its own, without reading what it inherited. A worker's files have names: when it
+dies in a test, the agent finds its last words there.
 """
 
 import os
+
+from _pytest.capture import EncodedFile, FDCapture, SysCapture
+
+from . import frames
+
+
+class NamedCapture(FDCapture):
+    """pytest's capture of a descriptor into a named file, at less cost while nothing is written.
+
+    pytest seeks, reads, seeks and truncates after each phase of each test. One lseek tells that the
+    file is still empty, which it is after most.
+    """
+
+    def __init__(self, targetfd, path):
+        super().__init__(targetfd)
+        self.tmpfile.close()
+        stream = open(path, "w+b", buffering=0)
+        self.tmpfile = EncodedFile(stream, encoding="utf-8", errors="replace", newline="",
+                                   write_through=True)
+        self.syscapture = SysCapture(targetfd, self.tmpfile)
+        self._fd = stream.fileno()
+
+    def snap(self):
+        size = os.lseek(self._fd, 0, os.SEEK_END)
+        if size == 0:
+            return ""
+        data = _read_all(self._fd, size)
+        os.ftruncate(self._fd, 0)
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        return data.decode("utf-8", "replace")
+
+
+class PastCapture:
+    """The file for what a worker writes while nothing captures it."""
+
+    def __init__(self, path):
+        low = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self.fd = frames.high_fd(low)
+        os.close(low)
+
+    def take(self):
+        """The text written since the last look. It is taken: a crash shows only what came after."""
+        size = os.lseek(self.fd, 0, os.SEEK_END)
+        if size == 0:
+            return ""
+        data = _read_all(self.fd, size)
+        os.ftruncate(self.fd, 0)
+        return data.decode("utf-8", "replace")
+
+    def skip(self):
+        """Forget what was written since the last look."""
+        if os.lseek(self.fd, 0, os.SEEK_END):
+            os.ftruncate(self.fd, 0)
+
+
+def _read_all(fd, size):
+    parts, at = [], 0
+    while at < size:
+        part = os.pread(fd, size - at, at)
+        if not part:
+            break
+        parts.append(part)
+        at += len(part)
+    return b"".join(parts)
+
+
+def use_named_files(config, prefix):
+    """In a worker: capture into prefix.out and prefix.err. (Only descriptors can be; not 'sys'.)"""
+    manager = config.pluginmanager.getplugin("capturemanager")
+    running = getattr(manager, "_global_capturing", None)
+    if running is None or type(running.out) is not FDCapture:
+        return
+    suspended = not running.is_started()
+    running.stop_capturing()
+    manager._global_capturing = type(running)(
+        in_=type(running.in_)(0), out=NamedCapture(1, prefix + ".out"),
+        err=NamedCapture(2, prefix + ".err"))
+    manager._global_capturing.start_capturing()
+    if suspended:
+        manager.suspend_global_capture()
 
 
 def restart(config, stdout_fd=None, stderr_fd=None):

@@ -91,6 +91,7 @@ class Connection:
         finally:
             plain.close()
         self._buffer = bytearray()
+        self.exit_when_gone = False
 
     def fileno(self):
         return self.sock.fileno()
@@ -100,7 +101,16 @@ class Connection:
 
     def send(self, data):
         """Send whole frames, as made by frame()."""
-        self.sock.sendall(data)
+        try:
+            self.sock.sendall(data)
+        except OSError as problem:
+            self._gone("the agent does not listen: %s" % problem)
+
+    def _gone(self, reason):
+        """A zygote or worker without an agent has no reason to live; a reporter says so first."""
+        if self.exit_when_gone:
+            os._exit(1)
+        raise EOFError(reason)
 
     def has_frame(self):
         """True if a whole frame has been read already."""
@@ -118,21 +128,26 @@ class Connection:
         if not self.has_frame():
             try:
                 self._read(socket.MSG_DONTWAIT)
-            except (BlockingIOError, InterruptedError):
+            except BlockingIOError:
                 return None
             if not self.has_frame():
                 return None
         return self._take()
 
     def _read(self, flags):
-        data = self.sock.recv(65536, flags)
+        try:
+            data = self.sock.recv(65536, flags)
+        except BlockingIOError:
+            raise
+        except OSError as problem:
+            self._gone("the agent cannot be heard: %s" % problem)
         if not data:
-            raise EOFError("the agent closed the connection")
+            self._gone("the agent closed the connection")
         self._buffer += data
         if len(self._buffer) >= 4:
             size = int.from_bytes(self._buffer[:4], "little")
             if size > PAYLOAD_BYTES_MAX:
-                raise EOFError("a frame of %d bytes" % size)
+                self._gone("a frame of %d bytes" % size)
 
     def _take(self):
         size, kind, flags, a, b = HEADER.unpack_from(self._buffer)
@@ -143,12 +158,16 @@ class Connection:
 
 def _move_high(plain):
     """The same connection under a high, close-on-exec descriptor."""
+    return socket.socket(fileno=high_fd(plain.fileno()))
+
+
+def high_fd(fd):
+    """A duplicate of fd where tests that close "all" descriptors seldom reach."""
     soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     lowest = _HIGH_FD
     if soft != resource.RLIM_INFINITY:
         lowest = min(lowest, max(3, soft - 64))
     try:
-        fd = fcntl.fcntl(plain.fileno(), fcntl.F_DUPFD_CLOEXEC, lowest)
+        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, lowest)
     except OSError:
-        fd = os.dup(plain.fileno())
-    return socket.socket(fileno=fd)
+        return os.dup(fd)

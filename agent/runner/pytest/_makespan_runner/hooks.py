@@ -30,10 +30,12 @@ class Link:
         self.connection = None
         self.settings = {"workers": 0}
         self.role = "inline"  # or reporter, zygote, worker
+        self.random_watch = None
 
     def connect(self, role, slot=0, **more):
         """Open this process's own connection and say who we are."""
         connection = frames.Connection(self.path)
+        connection.exit_when_gone = role != frames.ROLE_REPORTER
         hello = {"version": frames.VERSION, "key": self.key, "pid": os.getpid()}
         hello.update(more)
         connection.send(frames.frame(frames.HELLO, role, slot, json.dumps(hello).encode()))
@@ -83,6 +85,7 @@ def pytest_load_initial_conftests(early_config):
     link.settings = settings
     if workers:
         _set_distributed(option, settings)
+        link.random_watch = atfork.RandomWatch()  # conftests may set a seed when they load
 
 
 def pytest_configure(config):
@@ -105,14 +108,17 @@ def pytest_cmdline_main(config):
     _set_distributed(config.option, link.settings)
     ours, theirs = socket.socketpair()
     atfork.flush_streams()
+    link.random_watch.remember()
     if os.fork() == 0:
         ours.close()
+        link.random_watch.restore()
         from . import zygote
 
         zygote.begin(config, link, theirs)
         outcome = yield
         zygote.end(config, outcome)  # does not return
     theirs.close()
+    link.random_watch.stop()
     from . import reporter
 
     config.pluginmanager.register(reporter.Reporter(config, link, ours), "makespan_reporter")

@@ -5,6 +5,8 @@ worker's next test or its own end: wider fixtures may still be torn down, and wh
 belongs to that very report. (A second one would give the test two entries in the JUnit XML.)
 """
 
+import sys
+
 import pytest
 
 from . import frames, logs, records, xmlstub
@@ -62,6 +64,9 @@ class Replay:
             self._report(slot, report)
         elif what == "L":
             logs.replay(self.config, entry[1], entry[2])
+        elif what == "T":
+            sys.stdout.write(entry[1])
+            sys.stdout.flush()
         elif what == "A":
             xmlstub.replay_attribute(self.config, *entry[1:])
 

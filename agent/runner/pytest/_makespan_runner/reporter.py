@@ -178,7 +178,7 @@ class Reporter:
                 break
         try:
             kind, flags, a, b, payload = self.connection.receive()
-        except (EOFError, OSError):
+        except EOFError:
             self.end = (1, {"message": "makespan: the agent is gone", "status": 3})
             return
         if kind == frames.BLOCK:

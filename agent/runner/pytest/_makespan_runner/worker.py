@@ -9,6 +9,7 @@ import collections
 import contextlib
 import os
 import signal
+import traceback
 
 import pytest
 from _pytest.runner import CallInfo
@@ -47,6 +48,7 @@ class Tests:
         self._wide_before = 0.0
         self._provisional = None  # what was passed as nextitem because none was known
         self._ran = {}  # index -> properties it had before its first run
+        self.past_capture = None
         self._told_stop = False
         self._settle_asked = False
         self._quit_asked = False
@@ -131,6 +133,7 @@ class Tests:
             nextitem = self._provisional = item.parent
         item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
         self.current, self.last = None, item
+        self._take_text()
         self._end_entry()
         if self._entries:
             self._report(self._entries, 0)
@@ -195,9 +198,11 @@ class Tests:
         self._fold = records.Fold(item.nodeid)
         self._wide_before = self.clock.wide_seconds
         report = item.ihook.pytest_runtest_makereport(item=item, call=call)
-        if report.passed and not report.sections and call.duration < 0.0005:
-            return
-        self._send_late(item, call, report)
+        self._entries = []
+        self._take_text()
+        if not (report.passed and not report.sections and not self._entries
+                and call.duration < 0.0005):
+            self._send_late(item, call, report)
 
     def _send_late(self, item, call, report):
         if report.failed:
@@ -209,7 +214,8 @@ class Tests:
             if call.excinfo is not None:
                 item.ihook.pytest_exception_interact(node=item, call=call, report=report)
         data = self._serializable(config=self.config, report=report)
-        self._report([("R", data)], 1)
+        self._report(self._entries + [("R", data)], 1)
+        self._entries = []
         self._fold.add(report, 0.0)
         if report.failed:
             self._out.append(frames.frame(frames.LATE, self._index,
@@ -232,12 +238,45 @@ class Tests:
                 stack.enter_context(manager.item_capture("teardown", item))
             yield
 
+    # Text past the capture (capsys.disabled(), --capture=sys and a C library): the terminal's, as in
+    # a serial run. But what hooks of the log print, the same hooks print again in the reporter.
+
+    def _take_text(self):
+        text = self.past_capture.take()
+        if text:
+            self._end_entry()
+            self._entries.append(("T", text))
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_logstart(self):
+        if self.awake:
+            self._take_text()
+        yield
+        if self.awake:
+            self.past_capture.skip()
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_logfinish(self):
+        if self.awake:
+            self._take_text()
+        yield
+        if self.awake:
+            self.past_capture.skip()
+
     # Reports.
 
-    @pytest.hookimpl(trylast=True)
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report):
-        if not self.awake or self._late or self._fold is None:
+        if not self.awake:
+            yield
             return
+        self._take_text()
+        outcome = yield
+        self.past_capture.skip()
+        if outcome.excinfo is None and not self._late and self._fold is not None:
+            self._take_report(report)
+
+    def _take_report(self, report):
         wide = self.clock.wide_seconds
         self._fold.add(report, wide - self._wide_before)
         self._wide_before = wide
@@ -302,9 +341,13 @@ class Tests:
 def run(zygote, session, slot):
     """Everything a worker does, from right after the fork to its exit."""
     config, tests = zygote.config, zygote.tests
-    _become(zygote, tests, slot)
-    status = _run_tests(tests)
-    _finish(config, session, tests, status)
+    try:
+        _become(zygote, tests, slot)
+        _finish(config, session, tests, _run_tests(tests))
+    except BaseException:
+        os.write(2, traceback.format_exc().encode("utf-8", "replace"))
+    finally:
+        os._exit(3)  # never back into the zygote's caller
 
 
 def _become(zygote, tests, slot):
@@ -317,17 +360,17 @@ def _become(zygote, tests, slot):
     atfork.leave_terminal()
     atfork.forget_exit_handlers()
     signal.signal(signal.SIGINT, tests.old_sigint)
-    log = os.open(os.path.join(link.folder, "gw%d.log" % slot),
-                  os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    tests.past_capture = capture.PastCapture(os.path.join(link.folder, "gw%d.log" % slot))
+    log = tests.past_capture.fd
     capture.restart(config, log, log)
+    capture.use_named_files(config, os.path.join(link.folder, "gw%d" % slot))
     capture.redirect_faulthandler(config, log)
-    os.close(log)
     # In place, since plugins may hold on to the dictionary they were given.
     config.workerinput.clear()
     config.workerinput.update(zygote.workerinputs[slot])
     compat.set_environment(config.workerinput)
     _own_basetemp(config, slot)
-    zygote.random_watch.renew()
+    link.random_watch.restore_all()
     coverage = config.pluginmanager.getplugin("_cov")
     if coverage is not None:
         coverage.pid = os.getpid()  # else it starts coverage anew for every test
@@ -358,10 +401,6 @@ def _run_tests(tests):
     try:
         tests.loop()
         return 1 if tests.session.testsfailed else 0
-    except (EOFError, OSError) as problem:
-        if isinstance(problem, EOFError) or tests.link.connection.sock.fileno() < 0:
-            os._exit(1)
-        raise
     except pytest.exit.Exception as problem:
         status = 2 if problem.returncode is None else int(problem.returncode)
         sender.event("exit", str(problem.msg), problem.returncode)
@@ -397,16 +436,10 @@ def _finish(config, session, tests, status):
             tests.sender.event("exit", str(problem.msg), problem.returncode)
         config._ensure_unconfigure()
     except BaseException as problem:
-        try:
-            tests.sender.event("internal_error", events.format_exception(problem))
-        except OSError:
-            pass
-    try:
-        tests._out.append(frames.frame(frames.BYE, status, 0,
-                                       records.pack(config.workeroutput, tests.sender.odd)))
-        tests._flush()
-    except OSError:
-        pass
+        tests.sender.event("internal_error", events.format_exception(problem))
+    tests._out.append(frames.frame(frames.BYE, status, 0,
+                                   records.pack(config.workeroutput, tests.sender.odd)))
+    tests._flush()
     atfork.run_exit_handlers()
     atfork.flush_streams()
     os._exit(status if 0 <= status <= 255 else 1)

@@ -37,7 +37,6 @@ def _begin(config, link, channel):
     link.connection = None
     link.role = "zygote"
     atfork.forget_exit_handlers()
-    random_watch = atfork.RandomWatch()
     # What configure prints, the reporter prints too. From collection on, output is ours again.
     outputs = Outputs()
     capture.restart(config, outputs.null, outputs.null)
@@ -48,7 +47,7 @@ def _begin(config, link, channel):
     compat.set_environment(config.workerinput)
     _set_worker_options(config, setup)
     link.connect(frames.ROLE_ZYGOTE)
-    zygote = Zygote(config, link, channel, workerinputs, outputs, random_watch)
+    zygote = Zygote(config, link, channel, workerinputs, outputs)
     config._makespan_zygote = zygote
     zygote.tests = worker.Tests(config, link, zygote.sender)
     config.pluginmanager.register(zygote, "makespan_zygote")
@@ -98,13 +97,12 @@ class Outputs:
 class Zygote:
     """The plugin of the zygote. Its hooks fall silent in the workers, which are forks of it."""
 
-    def __init__(self, config, link, channel, workerinputs, outputs, random_watch):
+    def __init__(self, config, link, channel, workerinputs, outputs):
         self.config = config
         self.link = link
         self.channel = channel
         self.workerinputs = workerinputs
         self.outputs = outputs
-        self.random_watch = random_watch
         self.sender = events.Sender(config, link)
         self.tests = None
         self.exitstatus = None
@@ -232,7 +230,8 @@ class Zygote:
     def _settle_down(self):
         """Make this process cheap and safe to fork."""
         capture.drain(self.config)
-        self.random_watch.stop()
+        self.link.random_watch.remember()
+        self.link.random_watch.stop()
         threads = atfork.other_threads()
         if threads:
             self.sender.event(
@@ -248,10 +247,7 @@ class Zygote:
         """Fork on request. Returns the slot number, in the worker; never in the zygote."""
         connection = self.link.connection
         while True:
-            try:
-                kind, _flags, slot, _b, _payload = connection.receive()
-            except (EOFError, OSError):
-                os._exit(0)
+            kind, _flags, slot, _b, _payload = connection.receive()
             if kind == frames.QUIT:
                 os._exit(0)
             if kind != frames.FORK:
