@@ -83,7 +83,7 @@ static void stop_timers(struct remote *r)
 /* One code for "no answer within the patience", and what a person can do. */
 static void explain(struct remote *r, struct err *err)
 {
-    const char *folder = outbox_folder(r->outbox);
+    const char *folder = r->outbox ? outbox_folder(r->outbox) : NULL;
 
     if (err->code == ERR_TIMEOUT || err->code == ERR_UNAVAILABLE || err->code == ERR_UNREACHABLE) {
         err->code = ERR_UNREACHABLE;
