@@ -199,6 +199,8 @@ static void write_test(struct writer *w, const struct run *run, uint32_t test)
     key_u64(w, "tries", t->tries);
     if (test_is_flaky(t))
         key_bool(w, "flaky", true);
+    if (t->amended)
+        key_text(w, "reported", outcome_name(t->reported));
     write_detail(w, "detail", t->detail);
     write_detail(w, "teardown", t->amended);
     raw(w, "}");

@@ -218,7 +218,7 @@ enum shape {
     SHAPE_NONE,    /* has no case: not run, and the run is not over or was told to stop */
     SHAPE_UNRUN,   /* an error: it should have run */
     SHAPE_ONE,     /* its outcome */
-    SHAPE_AMENDED, /* an error: a wider teardown failed after it */
+    SHAPE_AMENDED, /* its outcome, and an error: a teardown failed after it */
     SHAPE_TWICE,   /* a failure, and a second case for the teardown that failed after it */
 };
 
@@ -230,10 +230,7 @@ static enum shape shape_of(const struct run *run, uint32_t test)
         return run->state == RUN_FINAL && !run->stop ? SHAPE_UNRUN : SHAPE_NONE;
     if (!t->amended)
         return SHAPE_ONE;
-    return t->detail && t->detail->message && t->detail->when &&
-                   strcmp(t->detail->when, "call") == 0
-               ? SHAPE_TWICE
-               : SHAPE_AMENDED;
+    return t->reported == OUTCOME_FAILED ? SHAPE_TWICE : SHAPE_AMENDED;
 }
 
 static void tally_outcome(struct tally *tally, enum outcome outcome)
@@ -265,9 +262,13 @@ static void tally_test(struct tally *tally, const struct run *run, uint32_t test
     case SHAPE_NONE:
         return;
     case SHAPE_UNRUN:
+        tally->cases++;
+        tally->errors++;
+        return;
     case SHAPE_AMENDED:
         tally->cases++;
         tally->errors++;
+        tally_outcome(tally, run->tests[test].reported);
         return;
     case SHAPE_ONE:
         tally->cases++;
@@ -311,6 +312,7 @@ static void write_test(struct junit *j, const struct run *run, uint32_t test)
         return;
     case SHAPE_AMENDED:
         begin_test(j, id, t->detail, us);
+        outcome_of(j, t->reported, t->detail);
         trouble(j, "error", t->amended, "failed on teardown");
         end(j);
         return;

@@ -193,25 +193,36 @@ static void test_junit_writes_every_outcome_as_pytest_does(void **state)
     run_free(run);
 }
 
-/* A failure in the call and one in the module's teardown are two cases, as the schema wants. */
-static void test_junit_writes_a_failed_wider_teardown(void **state)
+static void amend(struct run *run, uint32_t test, enum outcome reported, const char *message)
 {
-    const char *ids[] = { "a.py::failed", "a.py::passed" };
-    struct run *run = made_run("r1", ids, 2);
+    made_finish(run, test, OUTCOME_ERROR, 1000);
+    run->tests[test].reported = reported;
+    run->tests[test].amended = made_detail("teardown", message, "other");
+}
+
+/* A failure in the call and one in a teardown are two cases; anything else keeps its one. */
+static void test_junit_writes_a_teardown_that_failed_later(void **state)
+{
+    const char *ids[] = { "a.py::failed", "a.py::passed", "a.py::skipped", "a.py::error" };
+    struct run *run = made_run("r1", ids, 4);
     struct doc doc;
 
     (void)state;
-    made_finish(run, 0, OUTCOME_ERROR, 1000);
-    made_finish(run, 1, OUTCOME_ERROR, 1000);
+    amend(run, 0, OUTCOME_FAILED, "failed on teardown with \"x\"");
     run->tests[0].detail = made_detail("call", "assert 0", "trace");
-    run->tests[0].amended = made_detail("teardown", "failed on teardown with \"x\"", "other");
-    run->tests[1].amended = made_detail("teardown", "failed on teardown with \"y\"", "third");
+    amend(run, 1, OUTCOME_PASSED, "y");
+    amend(run, 2, OUTCOME_SKIPPED, "z");
+    run->tests[2].detail = made_detail("call", "why", "a.py:1: why");
+    amend(run, 3, OUTCOME_ERROR, "t");
+    run->tests[3].detail = made_detail("setup", "s", "trace");
     doc = read_report(run);
-    assert_totals(&doc, "3", "1", "2", "0");
+    assert_totals(&doc, "5", "1", "5", "1");
     assert_inside(&doc, 0, "failure(assert 0)trace");
     assert_inside(&doc, 1, "error(failed on teardown with \"x\")other");
     assert_attribute(case_at(&doc, 1), "name", "failed");
-    assert_inside(&doc, 2, "error(failed on teardown with \"y\")third");
+    assert_inside(&doc, 2, "error(y)other");
+    assert_inside(&doc, 3, "skipped(why)a.py:1: whyerror(z)other");
+    assert_inside(&doc, 4, "error(s)traceerror(t)other");
     doc_fini(&doc);
     run_free(run);
 }
@@ -346,7 +357,7 @@ int main(void)
         cmocka_unit_test(test_junit_names_are_those_of_pytest),
         cmocka_unit_test(test_junit_text_shows_what_xml_forbids),
         cmocka_unit_test(test_junit_writes_every_outcome_as_pytest_does),
-        cmocka_unit_test(test_junit_writes_a_failed_wider_teardown),
+        cmocka_unit_test(test_junit_writes_a_teardown_that_failed_later),
         cmocka_unit_test(test_junit_takes_names_and_properties_from_the_detail),
         cmocka_unit_test(test_junit_shows_tests_that_did_not_run),
         cmocka_unit_test(test_junit_shows_what_is_wrong_with_the_run),
