@@ -59,7 +59,7 @@ class AgentErrorTest(harness.TestCase):
     def test_command_that_ends_without_the_handshake(self):
         agent = self.agent(["sh", "-c", "exit 0"])
         self.assertEqual(agent.wait(), harness.HANDSHAKE, agent.output)
-        self.assert_sentence(agent, "without")
+        self.assert_sentence(agent, "no pytest in it spoke")
 
     def test_no_command(self):
         agent = self.makespan(["run"])
