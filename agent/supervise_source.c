@@ -2,10 +2,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "command/verdict_text.h"
 #include "mem.h"
 #include "supervise_inner.h"
 
-#define RESTARTS_PER_WORKER 4u
+#define RESTARTS_PER_WORKER    4u
+#define VERDICT_SAID_BYTES_MAX (1u << 20)
 
 void deliver(struct supervisor *s, uint32_t test, struct result *take_result)
 {
@@ -165,10 +167,29 @@ static void on_ended(void *ctx, const char *message)
     }
 }
 
+/* What is wrong with the run is told whole, on the machine that leaves; a good word is one line. */
+static void say_verdict(const struct supervisor *s, const struct verdict_answer *verdict)
+{
+    bool differs = verdict->only_first_total + verdict->only_other_total > 0;
+    struct str text = STR_MAX(VERDICT_SAID_BYTES_MAX);
+    struct err ignored = ERR_INIT;
+
+    if (!differs && (!verdict->final || verdict->verdict == VERDICT_GREEN)) {
+        if (verdict->message)
+            say(s, "%s", verdict->message);
+        return;
+    }
+    if (!verdict_text(verdict, &text, &ignored) && text.len > 0) {
+        text.at[text.len - 1] = '\0'; /* the sink ends the line itself */
+        s->opts.say(s->opts.say_ctx, text.at);
+    }
+    str_fini(&text);
+}
+
 static void on_left(void *ctx, uint32_t exit_code, const struct verdict_answer *verdict)
 {
-    if (verdict && verdict->message)
-        say(ctx, "%s", verdict->message);
+    if (verdict)
+        say_verdict(ctx, verdict);
     left(ctx, exit_code, !verdict || verdict->complete);
 }
 

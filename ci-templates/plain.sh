@@ -15,7 +15,7 @@ curl -fsSk --retry 5 --retry-connrefused --pinnedpubkey "$MAKESPAN_CA" -o "$agen
 chmod +x "$agent"
 
 if [ "${1-}" = verdict ]; then
-    exec "$agent" verdict
+    exec "$agent" verdict --close # the jobs above have ended: what has no result by now never will
 fi
 : "${MAKESPAN_INDEX:?}" "${MAKESPAN_TOTAL:?}"
 exec "$agent" run -- "$@" # exec: a shell in between would swallow the signal to stop

@@ -271,9 +271,10 @@ class TestCase(unittest.TestCase):
                               timeout=600)
         return done.returncode, done.stdout + done.stderr
 
-    def verdict(self, coordinator, key="run-1"):
+    def verdict(self, coordinator, *options, key="run-1"):
         """(exit status, the JSON of makespan verdict)."""
-        asked = self.makespan(["verdict", "--project", "e2e", "--run-key", key, "--output", "json"], coordinator)
+        asked = self.makespan(["verdict", "--project", "e2e", "--run-key", key, "--output", "json", *options],
+                              coordinator)
         status = asked.wait()
         start = asked.output.find("{")
         self.assertGreaterEqual(start, 0, asked.output)
@@ -295,7 +296,7 @@ class TestCase(unittest.TestCase):
 
     def assert_green_and_complete(self, coordinator, total, key="run-1"):
         """Every collected test has one verdict, and all of them are good."""
-        status, verdict = self.verdict(coordinator, key)
+        status, verdict = self.verdict(coordinator, key=key)
         self.assertEqual((status, verdict["verdict"]), (0, "green"), verdict)
         self.assertTrue(verdict["final"] and verdict["complete"], verdict)
         self.assertEqual((verdict["total"], verdict["unrun"]), (total, 0), verdict)

@@ -100,11 +100,8 @@ class GreenTest(harness.TestCase):
             self.assertTrue(verdict["complete"], verdict)
 
     def verdict_now(self, coordinator, key):
-        """The verdict of a run that nobody serves any more: closed first, so that it is final."""
-        closed = self.makespan(["verdict", "--close", "--project", "e2e", "--run-key", key, "--output", "json"],
-                               coordinator)
-        closed.wait()
-        return self.verdict(coordinator, key)
+        """The verdict of a run that nobody serves any more: closed, so that it is final."""
+        return self.verdict(coordinator, "--close", key=key)
 
     def test_sigkill_of_one_agent(self):
         self.strike(signal.SIGKILL, {0}, "kill-one")

@@ -20,7 +20,7 @@ class MismatchTest(harness.TestCase):
         agents = [self.agent(command, coordinator, index=0, total=2, cwd=first)]
         gate.reached("go")
         agents.append(self.agent(command, coordinator, index=1, total=2, cwd=second))
-        agents[1].wait_for_line(r"test_second_02")  # named while the run goes on
+        coordinator.wait_for_line("collection_differs")
         gate.open("go")
         statuses = [agent.wait() for agent in agents]
         self.assertNotEqual(statuses, [0, 0])
@@ -30,8 +30,10 @@ class MismatchTest(harness.TestCase):
         self.assertEqual(verdict["only_first_total"], 25, verdict)
         self.assertEqual(len(verdict["only_first"]), 20, verdict)
         self.assertEqual(verdict["only_other_total"], 3, verdict)
-        said = agents[0].output + agents[1].output
+        said = agents[statuses.index(harness.MISMATCH)].output
         self.assertIn("test_first.py::test_first_00", said)
+        self.assertIn("test_second.py::test_second_02", said)
+        self.assertNotIn("test_first.py::test_first_24", said, "only the first 20")
         self.assertIn("25", said)
 
 
