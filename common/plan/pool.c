@@ -65,16 +65,20 @@ static void index_tests(struct pool *pool, const struct pool_input *in)
 
 static void index_lots(struct pool *pool)
 {
-    pool->lot_count =
-        pool->test_count + 2 * pool->scope_count + pool->group_count + pool->mutex_count;
+    pool->lot_count = 2 * pool->scope_count + pool->group_count + pool->mutex_count;
     pool->lots = mem_new(pool->lot_count, sizeof(*pool->lots));
     for (uint32_t i = 0; i < pool->lot_count; i++)
-        pool->lots[i] = (struct lot){
-            .head = POOL_NONE, .tail = POOL_NONE, .owner = POOL_NONE, .queue = QUEUE_OUT
-        };
-    for (uint32_t q = 0; q < QUEUE_COUNT; q++)
-        for (uint32_t b = 0; b < POOL_BUCKETS; b++)
-            pool->queues[q].head[b] = pool->queues[q].tail[b] = POOL_NONE;
+        pool->lots[i] = (struct lot){ .head = POOL_NONE,
+                                      .tail = POOL_NONE,
+                                      .hint = POOL_NONE,
+                                      .owner = POOL_NONE,
+                                      .queue = LOTS_OUT };
+    pool->test_links = mem_new(pool->test_count, sizeof(*pool->test_links));
+    pool->lot_links = mem_new(pool->lot_count, sizeof(*pool->lot_links));
+    for (uint32_t q = 0; q < TESTS_QUEUES; q++)
+        bucket_init(&pool->test_queues[q]);
+    for (uint32_t q = 0; q < LOTS_QUEUES; q++)
+        bucket_init(&pool->lot_queues[q]);
     pool->mutexes = mem_new(pool->mutex_count, sizeof(*pool->mutexes));
     for (uint32_t m = 0; m < pool->mutex_count; m++)
         pool->mutexes[m].taker = POOL_NONE;
@@ -83,6 +87,8 @@ static void index_lots(struct pool *pool)
 static void set_free(struct pool *pool, uint32_t test)
 {
     pool->tests[test].state = TEST_FREE;
+    if (test < pool->first_free)
+        pool->first_free = test;
     pool->free_count++;
     pool->free_us += pool->tests[test].cost_us;
     lot_insert(pool, test);
@@ -98,6 +104,7 @@ struct pool *pool_new(const struct pool_input *in)
     pool->test_count = in->test_count;
     pool->scope_count = in->scope_count;
     pool->serial_taker = POOL_NONE;
+    pool->first_free = in->test_count;
     pool->takers = mem_new(POOL_TAKERS_MAX, sizeof(*pool->takers));
     index_scopes(pool, in);
     index_tests(pool, in);
@@ -112,7 +119,9 @@ void pool_free(struct pool *pool)
     if (!pool)
         return;
     free(pool->tests);
+    free(pool->test_links);
     free(pool->lots);
+    free(pool->lot_links);
     free(pool->scopes);
     free(pool->mutexes);
     free(pool->takers);
@@ -153,6 +162,22 @@ void pool_leave(struct pool *pool, uint32_t taker)
     if (k->last != POOL_NONE && pool->lots[k->last].owner == taker)
         lot_disown(pool, k->last);
     k->workers = 0;
+}
+
+void pool_respeed(struct pool *pool, uint32_t taker, uint32_t speed_ppm)
+{
+    struct pool_taker *k;
+
+    INVARIANT(taker_is_in(pool, taker));
+    k = &pool->takers[taker];
+    pool->capacity_milli -= (uint64_t)k->workers * k->speed_milli;
+    k->speed_milli = speed_ppm < 1000 ? 1 : speed_ppm / 1000;
+    pool->capacity_milli += (uint64_t)k->workers * k->speed_milli;
+}
+
+void pool_expect(struct pool *pool, uint32_t workers)
+{
+    pool->expected_workers = workers;
 }
 
 /* A test comes into a taker's hands, or leaves them: what is counted of both. */
@@ -210,6 +235,10 @@ static void detach(struct pool *pool, uint32_t test)
         pool->free_count--;
         pool->free_us -= t->cost_us;
         lot_remove(pool, test);
+        t->state = TEST_ABSENT;
+        while (pool->first_free < pool->test_count &&
+               pool->tests[pool->first_free].state != TEST_FREE)
+            pool->first_free++;
         return;
     case TEST_HELD:
         unlink_held(pool, k, t);
@@ -319,6 +348,12 @@ uint32_t pool_free_count(const struct pool *pool)
 uint64_t pool_free_us(const struct pool *pool)
 {
     return pool->free_us;
+}
+
+bool pool_is_free(const struct pool *pool, uint32_t test)
+{
+    INVARIANT(test < pool->test_count);
+    return pool->tests[test].state == TEST_FREE;
 }
 
 uint32_t pool_held_count(const struct pool *pool, uint32_t taker)

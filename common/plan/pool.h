@@ -1,11 +1,12 @@
 /* pool.h - the unstarted tests of a run and who should get which next: pull scheduling, pure.
  *
  * One algorithm for two levels: takers are agents (with several workers each) in the coordinator,
- * and workers in an agent. Longest predicted first; a first large sure share; then shares that
- * shrink with what is left (guided by remaining / capacity); single tests at the end; scopes kept
- * together unless that lengthens the tail; recall of unstarted tests from the taker that would
- * finish last. Integers only, no clock, no chance: the same calls give the same answers on every
- * machine.
+ * and workers in an agent. A test that is long beside what each worker has still to do goes first,
+ * longest first; otherwise a worker stays with the file it is at, in the order of collection.
+ * Shares shrink with what is left, down to what bridges a request; scopes whose set-up is dear are
+ * kept whole; tests are recalled from the taker that would finish last. One worker alone runs
+ * everything in the order of collection. Integers only, no clock, no chance: the same calls give
+ * the same answers on every machine.
  *
  * Choosing is const (a decision); pool_take and the other changes are separate, so that a stored
  * change can be applied again after a restart without deciding anew. A test is named by its index
@@ -44,8 +45,9 @@ struct pool_test {
 #define POOL_GUESS        4u /* no history: cost_us is a guess, so its file's order says more */
 
 /* SCOPE, FILE and GROUP keep a scope, a file, a group on one worker from its first test on; AUTO
- * keeps groups so, and scopes together only where that is cheaper; LOAD and STEAL keep nothing
- * together. EACH (every taker runs everything) is AUTO here: its caller has a pool per taker. */
+ * keeps groups so, and scopes and files together where that does not lengthen the run; LOAD and
+ * STEAL keep nothing together. EACH (every taker runs everything) is AUTO here: its caller has a
+ * pool per taker. */
 enum pool_policy { POOL_AUTO, POOL_LOAD, POOL_SCOPE, POOL_FILE, POOL_GROUP, POOL_STEAL, POOL_EACH };
 
 struct pool_input {
@@ -71,14 +73,24 @@ void pool_free(struct pool *pool);
 void pool_join(struct pool *pool, uint32_t taker, uint32_t workers, uint32_t speed_ppm);
 void pool_leave(struct pool *pool, uint32_t taker);
 
+/* A better figure, from what has ended so far (pace.h). */
+void pool_respeed(struct pool *pool, uint32_t taker, uint32_t speed_ppm);
+
+/* How many workers the run will have once all have come (a CI matrix knows), so that the first to
+ * come does not take the work of those who follow; 0: who is there is all. A hint. */
+void pool_expect(struct pool *pool, uint32_t workers);
+
 /* What an idle (or nearly idle) taker should get now: up to max indices into out, in running order;
- * 0 when nothing free is eligible for it. An agent asks while it still has about two lead_us of
+ * 0 when nothing free is eligible for it. An agent asks while it still has about three lead_us of
  * work, so that it is never idle for the time of a request; one that has plenty, or its fair share,
- * gets 0. With a free worker and eligible work the answer is never 0. */
+ * gets 0. With a free worker and eligible work the answer is never 0. A request that was sent
+ * before its agent saw the last order must not be asked for: it counts what it is about to get as
+ * missing. */
 struct pool_ask {
     uint32_t taker;
     uint32_t free_workers; /* workers without a test */
     uint64_t backlog_us;   /* predicted work it still has by its own account, summed over workers */
+    uint64_t dry_us;       /* time until its first worker has nothing to do; 0: from backlog_us */
     uint64_t lead_us;      /* from asking to having the answer; 0: POOL_LEAD_US, in a machine 0 */
 };
 #define POOL_LEAD_US 20000u
@@ -102,6 +114,7 @@ void pool_rescope(struct pool *pool, uint32_t scope, uint64_t setup_us); /* of i
 /* What is where: for status, tests and the decision to let an idle taker go. */
 uint32_t pool_free_count(const struct pool *pool);
 uint64_t pool_free_us(const struct pool *pool);
+bool pool_is_free(const struct pool *pool, uint32_t test);
 uint32_t pool_held_count(const struct pool *pool, uint32_t taker); /* unstarted, held by it */
 uint64_t pool_held_us(const struct pool *pool, uint32_t taker);    /* held or started */
 uint32_t pool_holder(const struct pool *pool, uint32_t test);      /* POOL_NONE if nobody */

@@ -1,10 +1,11 @@
 #include "plan/pool_inner.h"
 
-#define SHARE_NUMERATOR   2u /* of its fair share, a taker gets 2/5 at a time, so shares shrink */
-#define SHARE_DENOMINATOR 5u
-#define LEADS_AHEAD       2u /* a taker keeps the work of two requests ahead */
-#define LEADS_AT_END      3u /* with less left than this, the rest is dealt out */
-#define GATE_DIVISOR      4u /* a busy taker with more than a quarter of its share waits */
+#define SHARE_DIVISOR   4u     /* of what a taker has room for, it gets a quarter: shares shrink */
+#define LEADS_AHEAD     3u     /* but at least what keeps it busy for three requests */
+#define GATE_DIVISOR    4u     /* a taker that is busy for a quarter of the run to come can wait */
+#define PRESS_DIVISOR   8u     /* a test of an eighth of what a worker has still to do presses */
+#define PRESS_US_MIN    10000u /* shorter ones never do: a request takes longer */
+#define PRESS_US_MIN_IN 3000u  /* the same in a machine, where asking is cheap */
 
 /* One answer in the making. Work is in microseconds of an average machine, summed over workers. */
 struct pick {
@@ -13,8 +14,11 @@ struct pick {
     uint32_t taker;
     uint64_t level_us; /* work that a worker of this taker does until the run's predicted end */
     uint64_t share_us; /* what it should get now */
+    uint64_t next_us;  /* what it needs until another request could be answered */
     uint64_t given_us;
-    uint32_t least; /* so many tests in any case */
+    uint32_t least;        /* so many tests in any case */
+    uint32_t press_bucket; /* tests in larger buckets come first, wherever they are */
+    bool stopped;          /* the next test is too long for this share */
     uint32_t *out;
     uint32_t max, count;
 };
@@ -24,44 +28,70 @@ static uint64_t sub(uint64_t a, uint64_t b)
     return a > b ? a - b : 0;
 }
 
-static uint64_t capacity_milli(const struct pool_taker *k)
+static uint64_t min_u64(uint64_t a, uint64_t b)
 {
-    return (uint64_t)k->workers * k->speed_milli;
+    return a < b ? a : b;
 }
 
-/* Fills level, share and least; false when the taker has enough. */
+static uint64_t max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static uint64_t scale(uint64_t v, uint64_t by, uint64_t per)
+{
+    return (uint64_t)((wide_uint)v * by / per);
+}
+
+/* Time until the taker's first worker has nothing to do. */
+static uint64_t dry_us(const struct pick *p, const struct pool_ask *ask)
+{
+    if (p->least)
+        return 0;
+    return ask->dry_us ? ask->dry_us : ask->backlog_us * 1000 / taker_milli(p->k);
+}
+
+/* Workers that are not here yet count as those that are. */
+static uint64_t expected_milli(const struct pool *pool)
+{
+    uint64_t missing = sub(pool->expected_workers, pool->workers);
+
+    return pool->capacity_milli + missing * pool->capacity_milli / pool->workers;
+}
+
+/* Fills level, share, next, least and press; false when the taker has enough. */
 static bool pick_size(struct pick *p, const struct pool_ask *ask)
 {
     const struct pool *pool = p->pool;
-    uint64_t mine_milli = capacity_milli(p->k);
-    uint64_t lead_us = ask->lead_us ? ask->lead_us : pool->one_machine ? 0 : POOL_LEAD_US;
+    uint64_t mine_milli = taker_milli(p->k);
+    uint64_t lead_us = ask->lead_us || pool->one_machine ? ask->lead_us : POOL_LEAD_US;
     uint64_t left_us = pool->free_us + sub(pool->held_us, p->k->held_us) + ask->backlog_us;
-    uint64_t end_us = (uint64_t)((wide_uint)left_us * 1000 / pool->capacity_milli);
-    uint64_t fair_us = (uint64_t)((wide_uint)end_us * mine_milli / 1000);
-    uint64_t room_us = sub(fair_us, ask->backlog_us);
-    uint64_t ahead_us = (uint64_t)((wide_uint)lead_us * LEADS_AHEAD * mine_milli / 1000);
+    uint64_t end_us = scale(left_us, 1000, pool->capacity_milli);
+    uint64_t fair_us = scale(end_us, mine_milli, 1000);
+    uint64_t later_us = scale(left_us, mine_milli, expected_milli(pool));
+    uint32_t in_hand = p->k->held_count + p->k->running;
+    uint64_t dry, room_us;
 
     p->least = ask->free_workers;
+    if (p->k->workers > in_hand + p->least)
+        p->least = p->k->workers - in_hand;
+    dry = dry_us(p, ask);
+    /* One long test in hand does not mean that the worker beside it has no room. */
+    room_us =
+        max_u64(sub(fair_us, ask->backlog_us), scale(sub(end_us, dry), p->k->speed_milli, 1000));
+    if (!p->least && (!room_us || dry > max_u64(end_us / GATE_DIVISOR, lead_us * LEADS_AHEAD)))
+        return false;
     p->level_us = fair_us / p->k->workers;
-    if (!p->least) {
-        uint64_t gate_us = fair_us / GATE_DIVISOR;
-
-        if (!room_us || ask->backlog_us > (gate_us > ahead_us ? gate_us : ahead_us))
-            return false;
-    }
-    if (end_us <= lead_us * LEADS_AT_END)
-        p->share_us = room_us;
-    else
-        p->share_us = (uint64_t)((wide_uint)room_us * SHARE_NUMERATOR / SHARE_DENOMINATOR);
-    if (p->share_us < sub(ahead_us, ask->backlog_us))
-        p->share_us =
-            sub(ahead_us, ask->backlog_us) < room_us ? sub(ahead_us, ask->backlog_us) : room_us;
+    p->next_us = min_u64(scale(sub(lead_us * LEADS_AHEAD, dry), mine_milli, 1000), room_us);
+    p->share_us = max_u64(sub(later_us, ask->backlog_us) / SHARE_DIVISOR, p->next_us);
+    p->press_bucket = bucket_of(
+        max_u64(p->level_us / PRESS_DIVISOR, pool->one_machine ? PRESS_US_MIN_IN : PRESS_US_MIN));
     return true;
 }
 
 static bool pick_full(const struct pick *p)
 {
-    return p->count == p->max || (p->given_us >= p->share_us && p->count >= p->least);
+    return p->stopped || p->count == p->max || (p->given_us >= p->share_us && p->count >= p->least);
 }
 
 /* May the taker start this test beside what runs? */
@@ -105,6 +135,28 @@ static void pick_test(struct pick *p, uint32_t test)
     p->out[p->count++] = test;
 }
 
+/* One that can be had on its own: it is left for another share, or another taker, if it would not
+ * end within this one. */
+static void pick_alone(struct pick *p, uint32_t test)
+{
+    const struct node *t = &p->pool->tests[test];
+
+    if (!eligible(p, t))
+        return;
+    if (p->count >= p->least && p->given_us >= p->next_us &&
+        p->given_us + work_of(p, t) > p->share_us)
+        p->stopped = true;
+    else
+        pick_test(p, test);
+}
+
+/* Was it picked already, when tests that press were? */
+static bool pressed(const struct pick *p, uint32_t test)
+{
+    return p->pool->tests[test].queue == TESTS_ALONE &&
+           p->pool->test_links[test].bucket > p->press_bucket;
+}
+
 /* A unit, whole: unless it is the first of an answer, it is left when it does not fit. What cannot
  * start yet waits, with all behind it: a unit runs in order. */
 static void pick_unit(struct pick *p, const struct lot *lot)
@@ -141,11 +193,11 @@ static void pick_scope(struct pick *p, const struct lot *lot, bool entered)
     }
 }
 
-static void pick_each(struct pick *p, const struct lot *lot)
+static void pick_some(struct pick *p, const struct lot *lot)
 {
     for (uint32_t t = lot->head; t != POOL_NONE && !pick_full(p); t = p->pool->tests[t].next)
-        if (eligible(p, &p->pool->tests[t]))
-            pick_test(p, t);
+        if (!pressed(p, t))
+            pick_alone(p, t);
 }
 
 /* Others are in this scope: joining them ends it earlier only if the set-up is the smaller part. */
@@ -167,130 +219,106 @@ static void pick_lot(struct pick *p, uint32_t index)
         if (index != p->k->last && worth_joining(p, lot))
             pick_scope(p, lot, lot->owner == p->taker);
         return;
-    case LOT_SINGLE:
-    case LOT_CRUMBS:
+    case LOT_FILE:
+        if (index != p->k->last)
+            pick_some(p, lot);
+        return;
     case LOT_MUTEX:
-        pick_each(p, lot);
+        pick_some(p, lot);
         return;
     }
     UNREACHABLE("lot kind");
 }
 
-static void pick_queue(struct pick *p, enum lot_queue which)
+/* What the taker is at. */
+static void pick_begun(struct pick *p)
 {
-    const struct queue *q = &p->pool->queues[which];
+    const struct pool *pool = p->pool;
+    const struct lot *last = p->k->last == POOL_NONE ? NULL : &pool->lots[p->k->last];
 
-    for (uint32_t b = queue_below(q, POOL_BUCKETS); b < POOL_BUCKETS; b = queue_below(q, b))
-        for (uint32_t i = q->head[b]; i != POOL_NONE; i = p->pool->lots[i].next) {
-            if (pick_full(p))
-                return;
-            pick_lot(p, i);
+    for (uint32_t i = p->k->owned; i != POOL_NONE && !pick_full(p); i = pool->lot_links[i].next)
+        pick_unit(p, &pool->lots[i]);
+    if (last && last->count && last->kind == LOT_SCOPE && !pick_full(p))
+        pick_scope(p, last, true);
+}
+
+/* Longest first, as far as the order matters: tests and whole lots larger than a fraction of what
+ * each worker has still to do. */
+static void pick_pressing(struct pick *p, uint32_t *io_lot)
+{
+    const struct pool *pool = p->pool;
+    const struct bucket_queue *tests = &pool->test_queues[TESTS_ALONE];
+    const struct bucket_queue *lots = &pool->lot_queues[LOTS_WHOLE];
+    uint32_t t = bucket_first(tests), l = *io_lot;
+
+    while (!pick_full(p)) {
+        uint32_t size = t == BUCKET_NONE ? 0 : pool->test_links[t].bucket;
+        uint32_t lot_size = l == BUCKET_NONE ? 0 : pool->lot_links[l].bucket;
+
+        if (size <= p->press_bucket && lot_size <= p->press_bucket)
+            break;
+        if (size >= lot_size) {
+            pick_alone(p, t);
+            t = bucket_next(tests, pool->test_links, t);
+        } else {
+            pick_lot(p, l);
+            l = bucket_next(lots, pool->lot_links, l);
         }
+    }
+    *io_lot = l;
+}
+
+static void pick_lots(struct pick *p, enum lot_queue which, uint32_t from)
+{
+    const struct bucket_queue *q = &p->pool->lot_queues[which];
+
+    for (uint32_t i = from; i != BUCKET_NONE && !pick_full(p);
+         i = bucket_next(q, p->pool->lot_links, i))
+        pick_lot(p, i);
+}
+
+static void pick_tests(struct pick *p, enum test_queue which, bool without_lot)
+{
+    const struct bucket_queue *q = &p->pool->test_queues[which];
+
+    for (uint32_t t = bucket_first(q); t != BUCKET_NONE && !pick_full(p);
+         t = bucket_next(q, p->pool->test_links, t))
+        if (!without_lot || (p->pool->tests[t].lot == POOL_NONE && !pressed(p, t)))
+            pick_alone(p, t);
+}
+
+/* Alone in the run, order does not matter to the end of it: that of collection then, so that all is
+ * as without us. */
+static void pick_in_order(struct pick *p)
+{
+    for (uint32_t t = p->pool->first_free; t < p->pool->test_count && !pick_full(p); t++)
+        if (p->pool->tests[t].state == TEST_FREE && eligible(p, &p->pool->tests[t]))
+            pick_test(p, t);
 }
 
 uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32_t *out,
                      uint32_t max)
 {
     struct pick p = { .pool = pool, .taker = ask->taker, .out = out, .max = max };
+    uint32_t lot;
 
     INVARIANT(taker_is_in(pool, ask->taker));
     p.k = &pool->takers[ask->taker];
     if (!pool->free_count || !max || !pick_size(&p, ask))
         return 0;
-    /* What it has begun, the tests that need several CPUs while they are free, then by size. */
-    for (uint32_t i = p.k->owned; i != POOL_NONE && !pick_full(&p); i = pool->lots[i].next)
-        pick_unit(&p, &pool->lots[i]);
-    if (p.k->last != POOL_NONE && pool->lots[p.k->last].count && !pick_full(&p))
-        pick_scope(&p, &pool->lots[p.k->last], true);
-    if (!pick_full(&p))
-        pick_queue(&p, QUEUE_HEAVY);
-    if (!pick_full(&p))
-        pick_queue(&p, QUEUE_FRESH);
-    if (!pick_full(&p))
-        pick_queue(&p, QUEUE_BEGUN);
+    if (pool->one_machine && pool->workers == 1) {
+        pick_in_order(&p);
+        return p.count;
+    }
+    pick_begun(&p);
+    pick_tests(&p, TESTS_HEAVY, false);
+    lot = bucket_first(&pool->lot_queues[LOTS_WHOLE]);
+    pick_pressing(&p, &lot);
+    if (p.k->last != POOL_NONE && pool->lots[p.k->last].kind == LOT_FILE)
+        pick_some(&p, &pool->lots[p.k->last]);
+    pick_lots(&p, LOTS_WHOLE, lot);
+    pick_lots(&p, LOTS_FILES, bucket_first(&pool->lot_queues[LOTS_FILES]));
+    pick_lots(&p, LOTS_BEGUN, bucket_first(&pool->lot_queues[LOTS_BEGUN]));
+    pick_tests(&p, TESTS_ALONE, true);
     return p.count;
-}
-
-/* The taker that would end last by what it holds, among those with something to give. */
-static uint32_t slowest(const struct pool *pool, uint32_t but, uint64_t *out_end_us)
-{
-    uint32_t found = POOL_NONE;
-    uint64_t worst_us = 0;
-
-    for (uint32_t i = 0; i < pool->taker_count; i++) {
-        const struct pool_taker *k = &pool->takers[i];
-        uint64_t end_us;
-
-        if (i == but || !taker_is_in(pool, i) || k->held_count <= k->workers)
-            continue;
-        end_us = k->held_us * 1000 / capacity_milli(k);
-        if (end_us > worst_us) {
-            worst_us = end_us;
-            found = i;
-        }
-    }
-    *out_end_us = worst_us;
-    return found;
-}
-
-/* The whole of a unit, if none of it has begun and none of it is among the first skipped. */
-static uint32_t recall_unit(const struct pool *pool, uint32_t from, uint32_t stop, uint32_t *out,
-                            uint32_t max)
-{
-    uint32_t index = pool->tests[from].lot, n = 0;
-    const struct lot *lot = &pool->lots[index];
-
-    if (lot->begun || lot->claimed > max)
-        return 0;
-    for (uint32_t t = from; t != stop && n < lot->claimed; t = pool->tests[t].prev)
-        if (pool->tests[t].lot == index)
-            out[n++] = t;
-    return n == lot->claimed ? n : 0;
-}
-
-static bool named(const uint32_t *tests, uint32_t count, uint32_t test)
-{
-    while (count-- > 0)
-        if (tests[count] == test)
-            return true;
-    return false;
-}
-
-uint32_t pool_choose_recall(const struct pool *pool, uint32_t taker, uint32_t *out_holder,
-                            uint32_t *out, uint32_t max)
-{
-    uint64_t lead_us = pool->one_machine ? 0 : (uint64_t)2 * POOL_LEAD_US;
-    uint64_t end_us, want_us, moved_us = 0;
-    const struct pool_taker *holder, *k = &pool->takers[taker];
-    uint32_t from, keep, n = 0;
-
-    INVARIANT(taker_is_in(pool, taker));
-    from = slowest(pool, taker, &end_us);
-    if (pool->free_count || from == POOL_NONE || end_us <= lead_us || !max)
-        return 0;
-    holder = &pool->takers[from];
-    /* Both would end together: what the holder does in the time that is left is shared. */
-    want_us = (uint64_t)((wide_uint)(end_us - lead_us) * capacity_milli(holder) *
-                         capacity_milli(k) / (capacity_milli(holder) + capacity_milli(k)) / 1000);
-    keep = holder->held_head;
-    for (uint32_t i = 0; i + 1 < holder->workers && keep != POOL_NONE; i++)
-        keep = pool->tests[keep].next;
-    for (uint32_t t = holder->held_tail;
-         t != keep && t != POOL_NONE && n < max && moved_us < want_us; t = pool->tests[t].prev) {
-        const struct node *node = &pool->tests[t];
-        uint32_t got = 1;
-
-        if (node->mutex != POOL_NONE || moved_us + node->cost_us / 2 > want_us)
-            continue;
-        if (node->lot != POOL_NONE && pool->lots[node->lot].kind == LOT_UNIT)
-            got = named(out, n, t) ? 0 : recall_unit(pool, t, keep, out + n, max - n);
-        else
-            out[n] = t;
-        for (uint32_t i = n; i < n + got; i++)
-            moved_us += pool->tests[out[i]].cost_us;
-        n += got;
-    }
-    if (n)
-        *out_holder = from;
-    return n;
 }

@@ -1,23 +1,23 @@
 #include "plan/pool_inner.h"
 
-static uint32_t scope_lot(const struct pool *pool, uint32_t scope)
+static uint32_t scope_lot(uint32_t scope)
 {
-    return pool->test_count + scope;
+    return scope;
 }
 
-static uint32_t crumbs_lot(const struct pool *pool, uint32_t scope)
+static uint32_t file_lot(const struct pool *pool, uint32_t scope)
 {
-    return pool->test_count + pool->scope_count + scope;
+    return pool->scope_count + pool->scopes[scope].root;
 }
 
 static uint32_t group_lot(const struct pool *pool, uint32_t group)
 {
-    return pool->test_count + 2 * pool->scope_count + group;
+    return 2 * pool->scope_count + group;
 }
 
 static uint32_t mutex_lot(const struct pool *pool, uint32_t mutex)
 {
-    return pool->test_count + 2 * pool->scope_count + pool->group_count + mutex;
+    return 2 * pool->scope_count + pool->group_count + mutex;
 }
 
 /* The widest scope around a test whose set-up is worth keeping the scope together for. */
@@ -36,177 +36,181 @@ static uint32_t binding_scope(const struct pool *pool, const struct node *t)
     return found;
 }
 
-/* Which lot a test belongs to, now that it is free. */
-static uint32_t lot_of(const struct pool *pool, uint32_t test, enum lot_kind *out_kind)
+/* Where a test stands, now that it is free: its lot, or POOL_NONE; and whether it may go alone. */
+static uint32_t lot_of(const struct pool *pool, const struct node *t, enum lot_kind *out_kind,
+                       enum test_queue *out_queue)
 {
-    const struct node *t = &pool->tests[test];
-    bool units_by_scope = pool->policy == POOL_SCOPE || pool->policy == POOL_FILE;
+    bool by_scope = pool->policy == POOL_SCOPE || pool->policy == POOL_FILE;
     bool together = pool->policy != POOL_LOAD && pool->policy != POOL_STEAL;
     uint32_t scope;
 
+    *out_queue = TESTS_NONE;
     *out_kind = LOT_UNIT;
-    if (units_by_scope && t->scope != POOL_NONE)
-        return scope_lot(pool, pool->policy == POOL_FILE ? pool->scopes[t->scope].root : t->scope);
-    if (together && !units_by_scope && t->group != POOL_NONE)
+    if (by_scope && t->scope != POOL_NONE)
+        return scope_lot(pool->policy == POOL_FILE ? pool->scopes[t->scope].root : t->scope);
+    if (together && !by_scope && t->group != POOL_NONE)
         return group_lot(pool, t->group);
     *out_kind = LOT_MUTEX;
     if (t->mutex != POOL_NONE)
         return mutex_lot(pool, t->mutex);
-    *out_kind = LOT_SINGLE;
-    if (!together || t->scope == POOL_NONE || test_is_heavy(pool, t))
-        return test;
+    if (pool->one_machine && (t->threads > 1 || (t->flags & POOL_SERIAL))) {
+        *out_queue = TESTS_HEAVY;
+        return POOL_NONE;
+    }
+    if (!together || t->scope == POOL_NONE) {
+        *out_queue = TESTS_ALONE;
+        return POOL_NONE;
+    }
     scope = binding_scope(pool, t);
     *out_kind = LOT_SCOPE;
     if (scope != POOL_NONE)
-        return scope_lot(pool, scope);
-    *out_kind = LOT_CRUMBS;
-    if (t->cost_us < POOL_CRUMB_US || (t->flags & POOL_GUESS))
-        return crumbs_lot(pool, pool->scopes[t->scope].root);
-    *out_kind = LOT_SINGLE;
-    return test;
+        return scope_lot(scope);
+    *out_kind = LOT_FILE;
+    if (!(t->flags & POOL_GUESS))
+        *out_queue = TESTS_ALONE;
+    return file_lot(pool, t->scope);
 }
 
 uint64_t lot_setup_us(const struct pool *pool, const struct lot *lot)
 {
-    const struct node *t;
     uint64_t setup_us = 0;
+    uint32_t s = lot->head == POOL_NONE ? POOL_NONE : pool->tests[lot->head].scope;
 
-    if (lot->kind == LOT_CRUMBS || lot->head == POOL_NONE)
-        return 0;
-    t = &pool->tests[lot->head];
-    for (uint32_t s = t->scope; s != POOL_NONE; s = pool->scopes[s].parent)
+    for (; s != POOL_NONE; s = pool->scopes[s].parent)
         setup_us += pool->scopes[s].setup_us;
     return setup_us;
 }
 
-/* Sixteen buckets for each power of two: sizes in one differ by less than 1/16. */
-static uint16_t bucket_of(uint64_t size_us)
-{
-    uint32_t exponent = 4;
-
-    if (size_us < 16)
-        return (uint16_t)size_us;
-    while (size_us >> (exponent + 1))
-        exponent++;
-    return (uint16_t)((exponent - 3) * 16 + ((size_us >> (exponent - 4)) & 15));
-}
-
-static uint16_t lot_bucket(const struct pool *pool, const struct lot *lot)
-{
-    uint64_t size_us = lot->sum_us;
-
-    /* Crumbs are what the gaps at the end are filled with: behind everything larger. */
-    if (lot->kind == LOT_CRUMBS)
-        return bucket_of(lot->sum_us / lot->count);
-    if (lot->kind == LOT_SCOPE || lot->kind == LOT_UNIT)
-        size_us += lot_setup_us(pool, lot);
-    return bucket_of(size_us);
-}
-
-static void unlink_lot(struct pool *pool, uint32_t index)
-{
-    struct lot *lot = &pool->lots[index];
-
-    if (lot->queue == QUEUE_OUT)
-        return;
-    if (lot->next != POOL_NONE)
-        pool->lots[lot->next].prev = lot->prev;
-    if (lot->prev != POOL_NONE)
-        pool->lots[lot->prev].next = lot->next;
-    if (lot->queue == QUEUE_OWNED) {
-        if (lot->prev == POOL_NONE)
-            pool->takers[lot->owner].owned = lot->next;
-    } else {
-        struct queue *q = &pool->queues[lot->queue];
-
-        if (lot->prev == POOL_NONE)
-            q->head[lot->bucket] = lot->next;
-        if (lot->next == POOL_NONE)
-            q->tail[lot->bucket] = lot->prev;
-        if (q->head[lot->bucket] == POOL_NONE)
-            q->used[lot->bucket / 64] &= ~((uint64_t)1 << lot->bucket % 64);
-    }
-    lot->queue = QUEUE_OUT;
-}
-
-static enum lot_queue queue_of(const struct pool *pool, const struct lot *lot)
+static enum lot_queue queue_of(const struct lot *lot)
 {
     if (!lot->count)
-        return QUEUE_OUT;
-    if (lot->owner != POOL_NONE && lot->kind == LOT_UNIT)
-        return QUEUE_OWNED;
-    if (lot->owner != POOL_NONE && lot->kind == LOT_SCOPE)
-        return QUEUE_BEGUN;
-    if (test_is_heavy(pool, &pool->tests[lot->head]))
-        return QUEUE_HEAVY;
-    return QUEUE_FRESH;
+        return LOTS_OUT;
+    switch ((enum lot_kind)lot->kind) {
+    case LOT_UNIT:
+        return lot->owner == POOL_NONE ? LOTS_WHOLE : LOTS_OWNED;
+    case LOT_SCOPE:
+        return lot->owner == POOL_NONE ? LOTS_WHOLE : LOTS_BEGUN;
+    case LOT_FILE:
+        return lot->owner == POOL_NONE ? LOTS_FILES : LOTS_BEGUN;
+    case LOT_MUTEX:
+        return LOTS_WHOLE;
+    }
+    UNREACHABLE("lot kind");
 }
 
-static void lot_place(struct pool *pool, uint32_t index)
+static void unplace(struct pool *pool, uint32_t index)
 {
     struct lot *lot = &pool->lots[index];
-    enum lot_queue queue = queue_of(pool, lot);
-    uint16_t bucket = queue < QUEUE_COUNT ? lot_bucket(pool, lot) : 0;
+    struct bucket_link l = pool->lot_links[index];
 
-    if (lot->queue == queue && (queue >= QUEUE_COUNT || lot->bucket == bucket))
+    if (lot->queue < LOTS_QUEUES) {
+        bucket_remove(&pool->lot_queues[lot->queue], pool->lot_links, index);
+    } else if (lot->queue == LOTS_OWNED) {
+        if (l.prev == POOL_NONE)
+            pool->takers[lot->owner].owned = l.next;
+        else
+            pool->lot_links[l.prev].next = l.next;
+        if (l.next != POOL_NONE)
+            pool->lot_links[l.next].prev = l.prev;
+    }
+    lot->queue = LOTS_OUT;
+}
+
+/* Puts a lot where its state says. */
+static void place(struct pool *pool, uint32_t index)
+{
+    struct lot *lot = &pool->lots[index];
+    enum lot_queue queue = queue_of(lot);
+    uint64_t size_us = lot->sum_us;
+
+    if (queue < LOTS_QUEUES && lot->kind != LOT_FILE)
+        size_us += lot_setup_us(pool, lot);
+    if (lot->queue == queue &&
+        (queue >= LOTS_QUEUES || pool->lot_links[index].bucket == bucket_of(size_us)))
         return;
-    unlink_lot(pool, index);
-    if (queue == QUEUE_OUT)
-        return;
+    unplace(pool, index);
     lot->queue = (uint8_t)queue;
-    lot->bucket = bucket;
-    if (queue == QUEUE_OWNED) {
+    if (queue < LOTS_QUEUES) {
+        bucket_add(&pool->lot_queues[queue], pool->lot_links, index, size_us);
+    } else if (queue == LOTS_OWNED) {
         uint32_t *first = &pool->takers[lot->owner].owned;
 
-        lot->prev = POOL_NONE;
-        lot->next = *first;
+        pool->lot_links[index] = (struct bucket_link){ .prev = POOL_NONE, .next = *first };
         if (*first != POOL_NONE)
-            pool->lots[*first].prev = index;
+            pool->lot_links[*first].prev = index;
         *first = index;
-    } else {
-        struct queue *q = &pool->queues[queue];
-
-        lot->prev = q->tail[bucket];
-        lot->next = POOL_NONE;
-        if (lot->prev == POOL_NONE)
-            q->head[bucket] = index;
-        else
-            pool->lots[lot->prev].next = index;
-        q->tail[bucket] = index;
-        q->used[bucket / 64] |= (uint64_t)1 << bucket % 64;
     }
+}
+
+void lot_disown(struct pool *pool, uint32_t index)
+{
+    struct lot *lot = &pool->lots[index];
+
+    unplace(pool, index);
+    lot->owner = POOL_NONE;
+    lot->claimed = lot->begun = 0;
+    place(pool, index);
+}
+
+/* In the order of collection. Tests mostly come in that order, so the place of the last one that
+ * came is where the search begins. */
+static void link_in_order(struct pool *pool, struct lot *lot, uint32_t test)
+{
+    struct node *t = &pool->tests[test];
+    uint32_t after = lot->tail != POOL_NONE && lot->tail < test ? lot->tail : lot->hint;
+
+    while (after != POOL_NONE && after > test)
+        after = pool->tests[after].prev;
+    while (after != POOL_NONE && pool->tests[after].next < test)
+        after = pool->tests[after].next;
+    t->prev = after;
+    t->next = after == POOL_NONE ? lot->head : pool->tests[after].next;
+    if (t->prev == POOL_NONE)
+        lot->head = test;
+    else
+        pool->tests[t->prev].next = test;
+    if (t->next == POOL_NONE)
+        lot->tail = test;
+    else
+        pool->tests[t->next].prev = test;
+    lot->hint = test;
 }
 
 void lot_insert(struct pool *pool, uint32_t test)
 {
     struct node *t = &pool->tests[test];
     enum lot_kind kind;
-    uint32_t index = lot_of(pool, test, &kind);
-    struct lot *lot = &pool->lots[index];
+    enum test_queue queue;
+    struct lot *lot;
 
+    t->lot = lot_of(pool, t, &kind, &queue);
+    t->queue = (uint8_t)queue;
+    if (queue < TESTS_QUEUES)
+        bucket_add(&pool->test_queues[queue], pool->test_links, test, t->cost_us);
+    if (t->lot == POOL_NONE)
+        return;
+    lot = &pool->lots[t->lot];
     if (lot->owner != POOL_NONE && !taker_is_in(pool, lot->owner)) {
         lot->owner = POOL_NONE; /* it has left, and owns nothing */
         lot->claimed = lot->begun = 0;
     }
     lot->kind = (uint8_t)kind;
-    t->lot = index;
-    t->prev = lot->tail;
-    t->next = POOL_NONE;
-    if (lot->tail == POOL_NONE)
-        lot->head = test;
-    else
-        pool->tests[lot->tail].next = test;
-    lot->tail = test;
+    link_in_order(pool, lot, test);
     lot->count++;
     lot->sum_us += t->cost_us;
-    lot_place(pool, index);
+    place(pool, t->lot);
 }
 
 void lot_remove(struct pool *pool, uint32_t test)
 {
     struct node *t = &pool->tests[test];
-    struct lot *lot = &pool->lots[t->lot];
+    struct lot *lot;
 
+    if (t->queue < TESTS_QUEUES)
+        bucket_remove(&pool->test_queues[t->queue], pool->test_links, test);
+    if (t->lot == POOL_NONE)
+        return;
+    lot = &pool->lots[t->lot];
     if (t->prev == POOL_NONE)
         lot->head = t->next;
     else
@@ -215,46 +219,47 @@ void lot_remove(struct pool *pool, uint32_t test)
         lot->tail = t->prev;
     else
         pool->tests[t->next].prev = t->prev;
+    if (lot->hint == test)
+        lot->hint = t->prev != POOL_NONE ? t->prev : t->next;
     lot->count--;
     lot->sum_us -= t->cost_us;
-    lot_place(pool, t->lot);
-}
-
-void lot_disown(struct pool *pool, uint32_t index)
-{
-    struct lot *lot = &pool->lots[index];
-
-    unlink_lot(pool, index);
-    lot->owner = POOL_NONE;
-    lot->claimed = lot->begun = 0;
-    lot_place(pool, index);
+    place(pool, t->lot);
 }
 
 void lot_claim(struct pool *pool, uint32_t test, uint32_t taker)
 {
     uint32_t index = pool->tests[test].lot;
-    struct lot *lot = &pool->lots[index];
+    struct lot *lot;
 
-    if (lot->kind != LOT_UNIT && lot->kind != LOT_SCOPE)
+    if (index == POOL_NONE)
         return;
-    if (lot->kind == LOT_SCOPE)
+    lot = &pool->lots[index];
+    switch ((enum lot_kind)lot->kind) {
+    case LOT_MUTEX:
+        return;
+    case LOT_UNIT:
+        if (lot->owner != POOL_NONE && lot->owner != taker)
+            return; /* given out against the promise, which is the caller's affair */
+        lot->claimed++;
+        break;
+    case LOT_SCOPE:
+    case LOT_FILE:
         pool->takers[taker].last = index;
-    else if (lot->owner != POOL_NONE && lot->owner != taker)
-        return; /* given out against the promise, which is the caller's affair */
-    lot->claimed++;
+        break;
+    }
     if (lot->owner == taker)
         return;
-    unlink_lot(pool, index);
+    unplace(pool, index);
     lot->owner = taker;
-    lot_place(pool, index);
+    place(pool, index);
 }
 
 void lot_begin(struct pool *pool, uint32_t test)
 {
     struct node *t = &pool->tests[test];
-    struct lot *lot = &pool->lots[t->lot];
+    struct lot *lot = t->lot == POOL_NONE ? NULL : &pool->lots[t->lot];
 
-    if (lot->kind == LOT_UNIT && lot->owner == t->taker) {
+    if (lot && lot->kind == LOT_UNIT && lot->owner == t->taker) {
         lot->begun++;
         t->counted = true;
     }
@@ -276,30 +281,4 @@ void lot_unclaim(struct pool *pool, uint32_t test)
         lot->begun--;
     if (--lot->claimed == 0)
         lot_disown(pool, t->lot);
-}
-
-uint32_t queue_below(const struct queue *queue, uint32_t limit)
-{
-    uint32_t word = limit / 64;
-    uint64_t bits;
-
-    if (limit % 64) {
-        bits = queue->used[word] & (((uint64_t)1 << limit % 64) - 1);
-    } else {
-        if (!word)
-            return POOL_BUCKETS;
-        bits = queue->used[--word];
-    }
-    for (;;) {
-        if (bits) {
-            uint32_t top = 63;
-
-            while (!(bits >> top))
-                top--;
-            return word * 64 + top;
-        }
-        if (!word)
-            return POOL_BUCKETS;
-        bits = queue->used[--word];
-    }
 }

@@ -44,6 +44,7 @@ static void test_pool_choose_gives_the_longest_first(void **state)
 
     (void)state;
     pool_join(pool, 0, 1, AVERAGE);
+    pool_join(pool, 1, 1, AVERAGE);
     for (uint32_t i = 0; i < 4; i++) {
         assert_int_equal(choose_and_take(pool, 0, 1, out, 1), 1);
         order[i] = out[0];
@@ -56,6 +57,75 @@ static void test_pool_choose_gives_the_longest_first(void **state)
     assert_int_equal(order[3], 0);
     assert_int_equal(choose(pool, 0, 1, out, 4), 0);
     assert_int_equal(pool_free_count(pool), 0);
+    pool_free(pool);
+}
+
+/* A file's tests stay with the worker that is at it, in order, until the others run out of files.
+ */
+static void test_pool_choose_stays_with_a_file(void **state)
+{
+    const struct pool_scope files[] = { { POOL_NONE, 0 }, { POOL_NONE, 0 } };
+    struct pool_test tests[8];
+    const struct pool_input in = {
+        .tests = tests, .test_count = 8, .scopes = files, .scope_count = 2, .one_machine = true
+    };
+    struct pool *pool;
+    uint32_t out[1];
+
+    (void)state;
+    for (uint32_t i = 0; i < 8; i++) {
+        tests[i] = (struct pool_test){ .cost_us = (1 + i % 3) * MS, PLAIN };
+        tests[i].scope = i >= 4;
+    }
+    pool = pool_new(&in);
+    pool_join(pool, 0, 1, AVERAGE);
+    pool_join(pool, 1, 1, AVERAGE);
+    for (uint32_t i = 0; i < 4; i++)
+        for (uint32_t k = 0; k < 2; k++) {
+            assert_int_equal(choose_and_take(pool, k, 1, out, 1), 1);
+            assert_int_equal(out[0], (k ? 0 : 4) + i);
+            pool_finish(pool, out[0]);
+        }
+    pool_free(pool);
+}
+
+/* One worker gains nothing by another order, so it keeps that of collection. */
+static void test_pool_choose_keeps_the_order_of_collection_for_one_worker(void **state)
+{
+    struct pool_test tests[6];
+    const struct pool_input in = { .tests = tests, .test_count = 6, .one_machine = true };
+    struct pool *pool;
+    uint32_t out[1];
+
+    (void)state;
+    for (uint32_t i = 0; i < 6; i++)
+        tests[i] = (struct pool_test){ .cost_us = (1 + i * 7 % 5) * 1000 * MS, PLAIN };
+    pool = pool_new(&in);
+    pool_join(pool, 0, 1, AVERAGE);
+    for (uint32_t i = 0; i < 6; i++) {
+        assert_int_equal(choose_and_take(pool, 0, 1, out, 1), 1);
+        assert_int_equal(out[0], i);
+        pool_finish(pool, i);
+    }
+    pool_free(pool);
+}
+
+/* A CI matrix says how many will come: the first to come leaves them their share. */
+static void test_pool_expect_makes_the_first_share_smaller(void **state)
+{
+    static struct pool_test tests[1000];
+    const struct pool_input in = { .tests = tests, .test_count = 1000 };
+    struct pool *pool;
+    uint32_t out[1000], n;
+
+    (void)state;
+    for (size_t i = 0; i < 1000; i++)
+        tests[i] = (struct pool_test){ .cost_us = 100 * MS, PLAIN };
+    pool = pool_new(&in);
+    pool_join(pool, 0, 1, AVERAGE);
+    n = choose(pool, 0, 1, out, 1000);
+    pool_expect(pool, 10);
+    assert_in_range(choose(pool, 0, 1, out, 1000), n / 12, n / 8);
     pool_free(pool);
 }
 
@@ -74,7 +144,7 @@ static void test_pool_choose_shrinks_shares(void **state)
     pool_join(pool, 0, 1, AVERAGE);
     pool_join(pool, 1, 1, AVERAGE);
     n = choose_and_take(pool, 0, 1, out, 1000);
-    assert_in_range(n, 150, 300);
+    assert_in_range(n, 100, 200);
     while (n) {
         assert_true(n <= before);
         before = n;
@@ -94,7 +164,7 @@ static void test_pool_choose_gives_nothing_over_the_fair_share(void **state)
     struct pool_test tests[10];
     const struct pool_input in = { .tests = tests, .test_count = 10 };
     struct pool *pool;
-    struct pool_ask ask = { .taker = 0, .backlog_us = (uint64_t)60 * 1000 * MS };
+    struct pool_ask ask = { .taker = 0 };
     uint32_t out[10];
 
     (void)state;
@@ -103,6 +173,9 @@ static void test_pool_choose_gives_nothing_over_the_fair_share(void **state)
     pool = pool_new(&in);
     pool_join(pool, 0, 1, AVERAGE);
     pool_join(pool, 1, 1, AVERAGE);
+    for (uint32_t i = 0; i < 6; i++)
+        pool_take(pool, 0, i);
+    ask.backlog_us = pool_held_us(pool, 0);
     assert_int_equal(pool_choose(pool, &ask, out, 10), 0);
     assert_true(choose(pool, 1, 1, out, 10) > 0);
     pool_free(pool);
@@ -313,6 +386,7 @@ static void test_pool_starts_absent_and_learns_costs(void **state)
         tests[i] = (struct pool_test){ PLAIN };
     pool = pool_new(&in);
     pool_join(pool, 0, 1, AVERAGE);
+    pool_join(pool, 1, 1, AVERAGE);
     assert_int_equal(choose(pool, 0, 1, out, 3), 0);
     pool_recost(pool, 0, 10 * MS);
     pool_put_back(pool, 0);
@@ -334,6 +408,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pool_choose_gives_the_longest_first),
+        cmocka_unit_test(test_pool_choose_stays_with_a_file),
+        cmocka_unit_test(test_pool_choose_keeps_the_order_of_collection_for_one_worker),
+        cmocka_unit_test(test_pool_expect_makes_the_first_share_smaller),
         cmocka_unit_test(test_pool_choose_shrinks_shares),
         cmocka_unit_test(test_pool_choose_gives_nothing_over_the_fair_share),
         cmocka_unit_test(test_pool_choose_keeps_files_together),
