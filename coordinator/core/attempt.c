@@ -119,6 +119,7 @@ void attempt_open(const struct run *previous, const struct join_request *req,
     if (previous)
         carry_slots(previous, o);
     if (!o->wide) {
+        INVARIANT(previous && previous->manifest);
         memcpy(o->previous_digest, previous->manifest->digest, sizeof(o->previous_digest));
         carry_tests(previous, o);
     }

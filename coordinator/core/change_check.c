@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/change.h"
+#include "core/index_map.h"
 
 static enum err_code bad(struct err *err, const char *what)
 {
@@ -10,76 +11,137 @@ static enum err_code bad(struct err *err, const char *what)
 
 static bool session_ok(const struct run *run, uint32_t session)
 {
-    return session < run->session_count;
+    return session < run->session_count && session_lives(run->sessions[session]);
 }
 
-/* Positions below limit, none twice in a row is all that can be told cheaply; the places of tests
- * are checked one by one. */
-static bool tests_at(const struct run *run, const struct index_list *list, enum test_place low,
-                     enum test_place high)
+/* Each test is one of the run, in one of these places, and was not named before. */
+static bool tests_ok(const struct run *run, const struct index_list *list, enum test_place low,
+                     enum test_place high, struct index_map *named)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        uint32_t test = list->at[i];
+
+        if (test >= run->test_count || run->tests[test].place < low ||
+            run->tests[test].place > high || index_map_get(named, test))
+            return false;
+        index_map_set(named, test, 1);
+    }
+    return true;
+}
+
+static bool held_by(const struct run *run, const struct index_list *list, uint32_t session)
 {
     for (uint32_t i = 0; i < list->count; i++)
-        if (list->at[i] >= run->test_count || run->tests[list->at[i]].place < low ||
-            run->tests[list->at[i]].place > high)
+        if (run->tests[list->at[i]].session != session)
             return false;
     return true;
 }
 
 static enum err_code check_pull(const struct run *run, const struct change_pull *p, struct err *err)
 {
+    struct index_map named;
+    bool ok;
+
     if (!session_ok(run, p->session) || (p->recall.count && !session_ok(run, p->holder)))
         return bad(err, "a session");
-    if (!tests_at(run, &p->started, TEST_HELD, TEST_HELD) ||
-        !tests_at(run, &p->shard, TEST_FREE, TEST_FREE) ||
-        !tests_at(run, &p->recall, TEST_HELD, TEST_HELD))
-        return bad(err, "a test");
-    if (p->shard.count && (!run->pool || p->fence != run->fence_count + 1))
-        return bad(err, "a fence");
-    return ERR_NONE;
+    if (p->shard.count && (!run->pool || p->fence != run->fence_count + 1 ||
+                           run->sessions[p->session]->late || run->state == RUN_FINAL))
+        return bad(err, "a shard");
+    index_map_init(&named, p->started.count + p->shard.count + p->recall.count);
+    ok = tests_ok(run, &p->started, TEST_HELD, TEST_HELD, &named) &&
+         tests_ok(run, &p->shard, TEST_FREE, TEST_FREE, &named) &&
+         tests_ok(run, &p->recall, TEST_HELD, TEST_HELD, &named) &&
+         held_by(run, &p->started, p->session) && held_by(run, &p->recall, p->holder);
+    index_map_fini(&named);
+    return ok ? ERR_NONE : bad(err, "a test");
+}
+
+static bool item_ok(const struct run *run, const struct change_results *r, uint32_t at,
+                    struct index_map *accepted)
+{
+    const struct result_item *item = &r->items[at];
+    const struct run_test *t;
+    bool before;
+
+    if (item->test >= run->test_count || item->outcome == OUTCOME_NONE)
+        return false;
+    t = &run->tests[item->test];
+    before = index_map_get(accepted, item->test) != 0;
+    switch (item->way) {
+    case RESULT_ACCEPT:
+        index_map_set(accepted, item->test, 1);
+        return t->place != TEST_DONE && !before;
+    case RESULT_AMEND:
+        return before || (t->place == TEST_DONE && t->session == r->session);
+    case RESULT_OBSERVE:
+        return true;
+    }
+    return false;
 }
 
 static enum err_code check_results(const struct run *run, const struct change_results *r,
                                    struct err *err)
 {
-    if (!session_ok(run, r->session))
-        return bad(err, "a session");
-    for (uint32_t i = 0; i < r->item_count; i++) {
-        const struct result_item *item = &r->items[i];
+    struct index_map named;
+    bool ok = true;
 
-        if (item->test >= run->test_count || item->outcome == OUTCOME_NONE ||
-            (item->way == RESULT_ACCEPT && run->tests[item->test].place == TEST_DONE))
-            return bad(err, "a result");
-    }
-    if (!tests_at(run, &r->released, TEST_HELD, TEST_STARTED))
-        return bad(err, "a released test");
+    if (r->session >= run->session_count || run->state == RUN_FINAL)
+        return bad(err, "a session");
+    index_map_init(&named, r->item_count + r->released.count);
+    for (uint32_t i = 0; i < r->item_count && ok; i++)
+        ok = item_ok(run, r, i, &named);
+    ok = ok && tests_ok(run, &r->released, TEST_HELD, TEST_STARTED, &named) &&
+         held_by(run, &r->released, r->session);
+    index_map_fini(&named);
+    return ok ? ERR_NONE : bad(err, "a result");
+}
+
+static enum err_code check_collected(const struct run *run, const struct change_collected *k,
+                                     struct err *err)
+{
+    if (!session_ok(run, k->session) || run->sessions[k->session]->collected)
+        return bad(err, "a session");
+    for (uint32_t i = 0; i < k->lacks.count; i++)
+        if (k->lacks.at[i] >= run->test_count || (i > 0 && k->lacks.at[i] <= k->lacks.at[i - 1]))
+            return bad(err, "a test");
     return ERR_NONE;
 }
 
 static enum err_code check_sessions(const struct run *run, const struct index_list *list,
                                     struct err *err)
 {
-    for (uint32_t i = 0; i < list->count; i++)
-        if (!session_ok(run, list->at[i]) || !session_lives(run->sessions[list->at[i]]))
-            return bad(err, "a session");
-    return ERR_NONE;
+    struct index_map named;
+    bool ok = true;
+
+    index_map_init(&named, list->count);
+    for (uint32_t i = 0; i < list->count && ok; i++) {
+        ok = session_ok(run, list->at[i]) && !index_map_get(&named, list->at[i]);
+        index_map_set(&named, list->at[i], 1);
+    }
+    index_map_fini(&named);
+    return ok ? ERR_NONE : bad(err, "a session");
 }
 
 static enum err_code check_final(const struct run *run, const struct change_final *f,
                                  struct err *err)
 {
+    if (run->state == RUN_FINAL)
+        return bad(err, "a second end");
     for (uint32_t i = 0; i < f->adopt.count; i++)
         if (f->adopt.at[i] >= run->observation_count)
             return bad(err, "an observation");
     return ERR_NONE;
 }
 
+static bool join_ok(const struct run *run, const struct change_join *j)
+{
+    return run->session_count < SESSIONS_MAX && j->workers > 0 &&
+           (j->index == PROTO_SLOT_NONE || j->index < PROTO_SLOTS_MAX) &&
+           j->late == (run->state == RUN_FINAL);
+}
+
 enum err_code change_check(const struct run *run, const struct change *change, struct err *err)
 {
-    const struct index_list one = { .at = (uint32_t[]){ change->kind == CHANGE_DRAIN
-                                                            ? change->as.drain.session
-                                                            : change->as.leave.session },
-                                    .count = 1 };
-
     if ((change->kind == CHANGE_OPEN) != (run->change_count == 0))
         return bad(err, "its opening");
     switch (change->kind) {
@@ -88,15 +150,11 @@ enum err_code change_check(const struct run *run, const struct change *change, s
     case CHANGE_OPEN:
         return ERR_NONE;
     case CHANGE_JOIN:
-        if (run->session_count == SESSIONS_MAX || change->as.join.workers == 0)
-            return bad(err, "a join");
-        return ERR_NONE;
+        return join_ok(run, &change->as.join) ? ERR_NONE : bad(err, "a join");
     case CHANGE_COLLECTED:
-        if (!session_ok(run, change->as.collected.session))
-            return bad(err, "a session");
-        return ERR_NONE;
+        return check_collected(run, &change->as.collected, err);
     case CHANGE_SEAL:
-        if (run->manifest || !change->as.seal.manifest ||
+        if (run->manifest || !change->as.seal.manifest || run->state == RUN_FINAL ||
             change->as.seal.manifest->count != change->as.seal.test_count)
             return bad(err, "a manifest");
         return ERR_NONE;
@@ -105,8 +163,12 @@ enum err_code change_check(const struct run *run, const struct change *change, s
     case CHANGE_RESULTS:
         return check_results(run, &change->as.results, err);
     case CHANGE_DRAIN:
+        if (!session_ok(run, change->as.drain.session) ||
+            run->sessions[change->as.drain.session]->state != SESSION_LIVE)
+            return bad(err, "a session");
+        return ERR_NONE;
     case CHANGE_LEAVE:
-        return check_sessions(run, &one, err);
+        return session_ok(run, change->as.leave.session) ? ERR_NONE : bad(err, "a session");
     case CHANGE_EXPIRE:
         return check_sessions(run, &change->as.expire.sessions, err);
     case CHANGE_FINAL:

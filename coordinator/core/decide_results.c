@@ -3,33 +3,16 @@
 #include <string.h>
 
 #include "core/decide.h"
+#include "core/index_map.h"
 #include "mem.h"
 
-/* What the batch itself has accepted so far: test -> its place in the batch, open addressing. */
-struct batch {
-    uint32_t *slots; /* item + 1; 0: free */
-    uint32_t mask;
-    const struct change_results *r;
-};
+/* A test of weeks is a broken clock; sums of two million of these still fit. */
+#define RESULT_US_MAX  (7ull * 86400 * 1000000)
+#define STARTED_MS_MAX (366ull * 86400 * 1000)
 
-static void batch_init(struct batch *b, const struct change_results *r, uint32_t count)
+static uint64_t at_most(uint64_t value, uint64_t max)
 {
-    uint32_t size = 16;
-
-    while (size < count * 2)
-        size *= 2;
-    b->slots = mem_new(size, sizeof(*b->slots));
-    b->mask = size - 1;
-    b->r = r;
-}
-
-static uint32_t *batch_slot(const struct batch *b, uint32_t test)
-{
-    uint32_t at = (test * 2654435761u) & b->mask;
-
-    while (b->slots[at] && b->r->items[b->slots[at] - 1].test != test)
-        at = (at + 1) & b->mask;
-    return &b->slots[at];
+    return value < max ? value : max;
 }
 
 static bool request_seen(const struct session *s, uint64_t request)
@@ -54,16 +37,16 @@ static bool worker_goes_on(const struct results_request *req, uint32_t at)
     return false;
 }
 
-/* How a result counts; 0 for one that says nothing new. */
+/* How a result counts; 0 for one that says nothing new. before: what the same request has accepted
+ * for this test already, or NULL. */
 static uint32_t way_of(const struct run *run, uint32_t session, const struct result_item *item,
-                       bool amends, const struct batch *b)
+                       bool amends, const struct result_item *before)
 {
     const struct run_test *t = &run->tests[item->test];
-    const uint32_t *slot = batch_slot(b, item->test);
-    bool done = t->place == TEST_DONE || *slot;
-    bool mine = *slot ? b->r->items[*slot - 1].fence == item->fence
-                      : t->place == TEST_DONE && t->session == session && t->fence == item->fence;
-    enum outcome stands = *slot ? b->r->items[*slot - 1].outcome : t->outcome;
+    bool done = t->place == TEST_DONE || before;
+    bool mine = before ? before->fence == item->fence
+                       : t->place == TEST_DONE && t->session == session && t->fence == item->fence;
+    enum outcome stands = before ? before->outcome : t->outcome;
 
     if (amends)
         return mine ? RESULT_AMEND : RESULT_OBSERVE;
@@ -78,16 +61,17 @@ static enum err_code judge(const struct run *run, uint32_t session,
                            const struct results_request *req, struct change_results *r,
                            struct err *err)
 {
-    struct batch b;
+    struct index_map accepted; /* test -> its item + 1 */
     enum err_code rc = ERR_NONE;
 
     r->items = mem_new(req->result_count, sizeof(*r->items));
-    batch_init(&b, r, req->result_count);
+    index_map_init(&accepted, req->result_count);
     for (uint32_t i = 0; i < req->result_count; i++) {
         const struct result *from = &req->results[i];
         uint32_t test = manifest_find(run->manifest, from->test.id, from->test.k);
         struct result_item *item = &r->items[r->item_count];
         uint32_t way;
+        uint32_t before;
 
         if (from->worker >= SESSION_WORKERS_MAX || from->outcome == OUTCOME_NONE) {
             rc = err_set(err, ERR_INVALID, "result %u: worker %u, outcome %u", i, from->worker,
@@ -101,11 +85,12 @@ static enum err_code judge(const struct run *run, uint32_t session,
                                       .fence = from->fence,
                                       .outcome = from->outcome,
                                       .settled = worker_goes_on(req, i),
-                                      .setup_us = from->setup_us,
-                                      .call_us = from->call_us,
-                                      .teardown_us = from->teardown_us,
-                                      .started_ms = from->started_ms };
-        way = way_of(run, session, item, from->amends, &b);
+                                      .setup_us = at_most(from->setup_us, RESULT_US_MAX),
+                                      .call_us = at_most(from->call_us, RESULT_US_MAX),
+                                      .teardown_us = at_most(from->teardown_us, RESULT_US_MAX),
+                                      .started_ms = at_most(from->started_ms, STARTED_MS_MAX) };
+        before = index_map_get(&accepted, test);
+        way = way_of(run, session, item, from->amends, before ? &r->items[before - 1] : NULL);
         if (way == 0)
             continue;
         item->way = (enum result_way)way;
@@ -113,34 +98,31 @@ static enum err_code judge(const struct run *run, uint32_t session,
             item->detail = detail_copy(from->detail);
         r->item_count++;
         if (way == RESULT_ACCEPT)
-            *batch_slot(&b, test) = r->item_count;
+            index_map_set(&accepted, test, r->item_count);
     }
-    free(b.slots);
+    index_map_fini(&accepted);
     return rc;
 }
 
 static void note_released(const struct run *run, uint32_t session,
                           const struct results_request *req, struct change_results *r)
 {
-    struct batch b;
+    struct index_map named; /* in this request, as a result or as released */
 
-    batch_init(&b, r, r->item_count + req->released_count);
+    index_map_init(&named, r->item_count + req->released_count);
     for (uint32_t i = 0; i < r->item_count; i++)
-        *batch_slot(&b, r->items[i].test) = i + 1;
+        index_map_set(&named, r->items[i].test, 1);
     for (uint32_t i = 0; i < req->released_count; i++) {
         uint32_t test = manifest_find(run->manifest, req->released[i].id, req->released[i].k);
         const struct run_test *t = test == UINT32_MAX ? NULL : &run->tests[test];
-        bool twice = false;
 
         if (!t || (t->place != TEST_HELD && t->place != TEST_STARTED) || t->session != session ||
-            *batch_slot(&b, test))
+            index_map_get(&named, test))
             continue;
-        for (uint32_t k = r->released.count; k-- > 0 && !twice;)
-            twice = r->released.at[k] == test;
-        if (!twice)
-            index_list_add(&r->released, test);
+        index_map_set(&named, test, 1);
+        index_list_add(&r->released, test);
     }
-    free(b.slots);
+    index_map_fini(&named);
 }
 
 static bool fault_known(const struct run *run, uint32_t session, const struct run_error *e)

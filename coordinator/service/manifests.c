@@ -450,6 +450,7 @@ static enum err_code part_add(struct upload *u, const struct manifest_part *part
 
     if (rc)
         return rc;
+    INVARIANT(u);
     if (!u->parts) {
         u->parts = mem_new(part->of, sizeof(*u->parts));
         u->part_count = part->of;

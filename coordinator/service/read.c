@@ -253,6 +253,7 @@ void service_close(struct service *svc, const char *bearer, const char *run, str
         reply_err(reply, &err);
         return;
     }
+    INVARIANT(live);
     decide_close(live->run, service_wall_ms(svc), &change);
     if (change.kind == CHANGE_FINAL) {
         log_info("run_closed run=%s verdict=%s", live->id, verdict_name(change.as.final.verdict));
