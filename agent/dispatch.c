@@ -26,7 +26,7 @@ struct dispatch {
     struct mean *seen; /* by scope: how long its tests took today */
     struct dispatch_fx *queue;
     size_t queue_cap, queue_count, queue_done;
-    bool knows_some; /* some test has history */
+    uint64_t tiny_us; /* predicted work below which one worker starts first */
     bool ended, stopped, told_broken, told_empty;
 };
 
@@ -54,8 +54,11 @@ struct dispatch *dispatch_new(const struct dispatch_input *in)
     d->cost_us = mem_new(suite->test_count, sizeof(*d->cost_us));
     d->here = mem_new(suite->test_count, sizeof(*d->here));
     d->seen = mem_new(suite->scope_count, sizeof(*d->seen));
-    for (uint32_t i = 0; i < suite->test_count; i++)
-        d->knows_some = d->knows_some || !(suite->tests[i].flags & POOL_GUESS);
+    d->tiny_us = UINT64_MAX; /* without any history all that is known is nothing */
+    for (uint32_t i = 0; i < suite->test_count; i++) {
+        if (!(suite->tests[i].flags & POOL_GUESS))
+            d->tiny_us = DISPATCH_TINY_US;
+    }
     d->pool = pool_new(&(struct pool_input){
         .tests = d->in.in_order ? alike(d) : suite->tests,
         .test_count = suite->test_count,
@@ -118,13 +121,23 @@ static uint64_t hand_us(const struct dispatch *d, const struct worker *w)
     return sum_us;
 }
 
+/* Early naming is a bet that the tests in hand are short: small without history, and none at all
+ * when few tests are left, as then another worker would wait for what is stuck here. */
 static bool wants_more(const struct dispatch *d, const struct worker *w)
 {
+    uint32_t hand_max = WORKER_HAND_MAX;
+
     if (d->stopped || !worker_can_take(w))
         return false;
     if (w->hand_count == 0)
         return true;
-    return !d->in.one_at_a_time && hand_us(d, w) < DISPATCH_EARLY_US;
+    if (d->in.one_at_a_time || pool_free_count(d->pool) <= d->live)
+        return false;
+    for (uint32_t i = 0; i < w->hand_count; i++) {
+        if (d->in.suite->tests[w->hand[i]].flags & POOL_GUESS)
+            hand_max = DISPATCH_GUESS_HAND;
+    }
+    return w->hand_count < hand_max && hand_us(d, w) < DISPATCH_EARLY_US;
 }
 
 static void name_tests(struct dispatch *d, uint32_t slot)
@@ -174,17 +187,17 @@ static uint32_t starting(const struct dispatch *d)
     return count;
 }
 
-/* Whether one more worker would find work. Its start takes longer than a few short tests; and as
- * long as nothing at all is known, the first worker shows whether the others are needed. */
+/* Whether one more worker would find work. Of a suite that may be tiny one worker starts first: it
+ * may have run everything before another could. */
 static bool is_needed(const struct dispatch *d)
 {
     uint32_t coming = starting(d);
 
-    if (d->in.warm || d->live == 0)
-        return d->in.warm || pool_free_count(d->pool) > 0;
-    if (!d->knows_some && coming == d->slot_count)
+    if (d->in.warm)
+        return true;
+    if (coming > 0 && coming == d->slot_count && pool_free_us(d->pool) < d->tiny_us)
         return false;
-    return pool_free_count(d->pool) > coming && pool_free_us(d->pool) / DISPATCH_HIRE_US > coming;
+    return pool_free_count(d->pool) > coming;
 }
 
 static void hire(struct dispatch *d)

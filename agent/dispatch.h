@@ -11,8 +11,10 @@
 
 /* Predicted work in hand below which the next test is named early. */
 #define DISPATCH_EARLY_US 5000u
-/* Predicted work that one more worker must find, to be worth its start. */
-#define DISPATCH_HIRE_US 20000u
+/* Tests in one hand, at most, when one of them has no history. */
+#define DISPATCH_GUESS_HAND 2u
+/* Predicted work of a suite that one worker may have done before another has started. */
+#define DISPATCH_TINY_US 100000u
 
 enum dispatch_fx_kind {
     DISPATCH_FORK,   /* slot: ask for this worker */

@@ -157,8 +157,7 @@ static void on_ended(void *ctx, const char *message)
 {
     struct supervisor *s = ctx;
 
-    if (message && *message)
-        say(s, "%s", message);
+    (void)message; /* it would fall into pytest's own line; the verdict says the same later */
     if (s->dispatch) {
         dispatch_end(s->dispatch);
         do_effects(s);

@@ -185,6 +185,11 @@ static enum err_code make_source(struct run *r, struct err *err)
 
 static void close_text(const struct run *r, const struct supervise_report *report)
 {
+    if (r->target.url && report->granted == 0) {
+        say(NULL, report->complete ? "no tests were left for this machine: others ran them all"
+                                   : "this machine was given no tests");
+        return;
+    }
     (void)fprintf(stderr, "makespan: %u of %u tests ran here on %u workers in %.2f s",
                   report->finished, r->target.url ? report->granted : report->collected,
                   report->workers, (double)report->wall_us / 1e6);

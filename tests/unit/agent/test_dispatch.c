@@ -152,6 +152,30 @@ static void test_dispatch_names_early_behind_short_tests(void **state)
     tear_down(&b);
 }
 
+/* A bet on short tests is small without history, and is off when few tests are left. */
+static void test_dispatch_bets_little_when_a_test_may_be_long(void **state)
+{
+    struct dispatch_input in = two_workers;
+    struct bench b;
+
+    (void)state;
+    set_up(&b, 100, two_workers);
+    dispatch_free(b.d);
+    for (uint32_t i = 0; i < 100; i++)
+        b.suite->tests[i].flags |= POOL_GUESS;
+    in.suite = b.suite;
+    b.d = dispatch_new(&in);
+    grant_all(&b, 300);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    assert_int_equal(dispatch_worker(b.d, 0)->hand_count, DISPATCH_GUESS_HAND);
+    tear_down(&b);
+    set_up(&b, 3, two_workers);
+    grant_all(&b, 300);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    assert_int_equal(dispatch_worker(b.d, 0)->hand_count, 2);
+    tear_down(&b);
+}
+
 /* With a limit of failures the next test is named only when the one before has ended. */
 static void test_dispatch_names_one_at_a_time_when_a_failure_may_end_the_run(void **state)
 {
@@ -393,6 +417,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dispatch_names_late_behind_a_long_test),
         cmocka_unit_test(test_dispatch_names_early_behind_short_tests),
+        cmocka_unit_test(test_dispatch_bets_little_when_a_test_may_be_long),
         cmocka_unit_test(test_dispatch_names_one_at_a_time_when_a_failure_may_end_the_run),
         cmocka_unit_test(test_dispatch_ends_empty_when_all_is_done),
         cmocka_unit_test(test_dispatch_replaces_a_crashed_worker_and_moves_its_unstarted_tests),
