@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "api/api.h"
@@ -282,6 +283,7 @@ static enum makespand_exit serve(const struct options *options, struct err *err)
     enum makespand_exit stage = MAKESPAND_CREATE;
     enum err_code rc = folder_open(options->data, &m.lock_fd, err);
 
+    (void)umask(S_IRWXG | S_IRWXO); /* the store makes its files itself */
     (void)signal(SIGXFSZ, SIG_IGN); /* a file over its limit is then an error like a full disk */
     if (!rc)
         rc = certs_check(&m, err);

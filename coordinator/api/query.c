@@ -24,7 +24,9 @@ enum err_code query_decode(struct view escaped, char **out, struct err *err)
             int high = escaped.len - i > 2 ? digit(escaped.at[i + 1]) : -1;
             int low = escaped.len - i > 2 ? digit(escaped.at[i + 2]) : -1;
 
-            c = high < 0 || low < 0 ? '\0' : (char)(unsigned char)(high * 16 + low);
+            c = '\0';
+            if (high >= 0 && low >= 0)
+                c = (char)(unsigned char)(high * 16 + low);
             i += 2;
         }
         rc = c ? str_add(&text, &c, 1, err)

@@ -84,6 +84,8 @@ void linger_start(struct http_server *server, int fd)
 
 void lingers_free(struct http_server *server)
 {
-    while (server->lingers)
-        linger_end(server->lingers);
+    for (struct lingerer *linger = server->lingers, *next; linger; linger = next) {
+        next = linger->next;
+        linger_end(linger);
+    }
 }

@@ -61,8 +61,12 @@ class Connections(Case):
 
     def test_clients_over_the_cap_wait_and_get_in_later(self):
         inside = [self.server.connect() for _ in range(20)]
-        inside[0].sendall(b"GET /stats HTTP/1.1\r\nHost: a\r\n\r\n")
-        self.assertEqual(read_answer(inside[0]).json()["connections"], 20)
+        outside = [socket.create_connection(self.server.address, 5) for _ in range(10)]
+        for _ in range(3):
+            inside[0].sendall(b"GET /stats HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertEqual(read_answer(inside[0]).json()["connections"], 20)
+        for peer in outside:
+            peer.close()
         for peer in inside[1:5]:
             peer.close()
         self.assertEqual(self.server.ask("/later").status, 200)
