@@ -29,6 +29,7 @@ static void apply_open(struct run *run, struct change_open *o)
     run->seed = o->seed;
     run->created_ms = o->created_ms;
     run->wide = o->wide;
+    run->pace = (struct pace)PACE_OF_FLEET;
     memcpy(run->previous_digest, o->previous_digest, sizeof(run->previous_digest));
     run->carried = o->carried;
     run->carried_count = o->carried_count;
@@ -78,6 +79,7 @@ static void apply_join(struct run *run, struct change_join *j)
     s->joined_ms = j->now_ms;
     s->late = j->late;
     s->held_first = POOL_NONE;
+    s->pace = (struct pace)PACE_OF_FLEET;
     run->sessions = mem_grow(run->sessions, &run->session_cap, (size_t)run->session_count + 1,
                              sizeof(*run->sessions));
     run->sessions[run->session_count++] = s;
@@ -94,8 +96,7 @@ static void apply_join(struct run *run, struct change_join *j)
         slot->epoch = run->epoch;
         slot->session = at;
     }
-    if (run->pool)
-        pool_join(run->pool, at, s->workers, 1000000);
+    places_join(run, at);
     if (j->widen)
         places_widen(run);
 }

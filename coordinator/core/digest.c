@@ -58,6 +58,12 @@ static void add_tests(struct hash *h, const struct run *run)
     }
 }
 
+static void add_pace(struct hash *h, const struct pace *pace)
+{
+    add_u64(h, pace->predicted_us);
+    add_u64(h, pace->took_us);
+}
+
 static void add_session(struct hash *h, const struct session *s)
 {
     add_text(h, s->id);
@@ -98,6 +104,7 @@ static void add_session(struct hash *h, const struct session *s)
     for (uint32_t i = 0; i < s->last_count; i++)
         add_u64(h, (uint64_t)s->last[i].worker << 32 | s->last[i].test);
     add_u64(h, (uint64_t)s->runner_exit << 32 | s->exit);
+    add_pace(h, &s->pace);
 }
 
 static void add_refs(struct hash *h, const struct test_ref *refs, uint32_t count)
@@ -175,6 +182,7 @@ void run_digest(const struct run *run, char out[HASH_HEX_BYTES])
     add_u64(h, run->last_end_us);
     add_u64(h, run->bound_us);
     add_u64(h, run->detail_bytes);
+    add_pace(h, &run->pace);
     add_u64(h, run->session_count);
     for (uint32_t i = 0; i < run->session_count; i++)
         add_session(h, run->sessions[i]);

@@ -185,11 +185,25 @@ static struct observation observation_of(uint32_t session, const struct result_i
     };
 }
 
+/* What a pass says about the machine it ran on. */
+static void learn_pace(struct run *run, uint32_t session, const struct result_item *item)
+{
+    struct session *s = run->sessions[session];
+    uint64_t took_us = item->setup_us + item->call_us + item->teardown_us;
+
+    if (item->outcome != OUTCOME_PASSED || !session_lives(s))
+        return;
+    pace_add(&s->pace, run->costs_us[item->test], took_us);
+    pace_add(&run->pace, run->costs_us[item->test], took_us);
+    pool_respeed(run->pool, session, pace_speed_ppm(&s->pace, &run->pace));
+}
+
 void ledger_accept(struct run *run, uint32_t session, struct result_item *item)
 {
     struct observation o = observation_of(session, item);
 
     finish(run, item->test, &o, detail_keep(run, &item->detail));
+    learn_pace(run, session, item);
     if (session_lives(run->sessions[session]))
         unsettled_add(run, session, item->worker, item->test);
 }

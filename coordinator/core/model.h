@@ -12,6 +12,7 @@
 #include "hash.h"
 #include "id.h"
 #include "manifest.h"
+#include "plan/pace.h"
 #include "plan/pool.h"
 #include "proto.h"
 
@@ -105,6 +106,7 @@ struct session {
     uint32_t recall_count;           /* of these, TEST_RECALLED */
     uint32_t done_count, bad_count;  /* accepted results that are its */
     uint32_t error_count;            /* run-level errors that it reported */
+    struct pace pace;                /* how its tests went against their predictions */
     struct session_last *last;
     uint32_t last_count;
     size_t last_cap;
@@ -163,6 +165,7 @@ struct run {
     uint64_t work_us, first_start_ms, last_end_us; /* Unix time; last_end_us in microseconds */
     uint64_t bound_us;                             /* set when the last test is done */
     uint64_t detail_bytes;
+    struct pace pace; /* of all sessions */
 
     struct session **sessions;
     uint32_t session_count;

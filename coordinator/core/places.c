@@ -57,13 +57,26 @@ void places_seal(struct run *run, struct change_seal *seal)
     run->pool = pool_build(run->manifest, seal);
     for (uint32_t i = 0; i < run->session_count; i++)
         if (session_lives(run->sessions[i]) && !run->sessions[i]->late)
-            pool_join(run->pool, i, run->sessions[i]->workers, 1000000);
+            places_join(run, i);
     run->state = RUN_RUNNING;
     if (!run->wide)
         carry(run);
     free(run->carried);
     run->carried = NULL;
     run->carried_count = 0;
+}
+
+void places_join(struct run *run, uint32_t session)
+{
+    uint32_t workers = ledger_slots_missing(run) * run->sessions[session]->workers;
+
+    if (!run->pool)
+        return;
+    pool_join(run->pool, session, run->sessions[session]->workers, 1000000);
+    for (uint32_t i = 0; i < run->session_count; i++)
+        if (session_lives(run->sessions[i]) && !run->sessions[i]->late)
+            workers += run->sessions[i]->workers;
+    pool_expect(run->pool, workers);
 }
 
 void places_widen(struct run *run)

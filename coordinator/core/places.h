@@ -7,6 +7,10 @@
 /* Takes the manifest of the change; builds tests and pool; lets every live session in. */
 void places_seal(struct run *run, struct change_seal *seal);
 
+/* Lets a session into the pool, if there is one, and tells it how many workers are still to come.
+ */
+void places_join(struct run *run, uint32_t session);
+
 /* A narrow epoch runs everything from now on: what it carried over is free again. */
 void places_widen(struct run *run);
 

@@ -212,6 +212,7 @@ static void note_wake(struct live *live, const struct change *change)
         live->wake_all =
             live->wake_all || change->as.results.released.count > 0 || change->as.results.stop;
         live->woken = true;
+        live->reported = change->as.results.session;
         return;
     }
     UNREACHABLE("change kind");
@@ -262,14 +263,18 @@ static void end_if_over(struct live *live)
 static void wake_held(struct live *live)
 {
     bool all = live->wake_all;
+    uint32_t reported = live->reported;
     uint32_t looked = 0;
     struct held **at = &live->held;
 
     live->wake_all = false;
     live->woken = false;
+    live->reported = SESSION_NONE;
     while (*at) {
         struct held *held = *at;
-        bool mine = held->kind == HELD_PULL && live->run->sessions[held->session]->order_count > 0;
+        bool mine =
+            held->kind == HELD_PULL &&
+            (held->session == reported || live->run->sessions[held->session]->order_count > 0);
         bool over = live->run->state == RUN_FINAL;
         bool look = held->kind == HELD_PULL && (all || over || mine || looked < WAKE_SOME);
         bool ready = held->kind == HELD_VERDICT && over;

@@ -90,6 +90,7 @@ struct live {
     bool broken;        /* loaded again when nothing is in flight */
     bool wake_all;      /* every held pull is to be decided again */
     bool woken;         /* some have orders now */
+    uint32_t reported;  /* whose results came last; SESSION_NONE when looked after */
     uint64_t used_ms, woken_ms;
     struct wait *first_wait, **last_wait;
     struct held *held;

@@ -21,6 +21,7 @@ static struct live *live_new(struct service *svc, const char *run_id)
     struct live **bucket = bucket_of(svc, run_id);
 
     live->svc = svc;
+    live->reported = SESSION_NONE;
     live->last_wait = &live->first_wait;
     (void)memcpy(live->id, run_id, strlen(run_id) + 1);
     live->used_ms = service_now_ms(svc);

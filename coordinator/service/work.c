@@ -81,10 +81,22 @@ static void pull_answer_now(struct live *live, uint32_t session, struct reply re
     live_answer(live, reply, &box);
 }
 
+/* What was said when the pull came may be long ago: results tell that more workers are free. */
+static void refresh(const struct session *s, struct pull_request *req)
+{
+    uint32_t idle = s->held_count < s->workers ? s->workers - s->held_count : 0;
+
+    if (idle > req->free_workers) {
+        req->free_workers = idle;
+        req->backlog_us = 0;
+    }
+}
+
 bool pull_again(struct live *live, struct held *held)
 {
     struct err err = ERR_INIT;
 
+    refresh(live->run->sessions[held->session], &held->pull);
     if (pull_turn(live, held->session, &held->pull, &err)) {
         live_refuse(live, held->reply, &err);
     } else if (live->run->sessions[held->session]->order_count > 0) {
