@@ -283,6 +283,7 @@ static const struct source_ops remote_ops = {
     .collected = remote_collected,
     .result = remote_result,
     .error = remote_error,
+    .skipped = remote_skipped,
     .scope = remote_scope,
     .release = remote_release,
     .idle = remote_idle,

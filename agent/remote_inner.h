@@ -72,7 +72,7 @@ struct remote {
 
     /* delivering */
     struct results_request pending; /* not in a batch yet */
-    size_t result_cap, released_cap, error_cap, scope_cap;
+    size_t result_cap, released_cap, error_cap, scope_cap, skip_cap;
     size_t pending_bytes; /* of the details of results, about */
     struct event *flush_timer;
     struct client_call *results_call;
@@ -111,6 +111,7 @@ void remote_on_pull_timer(evutil_socket_t fd, short what, void *ctx);
 /* remote_results.c */
 void remote_result(struct source *s, struct result *take_result);
 void remote_error(struct source *s, const char *kind, const char *text);
+void remote_skipped(struct source *s, const char *id, const char *text);
 void remote_scope(struct source *s, const char *kind, const char *id, uint64_t setup_us,
                   uint64_t teardown_us);
 void remote_release(struct source *s, const struct test_ref *tests, uint32_t count);

@@ -35,7 +35,8 @@ static bool anything_pending(const struct remote *r)
 {
     const struct results_request *p = &r->pending;
 
-    return p->result_count || p->released_count || p->error_count || p->scope_count || p->stop;
+    return p->result_count || p->released_count || p->error_count || p->scope_count ||
+           p->skip_count || p->stop;
 }
 
 bool remote_results_all_delivered(const struct remote *r)
@@ -110,6 +111,19 @@ void remote_scope(struct source *s, const char *kind, const char *id, uint64_t s
     soon(r);
 }
 
+void remote_skipped(struct source *s, const char *id, const char *text)
+{
+    struct remote *r = (struct remote *)s;
+    struct results_request *p = &r->pending;
+
+    if (p->skip_count >= PROTO_SKIPS_MAX)
+        return;
+    p->skips = mem_grow(p->skips, &r->skip_cap, p->skip_count + 1u, sizeof(*p->skips));
+    p->skips[p->skip_count++] =
+        (struct unit_skip){ .id = mem_strdup(id), .text = mem_strdup(text) };
+    soon(r);
+}
+
 void remote_stop(struct source *s, const char *reason)
 {
     struct remote *r = (struct remote *)s;
@@ -162,6 +176,8 @@ static void close_batch(struct remote *r)
                                      .error_count = p->error_count,
                                      .scopes = p->scopes,
                                      .scope_count = p->scope_count,
+                                     .skips = p->skips,
+                                     .skip_count = p->skip_count,
                                      .stop = p->stop };
 
     if (batch.result_count)
@@ -178,6 +194,9 @@ static void close_batch(struct remote *r)
     p->scopes = NULL;
     p->scope_count = 0;
     r->scope_cap = 0;
+    p->skips = NULL;
+    p->skip_count = 0;
+    r->skip_cap = 0;
     p->stop = NULL;
     outbox_add(r->outbox, batch.request, results_request_encode(&batch));
     results_request_fini(&batch);

@@ -100,6 +100,13 @@ static void solo_error(struct source *source, const char *kind, const char *text
     (void)text;
 }
 
+static void solo_skipped(struct source *source, const char *id, const char *text)
+{
+    (void)source; /* pytest's own report has it */
+    (void)id;
+    (void)text;
+}
+
 static void solo_scope(struct source *source, const char *kind, const char *id, uint64_t setup_us,
                        uint64_t teardown_us)
 {
@@ -166,6 +173,7 @@ static const struct source_ops ops = {
     .collected = solo_collected,
     .result = solo_result,
     .error = solo_error,
+    .skipped = solo_skipped,
     .scope = solo_scope,
     .release = solo_release,
     .idle = solo_idle,

@@ -50,6 +50,8 @@ struct source_ops {
     void (*error)(struct source *s, const char *kind, const char *text);
     void (*scope)(struct source *s, const char *kind, const char *id, uint64_t setup_us,
                   uint64_t teardown_us);
+    /* A file or class was skipped as a whole while it was collected. */
+    void (*skipped)(struct source *s, const char *id, const char *text);
     void (*release)(struct source *s, const struct test_ref *tests, uint32_t count);
     /* Called whenever it changes: workers without a test, and predicted work not started yet. */
     void (*idle)(struct source *s, uint32_t free_workers, uint64_t backlog_us);

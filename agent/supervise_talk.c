@@ -211,6 +211,14 @@ static void stop_frame(struct supervisor *s, const struct frame *frame)
     str_fini(&text);
 }
 
+static void unit_skipped(struct supervisor *s, const struct frame *frame, struct err *err)
+{
+    struct frame_skip skip;
+
+    if (!frame_skip_decode(frame, &skip, err))
+        s->source->ops->skipped(s->source, skip.id, skip.text);
+}
+
 static void zygote_frame(struct supervisor *s, struct peer *peer, const struct frame *frame)
 {
     struct err err = ERR_INIT;
@@ -223,6 +231,9 @@ static void zygote_frame(struct supervisor *s, struct peer *peer, const struct f
     case FRAME_COLLECT_END:
         if (s->phase == PHASE_COLLECT)
             collect_end(s, frame);
+        break;
+    case FRAME_SKIP:
+        unit_skipped(s, frame, &err);
         break;
     case FRAME_FORKED:
         worker_forked(s, frame->a, frame->b);

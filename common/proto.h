@@ -19,6 +19,7 @@
 #define PROTO_LABELS_MAX        64u
 #define PROTO_TESTS_MAX         100000u /* tests named in one message */
 #define PROTO_RESULTS_MAX       20000u  /* results in one message */
+#define PROTO_SKIPS_MAX         10000u  /* files and classes skipped whole */
 #define PROTO_ERRORS_MAX        1000u
 #define PROTO_WAIT_MS_MAX       30000u
 #define PROTO_SESSION_MS        10000u
@@ -142,6 +143,10 @@ struct run_error { /* what is wrong with the run itself, not with one test */
     char *kind;    /* collection, internal, session-teardown, runner-died, coverage, exit-status */
     char *text;
 };
+struct unit_skip { /* a file or class that was skipped as a whole while it was collected: no test of
+                      its own */
+    char *id, *text; /* text: the runner's reason, as its JUnit XML shows it */
+};
 struct scope_cost {
     char *kind, *id; /* module, class, package, session */
     uint64_t setup_us, teardown_us;
@@ -157,6 +162,8 @@ struct results_request {
     uint32_t error_count;
     struct scope_cost *scopes;
     uint32_t scope_count;
+    struct unit_skip *skips;
+    uint32_t skip_count;
     char *stop; /* reason to cancel the run everywhere */
 };
 struct results_answer {
@@ -262,5 +269,6 @@ void result_fini(struct result *result);
 void order_fini(struct order *order);
 void run_error_fini(struct run_error *error);
 void scope_cost_fini(struct scope_cost *scope);
+void unit_skip_fini(struct unit_skip *skip);
 void detail_free(struct detail *detail);                 /* NULL is fine */
 struct detail *detail_copy(const struct detail *detail); /* NULL gives NULL */

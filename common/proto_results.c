@@ -59,6 +59,13 @@ void run_error_fini(struct run_error *error)
     *error = (struct run_error){ 0 };
 }
 
+void unit_skip_fini(struct unit_skip *skip)
+{
+    free(skip->id);
+    free(skip->text);
+    *skip = (struct unit_skip){ 0 };
+}
+
 void scope_cost_fini(struct scope_cost *scope)
 {
     free(scope->kind);
@@ -273,6 +280,23 @@ static void read_scope(struct fields *f, struct scope_cost *out)
     field_u64_opt(f, "teardown_us", PROTO_US_MAX, &out->teardown_us);
 }
 
+static void put_skips(struct json *obj, const struct results_request *m)
+{
+    struct json *skips;
+
+    if (m->skip_count == 0)
+        return;
+    skips = json_new_array();
+    for (uint32_t i = 0; i < m->skip_count; i++) {
+        struct json *skip = json_new_object();
+
+        json_set_text(skip, "id", m->skips[i].id);
+        json_set_text(skip, "text", m->skips[i].text);
+        json_append(skips, skip);
+    }
+    json_set(obj, "skips", skips);
+}
+
 char *results_request_encode(const struct results_request *m)
 {
     struct json *obj = json_new_object();
@@ -295,6 +319,7 @@ char *results_request_encode(const struct results_request *m)
             json_append(scopes, scope_json(&m->scopes[i]));
         json_set(obj, "scopes", scopes);
     }
+    put_skips(obj, m);
     put_text(obj, "stop", m->stop);
     return proto_dump(obj);
 }
@@ -333,6 +358,25 @@ static void read_scopes(struct fields *f, struct results_request *out)
     }
 }
 
+static void read_skips(struct fields *f, struct results_request *out)
+{
+    uint32_t count = 0;
+    const struct json *array = field_array(f, "skips", PROTO_SKIPS_MAX, &count);
+
+    if (count == 0)
+        return;
+    out->skips = mem_new(count, sizeof(*out->skips));
+    for (; out->skip_count < count && !f->rc; out->skip_count++) {
+        struct fields item =
+            fields_of(f, json_at(array, out->skip_count), "skips", out->skip_count);
+        struct unit_skip *skip = &out->skips[out->skip_count];
+
+        field_text(&item, "id", PROTO_ID_BYTES_MAX, &skip->id);
+        field_people(&item, "text", &skip->text);
+        fields_leave(f, &item, "skips", out->skip_count);
+    }
+}
+
 enum err_code results_request_decode(const char *bytes, size_t len, struct results_request *out,
                                      struct err *err)
 {
@@ -346,6 +390,7 @@ enum err_code results_request_decode(const char *bytes, size_t len, struct resul
     field_refs(&f, "released", PROTO_TESTS_MAX, &out->released, &out->released_count);
     field_errors(&f, "errors", &out->errors, &out->error_count);
     read_scopes(&f, out);
+    read_skips(&f, out);
     field_people(&f, "stop", &out->stop);
     rc = fields_close(&f);
     if (rc)
@@ -364,6 +409,9 @@ void results_request_fini(struct results_request *m)
     for (uint32_t i = 0; i < m->scope_count; i++)
         scope_cost_fini(&m->scopes[i]);
     free(m->scopes);
+    for (uint32_t i = 0; i < m->skip_count; i++)
+        unit_skip_fini(&m->skips[i]);
+    free(m->skips);
     free(m->stop);
     *m = (struct results_request){ 0 };
 }

@@ -32,32 +32,15 @@ static void put_u32(uint8_t *at, uint32_t value)
 }
 
 static const char *const names[] = {
-    [FRAME_HELLO] = "HELLO",
-    [FRAME_MANIFEST] = "MANIFEST",
-    [FRAME_COLLECT_END] = "COLLECT_END",
-    [FRAME_FORKED] = "FORKED",
-    [FRAME_EVENT] = "EVENT",
-    [FRAME_START] = "START",
-    [FRAME_REPORT] = "REPORT",
-    [FRAME_DONE] = "DONE",
-    [FRAME_LATE] = "LATE",
-    [FRAME_SCOPE] = "SCOPE",
-    [FRAME_IDLE] = "IDLE",
-    [FRAME_STOP] = "STOP",
-    [FRAME_BYE] = "BYE",
-    [FRAME_CONFIG] = "CONFIG",
-    [FRAME_FORK] = "FORK",
-    [FRAME_RUN] = "RUN",
-    [FRAME_SETTLE] = "SETTLE",
-    [FRAME_QUIT] = "QUIT",
-    [FRAME_CANCEL] = "CANCEL",
-    [FRAME_BLOCK] = "BLOCK",
-    [FRAME_FORWARD] = "FORWARD",
-    [FRAME_CRASH] = "CRASH",
-    [FRAME_UP] = "UP",
-    [FRAME_DOWN] = "DOWN",
-    [FRAME_TOTAL] = "TOTAL",
-    [FRAME_END] = "END",
+    [FRAME_HELLO] = "HELLO",     [FRAME_MANIFEST] = "MANIFEST", [FRAME_COLLECT_END] = "COLLECT_END",
+    [FRAME_FORKED] = "FORKED",   [FRAME_EVENT] = "EVENT",       [FRAME_START] = "START",
+    [FRAME_REPORT] = "REPORT",   [FRAME_DONE] = "DONE",         [FRAME_LATE] = "LATE",
+    [FRAME_SCOPE] = "SCOPE",     [FRAME_IDLE] = "IDLE",         [FRAME_STOP] = "STOP",
+    [FRAME_BYE] = "BYE",         [FRAME_SKIP] = "SKIP",         [FRAME_CONFIG] = "CONFIG",
+    [FRAME_FORK] = "FORK",       [FRAME_RUN] = "RUN",           [FRAME_SETTLE] = "SETTLE",
+    [FRAME_QUIT] = "QUIT",       [FRAME_CANCEL] = "CANCEL",     [FRAME_BLOCK] = "BLOCK",
+    [FRAME_FORWARD] = "FORWARD", [FRAME_CRASH] = "CRASH",       [FRAME_UP] = "UP",
+    [FRAME_DOWN] = "DOWN",       [FRAME_TOTAL] = "TOTAL",       [FRAME_END] = "END",
 };
 
 const char *frame_name(enum frame_kind kind)
@@ -71,7 +54,7 @@ enum err_code frame_header_decode(const uint8_t bytes[FRAME_HEADER_BYTES], struc
     uint32_t size = get_u32(bytes);
     uint16_t kind = get_u16(bytes + 4);
 
-    if (kind < FRAME_HELLO || kind > FRAME_BYE)
+    if (kind < FRAME_HELLO || kind > FRAME_SKIP)
         return err_set(err, ERR_MALFORMED, "frame of kind %u", kind);
     if (size > FRAME_BYTES_MAX)
         return err_set(err, ERR_TOO_LARGE, "%s of %u bytes, at most %u",
@@ -175,5 +158,18 @@ enum err_code frame_scope_decode(const struct frame *frame, struct frame_scope *
     *out = (struct frame_scope){
         .us = frame->a, .part = (enum frame_scope_part)frame->b, .kind = kind.at, .id = id.at
     };
+    return ERR_NONE;
+}
+
+enum err_code frame_skip_decode(const struct frame *frame, struct frame_skip *out, struct err *err)
+{
+    struct view id, text;
+    uint32_t offset = 0;
+    enum err_code rc;
+
+    if ((rc = take_text(frame, &offset, &id, err)) != ERR_NONE ||
+        (rc = take_text(frame, &offset, &text, err)) != ERR_NONE)
+        return rc;
+    *out = (struct frame_skip){ .id = id.at, .text = text.at };
     return ERR_NONE;
 }

@@ -27,6 +27,7 @@ enum frame_kind {
     FRAME_IDLE = 11,
     FRAME_STOP = 12,
     FRAME_BYE = 13,
+    FRAME_SKIP = 14,
     /* from the agent */
     FRAME_CONFIG = 32,
     FRAME_FORK = 33,
@@ -102,6 +103,12 @@ struct frame_done {
 };
 /* Reads DONE and LATE. */
 MUST_USE enum err_code frame_done_decode(const struct frame *frame, struct frame_done *out,
+                                         struct err *err);
+
+struct frame_skip {
+    const char *id, *text; /* NUL-terminated within the frame */
+};
+MUST_USE enum err_code frame_skip_decode(const struct frame *frame, struct frame_skip *out,
                                          struct err *err);
 
 enum frame_scope_part { SCOPE_SETUP = 1, SCOPE_TEARDOWN = 2 };

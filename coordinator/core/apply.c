@@ -242,6 +242,12 @@ static void apply_results(struct run *run, struct change_results *r)
         run->scopes[run->scope_count++] = r->scopes[i];
         r->scopes[i] = (struct scope_cost){ .kind = NULL };
     }
+    for (uint32_t i = 0; i < r->skip_count && run->skip_count < RUN_SKIPS_MAX; i++) {
+        run->skips =
+            mem_grow(run->skips, &run->skip_cap, (size_t)run->skip_count + 1, sizeof(*run->skips));
+        run->skips[run->skip_count++] = r->skips[i];
+        r->skips[i] = (struct unit_skip){ .id = NULL };
+    }
     if (r->stop && !run->stop)
         run->stop = move_text(&r->stop);
     apply_request(run->sessions[r->session], r->request);

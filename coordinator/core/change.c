@@ -242,6 +242,11 @@ static void put_results(struct codec *c, struct change_results *r)
         codec_u64(c, &r->scopes[i].setup_us);
         codec_u64(c, &r->scopes[i].teardown_us);
     }
+    r->skips = codec_array(c, r->skips, &r->skip_count, PROTO_SKIPS_MAX, sizeof(*r->skips));
+    for (uint32_t i = 0; i < r->skip_count && !c->rc; i++) {
+        codec_name(c, &r->skips[i].id, PROTO_TEXT_BYTES_MAX);
+        codec_name(c, &r->skips[i].text, PROTO_TEXT_BYTES_MAX);
+    }
     codec_text(c, &r->stop, PROTO_TEXT_BYTES_MAX);
 }
 
@@ -373,6 +378,9 @@ static void results_free(struct change_results *r)
     free(r->items);
     free(r->errors);
     free(r->scopes);
+    for (uint32_t i = 0; r->skips && i < r->skip_count; i++)
+        unit_skip_fini(&r->skips[i]);
+    free(r->skips);
     free(r->released.at);
     free(r->stop);
 }

@@ -112,6 +112,8 @@ struct change_results {
     uint32_t error_count;
     struct scope_cost *scopes;
     uint32_t scope_count;
+    struct unit_skip *skips;
+    uint32_t skip_count;
     char *stop;
 };
 

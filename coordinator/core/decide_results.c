@@ -134,6 +134,30 @@ static bool fault_known(const struct run *run, uint32_t session, const struct ru
     return false;
 }
 
+/* Every agent collects the same files, so only the first to speak of one is heard. */
+static bool skip_known(const struct unit_skip *skips, uint32_t count, const char *id)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (strcmp(skips[i].id, id) == 0)
+            return true;
+    return false;
+}
+
+static void copy_skips(const struct run *run, const struct results_request *req,
+                       struct change_results *r)
+{
+    r->skips = mem_new(req->skip_count, sizeof(*r->skips));
+    for (uint32_t i = 0; i < req->skip_count; i++) {
+        const struct unit_skip *skip = &req->skips[i];
+
+        if (!skip_known(run->skips, run->skip_count, skip->id) &&
+            !skip_known(r->skips, r->skip_count, skip->id))
+            r->skips[r->skip_count++] =
+                (struct unit_skip){ .id = mem_strdup(skip->id),
+                                    .text = mem_strdup(skip->text ? skip->text : "") };
+    }
+}
+
 static void copy_rest(const struct run *run, uint32_t session, const struct results_request *req,
                       struct change_results *r)
 {
@@ -150,6 +174,7 @@ static void copy_rest(const struct run *run, uint32_t session, const struct resu
                                  .id = mem_strdup(req->scopes[i].id),
                                  .setup_us = req->scopes[i].setup_us,
                                  .teardown_us = req->scopes[i].teardown_us };
+    copy_skips(run, req, r);
     if (req->stop && !run->stop)
         r->stop = mem_strdup(req->stop);
 }
@@ -175,7 +200,8 @@ enum err_code decide_results(const struct run *run, uint32_t session,
         note_released(run, session, req, r);
     if (lives)
         copy_rest(run, session, req, r);
-    if (r->item_count || r->released.count || r->error_count || r->scope_count || r->stop) {
+    if (r->item_count || r->released.count || r->error_count || r->scope_count || r->skip_count ||
+        r->stop) {
         *out = change;
         change = (struct change){ .kind = CHANGE_NONE };
     }

@@ -144,6 +144,10 @@ static void add_lists(struct hash *h, const struct run *run)
         add_u64(h, run->scopes[i].setup_us);
         add_u64(h, run->scopes[i].teardown_us);
     }
+    for (uint32_t i = 0; i < run->skip_count; i++) {
+        add_text(h, run->skips[i].id);
+        add_text(h, run->skips[i].text);
+    }
     for (uint32_t i = 0; i < run->carried_count; i++)
         add_u64(h, (uint64_t)run->carried[i].outcome);
     add_u64(h, (uint64_t)run->observations_dropped << 32 | run->faults_dropped);

@@ -81,6 +81,9 @@ void run_free(struct run *run)
     }
     for (uint32_t i = 0; i < run->scope_count; i++)
         scope_cost_fini(&run->scopes[i]);
+    for (uint32_t i = 0; i < run->skip_count; i++)
+        unit_skip_fini(&run->skips[i]);
+    free(run->skips);
     refs_free(run->mismatch.only_first, run->mismatch.only_first_count);
     refs_free(run->mismatch.only_other, run->mismatch.only_other_count);
     pool_free(run->pool);

@@ -19,13 +19,14 @@
 #define SESSION_ID_BYTES     40u /* "12-" and an id */
 #define SESSION_NONE         UINT32_MAX
 #define SESSIONS_MAX         POOL_TAKERS_MAX
-#define RUN_ERRORS_MAX       1000u        /* entries kept; more are counted */
-#define RUN_SCOPES_MAX       200000u      /* measured scope costs kept */
-#define RUN_OBSERVATIONS_MAX 100000u      /* entries kept; more are counted */
-#define RUN_DETAIL_BYTES_MAX (256u << 20) /* details kept; more lose their long texts */
-#define RUN_SAMPLE_TESTS     20u          /* ids shown of a difference */
-#define SESSION_WORKERS_MAX  4096u        /* worker slots that a session may name */
-#define EXIT_NO_TESTS        5u           /* pytest's own: nothing was collected */
+#define RUN_ERRORS_MAX       1000u           /* entries kept; more are counted */
+#define RUN_SKIPS_MAX        PROTO_SKIPS_MAX /* files and classes skipped whole that are kept */
+#define RUN_SCOPES_MAX       200000u         /* measured scope costs kept */
+#define RUN_OBSERVATIONS_MAX 100000u         /* entries kept; more are counted */
+#define RUN_DETAIL_BYTES_MAX (256u << 20)    /* details kept; more lose their long texts */
+#define RUN_SAMPLE_TESTS     20u             /* ids shown of a difference */
+#define SESSION_WORKERS_MAX  4096u           /* worker slots that a session may name */
+#define EXIT_NO_TESTS        5u              /* pytest's own: nothing was collected */
 
 enum run_state { RUN_COLLECTING, RUN_RUNNING, RUN_FINAL };
 const char *run_state_name(enum run_state state);
@@ -187,6 +188,9 @@ struct run {
     struct run_fault *faults;
     uint32_t fault_count, faults_dropped;
     size_t fault_cap;
+    struct unit_skip *skips; /* one an id, in the order they were heard of */
+    uint32_t skip_count;
+    size_t skip_cap;
     struct scope_cost *scopes;
     uint32_t scope_count;
     size_t scope_cap;

@@ -140,6 +140,20 @@ static void write_errors(struct writer *w, const struct run *run)
     raw(w, "]");
 }
 
+static void write_skips(struct writer *w, const struct run *run)
+{
+    key(w, "skips");
+    raw(w, "[");
+    for (uint32_t i = 0; i < run->skip_count; i++) {
+        item(w);
+        raw(w, "{");
+        key_text(w, "id", run->skips[i].id);
+        key_text(w, "text", run->skips[i].text);
+        raw(w, "}");
+    }
+    raw(w, "]");
+}
+
 static void write_agent(struct writer *w, const struct session *session)
 {
     raw(w, "{");
@@ -215,6 +229,7 @@ enum err_code report_json(const struct run *run, struct str *out, struct err *er
     raw(&w, "{");
     write_head(&w, run, &answer);
     write_errors(&w, run);
+    write_skips(&w, run);
     key(&w, "agents");
     raw(&w, "[");
     for (uint32_t i = 0; i < run->session_count; i++) {

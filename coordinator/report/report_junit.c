@@ -322,6 +322,20 @@ static void write_test(struct junit *j, const struct run *run, uint32_t test)
 
 /* ---- the run ---- */
 
+/* What was skipped whole while it was collected, as pytest shows it: a case that is no test. */
+static void write_skips(struct junit *j, const struct run *run)
+{
+    for (uint32_t i = 0; i < run->skip_count && !j->rc; i++) {
+        begin_test(j, run->skips[i].id, NULL, 0);
+        begin(j, "skipped");
+        attribute(j, "type", "pytest.skip");
+        attribute(j, "message", "collection skipped");
+        body(j, run->skips[i].text);
+        end(j);
+        end(j);
+    }
+}
+
 /* One case a run-level error: what belongs to no test makes a run red all the same. */
 static void write_faults(struct junit *j, const struct verdict_answer *answer)
 {
@@ -376,6 +390,8 @@ static void write_suite(struct junit *j, const struct run *run, const struct ver
 
     for (uint32_t i = 0; i < run->test_count; i++)
         tally_test(&tally, run, i);
+    tally.cases += run->skip_count;
+    tally.skipped += run->skip_count;
     if (verdict_needs_case(answer)) {
         tally.cases++;
         tally.errors++;
@@ -392,6 +408,7 @@ static void write_suite(struct junit *j, const struct run *run, const struct ver
     attribute(j, "timestamp", when);
     attribute(j, "hostname", "makespan");
     write_properties(j, run, answer);
+    write_skips(j, run);
     for (uint32_t i = 0; i < run->test_count && !j->rc; i++) {
         write_test(j, run, i);
         flush(j, FLUSH_BYTES);

@@ -53,6 +53,28 @@ static void test_results_repeated_request_counts_once(void **state)
     fixture_fini(&f);
 }
 
+/* Two agents skip the same file while they collect; the run keeps one entry, and it is no fault. */
+static void test_results_skipped_file_is_kept_once(void **state)
+{
+    struct fixture f;
+    struct change change = { .kind = CHANGE_NONE };
+    struct unit_skip skips[] = { { (char *)"b.py", (char *)"('b.py', 1, 'Skipped: no numpy')" },
+                                 { (char *)"b.py", (char *)"again" } };
+    struct results_request req = { .request = 30, .skips = skips, .skip_count = 2 };
+
+    (void)state;
+    hold_all(&f);
+    assert_int_equal(decide_results(f.run, 0, &req, &change, &f.err), ERR_NONE);
+    turn(&f, &change);
+    req.request = 31;
+    assert_int_equal(decide_results(f.run, 0, &req, &change, &f.err), ERR_NONE);
+    assert_int_equal(change.kind, CHANGE_NONE);
+    assert_int_equal(f.run->skip_count, 1);
+    assert_string_equal(f.run->skips[0].id, "b.py");
+    assert_int_equal(f.run->fault_count, 0);
+    fixture_fini(&f);
+}
+
 static void test_results_beat_is_no_change(void **state)
 {
     struct fixture f;
@@ -250,6 +272,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_results_first_accepted_stands),
         cmocka_unit_test(test_results_repeated_request_counts_once),
+        cmocka_unit_test(test_results_skipped_file_is_kept_once),
         cmocka_unit_test(test_results_beat_is_no_change),
         cmocka_unit_test(test_results_amendment_makes_an_error),
         cmocka_unit_test(test_results_amendment_in_the_same_request),

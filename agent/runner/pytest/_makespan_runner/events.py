@@ -43,6 +43,12 @@ class Sender:
         data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
         if data is not None:
             self.event("collect_report", data)
+        if report.outcome == "skipped":  # a run's merged report shows it as pytest's JUnit XML does
+            texts = (report.nodeid, str(report.longrepr))
+            self.link.connection.send(frames.frame(
+                frames.SKIP, 0, 0,
+                b"".join(t.replace("\0", "\\0").encode("utf-8", "backslashreplace") + b"\0"
+                         for t in texts)))
 
     def interrupt(self, problem):
         """KeyboardInterrupt: its traceback travels as if it were a test's."""

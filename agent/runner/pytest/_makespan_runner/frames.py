@@ -29,6 +29,7 @@ SCOPE = 10
 IDLE = 11
 STOP = 12
 BYE = 13
+SKIP = 14
 
 # From the agent.
 CONFIG = 32
