@@ -122,11 +122,34 @@ static void on_gone(void *ctx)
     struct http_call *call = r->call;
 
     if (r->away)
-        return; /* api_proceed ends it when the thread gives it back */
+        return; /* api_back ends it when the thread gives it back */
     if (r->with_service)
         service_forget(r->api->service, r);
     api_request_free(r);
     http_answer(call, 0, NULL, &nothing, 0);
+}
+
+/* ---- work off the loop ---- */
+
+bool api_away(struct api_request *r, void (*work)(void *), void (*done)(void *), void *ctx)
+{
+    struct err err = ERR_INIT;
+
+    r->away = offload_run(r->api->offload, work, done, ctx);
+    if (r->away)
+        return true;
+    (void)err_set(&err, ERR_UNAVAILABLE, "too many large requests at once");
+    api_fail(r, &err);
+    return false;
+}
+
+bool api_back(struct api_request *r)
+{
+    r->away = false;
+    if (!http_call_is_gone(r->call))
+        return true;
+    on_gone(r);
+    return false;
 }
 
 /* ---- a request has come ---- */
@@ -171,10 +194,7 @@ void api_handle(void *ctx, struct http_call *call)
 
 void api_proceed(struct api_request *r)
 {
-    r->away = false;
-    if (http_call_is_gone(r->call))
-        on_gone(r);
-    else if (r->err.code)
+    if (r->err.code)
         api_fail(r, &r->err);
     else
         r->match.route->call(r);

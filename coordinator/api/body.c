@@ -6,7 +6,6 @@
 
 #include "api/request.h"
 #include "gz.h"
-#include "http/offload.h"
 #include "mem.h"
 
 #define INLINE_BYTES_MAX (256u << 10)
@@ -68,7 +67,8 @@ static void work(void *ctx)
 
 static void done(void *ctx)
 {
-    api_proceed(ctx);
+    if (api_back(ctx))
+        api_proceed(ctx);
 }
 
 static bool fits_here(struct api_request *r)
@@ -99,10 +99,5 @@ void body_read(struct api_request *r)
         api_proceed(r);
         return;
     }
-    r->away = true;
-    if (!offload_run(r->api->offload, work, done, r)) {
-        r->away = false;
-        (void)err_set(&err, ERR_UNAVAILABLE, "too many large requests at once");
-        api_fail(r, &err);
-    }
+    (void)api_away(r, work, done, r); /* else it has been answered */
 }

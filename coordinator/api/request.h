@@ -62,6 +62,13 @@ void api_fail(struct api_request *r, const struct err *err);
 /* The same with a status that no error code has (405's Allow and 415 are set here). */
 void api_fail_as(struct api_request *r, unsigned status, const struct err *err);
 
+/* Hands the request's work to the offload's thread; done runs on the loop and calls api_back first.
+ * False when there is too much such work: then the request was ended with 503. */
+bool api_away(struct api_request *r, void (*work)(void *), void (*done)(void *), void *ctx);
+
+/* The thread is through with r. False when the client has left meanwhile, and r is gone as well. */
+MUST_USE bool api_back(struct api_request *r);
+
 /* body.c: checks the body's type and encoding, decodes it (large ones off the loop), then calls the
  * route's function. */
 void body_read(struct api_request *r);

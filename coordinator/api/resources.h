@@ -42,7 +42,6 @@ char *api_report_encode(const union answer *answer);
 
 void api_durations_export(struct api_request *r);
 void api_durations_import(struct api_request *r);
-char *api_durations_encode(const union answer *answer);
 
 void api_agent(struct api_request *r);
 void api_agent_digest(struct api_request *r);

@@ -24,9 +24,10 @@ struct route {
     const char *pattern; /* "/v1/runs/{run}/pull" */
     enum route_need need;
     enum route_body body;
-    const struct api_message *message;           /* of a JSON body */
-    void (*call)(struct api_request *r);         /* ends in api_reply_to, api_answer or api_fail */
-    char *(*encode)(const union answer *answer); /* the service's answer as JSON, the caller's */
+    const struct api_message *message;   /* of a JSON body */
+    void (*call)(struct api_request *r); /* ends in api_reply_to, api_answer or api_fail */
+    char *(*encode)(
+        const union answer *answer); /* answer as JSON, the caller's; NULL: call sees to it */
 };
 
 struct route_match {

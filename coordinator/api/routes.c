@@ -27,10 +27,9 @@ static const struct route table[] = {
     { HTTP_POST, RUN "/close", NEED_AGENT, NOBODY, api_close, api_verdict_encode },
     { HTTP_GET, RUN "/report", NEED_READER, NOBODY, api_report, api_report_encode },
 
-    { HTTP_GET, SUITE "/durations", NEED_READER, NOBODY, api_durations_export,
-      api_durations_encode },
+    { HTTP_GET, SUITE "/durations", NEED_READER, NOBODY, api_durations_export, NULL },
     { HTTP_PUT, SUITE "/durations", NEED_AGENT, BODY_JSON, &durations_message, api_durations_import,
-      api_durations_encode },
+      NULL },
 
     { HTTP_GET, "/agent/linux-x86_64", NEED_NOTHING, NOBODY, api_agent, NULL },
     { HTTP_GET, "/agent/linux-x86_64.sha256", NEED_NOTHING, NOBODY, api_agent_digest, NULL },

@@ -268,6 +268,8 @@ static bool still_good(X509 *cert, X509 *ca, EVP_PKEY *key, const char *san, uin
 
 /* ---- the two certificates ---- */
 
+/* The CA's certificate outlives those it signs: it is made again, for the same key, while copies of
+ * the old one are still good for longer than a server's certificate lives. */
 static enum err_code ca_ready(const struct certs_opts *opts, struct certs *certs, X509 **out,
                               EVP_PKEY **out_key, struct err *err)
 {
@@ -276,17 +278,24 @@ static enum err_code ca_ready(const struct certs_opts *opts, struct certs *certs
                            .days = CERTS_CA_DAYS,
                            .constraints = "critical,CA:TRUE,pathlen:0",
                            .usage = "critical,keyCertSign,cRLSign" };
+    X509 *ca = NULL;
+    uint64_t least_ms = opts->now_ms + (uint64_t)CERTS_SERVER_DAYS * DAY_S * 1000u;
     enum err_code rc = str_addf(&key_path, err, "%s/ca.key", opts->folder);
 
     if (!rc)
         rc = key_ready(str_text(&key_path), out_key, &certs->made, err);
-    if (!rc && fs_exists(certs->ca_path)) {
-        rc = cert_read(certs->ca_path, out, err);
-    } else if (!rc) {
-        *out = cert_make(&want, *out_key, NULL, *out_key, opts->now_ms);
-        rc = chain_write(certs->ca_path, *out, NULL, err);
+    if (!rc && fs_exists(certs->ca_path))
+        rc = cert_read(certs->ca_path, &ca, err);
+    if (!rc && (!ca || expiry_ms(ca) < least_ms)) {
+        X509_free(ca);
+        ca = cert_make(&want, *out_key, NULL, *out_key, opts->now_ms);
+        rc = chain_write(certs->ca_path, ca, NULL, err);
         certs->made = true;
     }
+    if (!rc)
+        *out = ca;
+    else
+        X509_free(ca);
     str_fini(&key_path);
     return rc;
 }

@@ -120,7 +120,7 @@ class Api(unittest.TestCase):
         self.assertLess(len(bomb), 2 << 20)
         before = self.peak_kib()
         self.assert_problem(self.server.ask("POST", "/v1/join", bomb, Content_Encoding="gzip"), 413, "too-large")
-        self.assertLess(self.peak_kib() - before, 80 << 10)
+        self.assertLess(self.peak_kib() - before, 200 << 10)  # under what it unpacks to
 
     def peak_kib(self):
         status = pathlib.Path(f"/proc/{self.server.process.pid}/status").read_text()
@@ -141,6 +141,16 @@ class Api(unittest.TestCase):
         self.assertIn(connection.getresponse().status, (200, 400, 409))
         connection.close()
         self.assertLess(slowest, 5)
+
+    def test_clients_that_leave_behind_a_large_body_leave_nothing(self):
+        """Their bodies are with the other thread when they go; the end of the server tells of leaks."""
+        run = self.server.join("leavers")
+        refs = ",".join(f'["{"t" * 500}{i}",0]' for i in range(4000))
+        body = ('{"session":"%s","request":1,"released":[%s]}' % (run["session"], refs)).encode()
+        for path in (f"/v1/runs/{run['run']}/results", "/v1/join"):
+            for _ in range(5):
+                self.server.send("POST", path, body, run["session_token"]).close()
+        self.assertEqual(self.server.ask("GET", "/healthz").status, 200)
 
     def test_the_size_of_a_body(self):
         limit = 8 << 20

@@ -120,6 +120,28 @@ static void test_certs_renews_for_a_new_name(void **state)
     certs_fini(&named);
 }
 
+/* The CA is renewed while copies of its old certificate still verify the server. */
+static void test_certs_renews_the_ca_before_it_matters(void **state)
+{
+    struct certs certs = { 0 };
+    struct str path = STR_MAX(PATH_BYTES_MAX);
+    struct str before = STR_MAX(CERTS_FILE_BYTES_MAX);
+    struct str after = STR_MAX(CERTS_FILE_BYTES_MAX);
+    struct err err = ERR_INIT;
+
+    ready(*state, NULL, NOW_MS, &certs);
+    assert_int_equal(str_addf(&path, &err, "%s/ca.pem", (const char *)*state), ERR_NONE);
+    assert_int_equal(fs_read(str_text(&path), &before, &err), ERR_NONE);
+    certs_fini(&certs);
+    ready(*state, NULL, NOW_MS + (CERTS_CA_DAYS - CERTS_SERVER_DAYS + 1) * DAY_MS, &certs);
+    assert_int_equal(fs_read(str_text(&path), &after, &err), ERR_NONE);
+    assert_string_not_equal(str_text(&before), str_text(&after));
+    certs_fini(&certs);
+    str_fini(&path);
+    str_fini(&before);
+    str_fini(&after);
+}
+
 /* An operator's own certificate is used as it is and never replaced. */
 static void test_certs_leaves_the_operators_own_alone(void **state)
 {
@@ -161,6 +183,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_certs_renews_in_time_under_the_same_pin, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_certs_renews_for_a_new_name, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_certs_renews_the_ca_before_it_matters, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_certs_leaves_the_operators_own_alone, setup, teardown),
         cmocka_unit_test(test_certs_check_name_refuses_what_is_no_host),
     };
