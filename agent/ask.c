@@ -83,6 +83,11 @@ static void on_answer(void *ctx, const struct transport_answer *answer, const st
     (void)event_base_loopbreak(a->base);
 }
 
+static struct client_reply reply_to(struct ask *a)
+{
+    return (struct client_reply){ .fn = on_answer, .ctx = a };
+}
+
 static enum err_code wait_for(struct ask *a, struct err *err)
 {
     while (!a->answered)
@@ -97,7 +102,7 @@ enum err_code ask_get(struct ask *a, const char *path, uint32_t timeout_ms, stru
 {
     a->answered = false;
     a->out = out;
-    (void)client_get(a->client, path, timeout_ms, on_answer, a);
+    (void)client_get(a->client, path, timeout_ms, reply_to(a));
     return wait_for(a, err);
 }
 
@@ -114,7 +119,7 @@ enum err_code ask_send(struct ask *a, const char *method, const char *path, char
 
     a->answered = false;
     a->out = out;
-    (void)client_send(a->client, &request, on_answer, a);
+    (void)client_send(a->client, &request, reply_to(a));
     return wait_for(a, err);
 }
 
@@ -130,7 +135,7 @@ enum err_code ask_probe(struct ask *a, const char *path, enum ask_credential cre
     a->answered = false;
     a->out = &out->body;
     a->probe = out;
-    (void)client_send(a->client, &request, on_answer, a);
+    (void)client_send(a->client, &request, reply_to(a));
     rc = wait_for(a, err);
     a->probe = NULL;
     return rc;
@@ -208,7 +213,7 @@ static enum err_code choose(const struct target *t, const struct json *list, cha
     size_t count = 0;
 
     for (size_t i = 0; i < json_size(list); i++) {
-        struct row row;
+        struct row row = { "", "", "" };
         bool known = false;
 
         if (read_row(json_at(list, i), &row, err))

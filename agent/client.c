@@ -28,8 +28,7 @@ struct client_call {
     struct exchange *exchange;     /* NULL while pausing */
     struct event *pause;
     uint32_t tries;
-    client_done_fn done;
-    void *ctx;
+    struct client_reply reply;
 };
 
 enum err_code client_new(const struct client_opts *opts, struct client **out, struct err *err)
@@ -58,12 +57,26 @@ static void forget_token(struct client *c)
     c->session_token = NULL;
 }
 
+static void destroy(struct client_call *call)
+{
+    if (call->exchange)
+        transport_cancel(call->exchange);
+    event_free(call->pause);
+    free((char *)(uintptr_t)call->request.path);
+    free(call->request.take_body);
+    free(call);
+}
+
 void client_free(struct client *c)
 {
+    struct client_call *next;
+
     if (!c)
         return;
-    while (c->calls)
-        client_cancel(c->calls);
+    for (struct client_call *call = c->calls; call; call = next) {
+        next = call->next;
+        destroy(call);
+    }
     transport_free(c->transport);
     forget_token(c);
     free(c->run);
@@ -78,22 +91,12 @@ void client_enter(struct client *c, const char *run, const char *session_token)
     c->session_token = mem_strdup(session_token);
 }
 
-static void call_free(struct client_call *call)
+void client_cancel(struct client_call *call)
 {
-    if (call->exchange)
-        transport_cancel(call->exchange);
-    event_free(call->pause);
-    free((char *)(uintptr_t)call->request.path);
-    free(call->request.take_body);
     *call->link = call->next;
     if (call->next)
         call->next->link = call->link;
-    free(call);
-}
-
-void client_cancel(struct client_call *call)
-{
-    call_free(call);
+    destroy(call);
 }
 
 /* A status without a problem of ours comes from something in between, such as a load balancer. */
@@ -199,8 +202,7 @@ static void on_exchange(void *ctx, const struct transport_answer *answer, const 
 {
     struct client_call *call = ctx;
     struct client *c = call->client;
-    client_done_fn done = call->done;
-    void *done_ctx = call->ctx;
+    struct client_reply reply = call->reply;
     struct err err = *why;
     uint32_t wait_ms = 0;
 
@@ -219,20 +221,19 @@ static void on_exchange(void *ctx, const struct transport_answer *answer, const 
         (void)evtimer_add(call->pause, &tv);
         return;
     }
-    call_free(call);
-    done(done_ctx, answer, &err);
+    client_cancel(call);
+    reply.fn(reply.ctx, answer, &err);
 }
 
 struct client_call *client_send(struct client *c, const struct client_request *request,
-                                client_done_fn done, void *ctx)
+                                struct client_reply reply)
 {
     struct client_call *call = mem_new(1, sizeof(*call));
 
     call->client = c;
     call->request = *request;
     call->request.path = mem_strdup(request->path);
-    call->done = done;
-    call->ctx = ctx;
+    call->reply = reply;
     call->pause = evtimer_new(c->opts.base, on_pause, call);
     INVARIANT(call->pause);
     call->next = c->calls;
@@ -245,8 +246,7 @@ struct client_call *client_send(struct client *c, const struct client_request *r
 }
 
 struct client_call *client_post(struct client *c, enum client_kind kind, const char *what,
-                                char *take_json, uint32_t timeout_ms, client_done_fn done,
-                                void *ctx)
+                                char *take_json, uint32_t timeout_ms, struct client_reply reply)
 {
     struct str path = STR_MAX(PATH_TEXT_MAX);
     struct err err = ERR_INIT;
@@ -260,14 +260,13 @@ struct client_call *client_post(struct client *c, enum client_kind kind, const c
 
     INVARIANT(!str_addf(&path, &err, "/v1/runs/%s/%s", c->run, what));
     request.path = path.at;
-    call = client_send(c, &request, done, ctx);
+    call = client_send(c, &request, reply);
     str_fini(&path);
     return call;
 }
 
 struct client_call *client_put_part(struct client *c, const char *digest, uint32_t part,
-                                    uint32_t of, struct str *take_gzip, client_done_fn done,
-                                    void *ctx)
+                                    uint32_t of, struct str *take_gzip, struct client_reply reply)
 {
     struct str path = STR_MAX(PATH_TEXT_MAX);
     struct err err = ERR_INIT;
@@ -281,13 +280,13 @@ struct client_call *client_put_part(struct client *c, const char *digest, uint32
     INVARIANT(!str_addf(&path, &err, "/v1/runs/%s/manifest/%s/%u?of=%u", c->run, digest, part, of));
     request.path = path.at;
     request.take_body = str_take(take_gzip);
-    call = client_send(c, &request, done, ctx);
+    call = client_send(c, &request, reply);
     str_fini(&path);
     return call;
 }
 
 struct client_call *client_get(struct client *c, const char *path, uint32_t timeout_ms,
-                               client_done_fn done, void *ctx)
+                               struct client_reply reply)
 {
     const struct client_request request = { .kind = CLIENT_INSIST,
                                             .method = "GET",
@@ -295,5 +294,5 @@ struct client_call *client_get(struct client *c, const char *path, uint32_t time
                                             .project_token = true,
                                             .timeout_ms = timeout_ms };
 
-    return client_send(c, &request, done, ctx);
+    return client_send(c, &request, reply);
 }

@@ -35,8 +35,10 @@ void client_enter(struct client *c, const char *run, const char *session_token);
 enum client_kind { CLIENT_TRY, CLIENT_INSIST };
 
 /* The answer's body is lent; NULL body and err set on failure. */
-typedef void (*client_done_fn)(void *ctx, const struct transport_answer *answer,
-                               const struct err *err);
+struct client_reply {
+    void (*fn)(void *ctx, const struct transport_answer *answer, const struct err *err);
+    void *ctx;
+};
 
 struct client_request {
     enum client_kind kind;
@@ -51,22 +53,20 @@ struct client_request {
 };
 
 struct client_call *client_send(struct client *c, const struct client_request *request,
-                                client_done_fn done, void *ctx);
+                                struct client_reply reply);
 void client_cancel(struct client_call *call);
 
 /* POST of a JSON body (given away) to "/v1/runs/<run>/<what>" with the session's token. */
 struct client_call *client_post(struct client *c, enum client_kind kind, const char *what,
-                                char *take_json, uint32_t timeout_ms, client_done_fn done,
-                                void *ctx);
+                                char *take_json, uint32_t timeout_ms, struct client_reply reply);
 
 /* PUT of a part of the manifest: gzip. */
 struct client_call *client_put_part(struct client *c, const char *digest, uint32_t part,
-                                    uint32_t of, struct str *take_gzip, client_done_fn done,
-                                    void *ctx);
+                                    uint32_t of, struct str *take_gzip, struct client_reply reply);
 
 /* GET with the project's token. */
 struct client_call *client_get(struct client *c, const char *path, uint32_t timeout_ms,
-                               client_done_fn done, void *ctx);
+                               struct client_reply reply);
 
 /* Whether a call of kind CLIENT_TRY that failed so is worth being made again, and after how long;
  * counts as part of the same outage as everything else. */

@@ -142,7 +142,7 @@ void remote_leave_when_delivered(struct remote *r)
                                     .exit = r->runner_exit };
     remote_sent(r);
     (void)client_post(r->client, CLIENT_INSIST, "leave", leave_request_encode(&leave),
-                      LEAVE_TIMEOUT_MS, on_left, r);
+                      LEAVE_TIMEOUT_MS, (struct client_reply){ on_left, r });
 }
 
 static void remote_leave(struct source *s, uint32_t runner_exit)
@@ -168,7 +168,7 @@ static void send_drain(struct remote *r, const char *reason)
     drain.reason = (char *)(uintptr_t)reason; /* only read */
     remote_sent(r);
     (void)client_post(r->client, CLIENT_INSIST, "drain", drain_request_encode(&drain), 0,
-                      on_drained, r);
+                      (struct client_reply){ on_drained, r });
 }
 
 static void remote_drain(struct source *s, const char *reason)
@@ -201,7 +201,7 @@ static void on_beat(evutil_socket_t fd, short what, void *ctx)
 static void on_joined(void *ctx, const struct transport_answer *answer, const struct err *why)
 {
     struct remote *r = ctx;
-    struct join_answer join;
+    struct join_answer join = { 0 };
     struct err err = *why;
     struct timeval tick = { .tv_usec = BEAT_TICK_MS * 1000 };
 
@@ -254,7 +254,7 @@ static void remote_start(struct source *s)
     request.take_body = join_request_encode(&join);
     request.body_bytes = strlen(request.take_body);
     remote_sent(r);
-    (void)client_send(r->client, &request, on_joined, r);
+    (void)client_send(r->client, &request, (struct client_reply){ on_joined, r });
 }
 
 static void remote_free(struct source *s)

@@ -23,7 +23,7 @@ static void send_part(struct remote *r);
 static void on_part(void *ctx, const struct transport_answer *answer, const struct err *why)
 {
     struct remote *r = ctx;
-    struct part_answer part;
+    struct part_answer part = { 0 };
     struct err err = *why;
 
     if (r->state != REMOTE_AGREEING)
@@ -50,8 +50,8 @@ static void send_part(struct remote *r)
 
     INVARIANT(!gz_pack(r->text.at + at, len, &packed, &err));
     remote_sent(r);
-    (void)client_put_part(r->client, r->manifest->digest, r->part, r->part_count, &packed, on_part,
-                          r);
+    (void)client_put_part(r->client, r->manifest->digest, r->part, r->part_count, &packed,
+                          (struct client_reply){ on_part, r });
 }
 
 static void upload(struct remote *r)
@@ -71,7 +71,7 @@ static void upload(struct remote *r)
 static void on_offer(void *ctx, const struct transport_answer *answer, const struct err *why)
 {
     struct remote *r = ctx;
-    struct collected_answer collected;
+    struct collected_answer collected = { 0 };
     struct err err = *why;
 
     if (r->state != REMOTE_AGREEING)
@@ -111,7 +111,7 @@ static void offer(struct remote *r)
 
     remote_sent(r);
     (void)client_post(r->client, CLIENT_INSIST, "collected", collected_request_encode(&collected),
-                      0, on_offer, r);
+                      0, (struct client_reply){ on_offer, r });
 }
 
 void remote_collected(struct source *s, struct manifest *manifest, const char *runtime)

@@ -140,7 +140,7 @@ static void on_pull(void *ctx, const struct transport_answer *answer, const stru
 {
     struct remote_pull *pull = ctx;
     struct remote *r = pull->remote;
-    struct pull_answer orders;
+    struct pull_answer orders = { 0 };
     struct err err = *why;
     bool quick = clock_mono_ms(r->opts.clock) - pull->sent_ms < REMOTE_PULL_GAP_MS;
 
@@ -201,8 +201,9 @@ static void send_pull(struct remote *r)
     r->asked_backlog_us = r->backlog_us;
     pull->sent_ms = clock_mono_ms(r->opts.clock);
     remote_sent(r);
-    pull->call = client_post(r->client, CLIENT_TRY, "pull", pull_request_encode(&request),
-                             PROTO_WAIT_MS_MAX + REMOTE_SLACK_MS, on_pull, pull);
+    pull->call =
+        client_post(r->client, CLIENT_TRY, "pull", pull_request_encode(&request),
+                    PROTO_WAIT_MS_MAX + REMOTE_SLACK_MS, (struct client_reply){ on_pull, pull });
     free(running);
 }
 

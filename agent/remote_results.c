@@ -138,8 +138,10 @@ void remote_stop(struct source *s, const char *reason)
 /* Moves the first count items of an array elsewhere. */
 static void *split(void *items, uint32_t *count, uint32_t take, size_t size)
 {
-    void *taken = mem_dup(items ? items : "", take * size);
+    void *taken;
 
+    INVARIANT(items && take <= *count);
+    taken = mem_dup(items, take * size);
     memmove(items, (char *)items + take * size, (*count - take) * size);
     *count -= take;
     return taken;
@@ -214,7 +216,7 @@ static void spill(struct remote *r)
 static void on_results(void *ctx, const struct transport_answer *answer, const struct err *why)
 {
     struct remote *r = ctx;
-    struct results_answer results;
+    struct results_answer results = { 0 };
     struct err err = *why;
 
     r->results_call = NULL;
@@ -268,7 +270,8 @@ static void flush(struct remote *r)
         return;
     }
     remote_sent(r);
-    r->results_call = client_post(r->client, CLIENT_INSIST, "results", body, 0, on_results, r);
+    r->results_call = client_post(r->client, CLIENT_INSIST, "results", body, 0,
+                                  (struct client_reply){ on_results, r });
 }
 
 void remote_results_now(struct remote *r)

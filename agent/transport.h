@@ -57,7 +57,7 @@ struct exchange *transport_send(struct transport *t, const struct transport_requ
                                 transport_done_fn done, void *ctx);
 
 /* Forgets a request that has not been answered; done is not called. */
-void transport_cancel(struct exchange *exchange);
+void transport_cancel(struct exchange *x);
 
 /* A value as it may stand in a path or query; the caller's. */
 char *transport_escape(const char *text);

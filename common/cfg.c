@@ -134,8 +134,7 @@ static size_t edit_distance(struct view a, const char *b)
     return row[b_len];
 }
 
-static enum err_code unknown_option(const struct cfg_command *command, struct view name,
-                                    struct err *err)
+static void unknown_option(const struct cfg_command *command, struct view name, struct err *err)
 {
     const char *guess = NULL;
     size_t best = 3; /* further away is no typing mistake */
@@ -149,51 +148,53 @@ static enum err_code unknown_option(const struct cfg_command *command, struct vi
         }
     }
     if (guess)
-        return err_set(err, ERR_USAGE, "there is no option --%.*s; did you mean --%s?",
-                       (int)least(name.len, CFG_NAME_SHOWN_BYTES), name.at, guess);
-    return err_set(err, ERR_USAGE, "there is no option --%.*s; --help lists all",
-                   (int)least(name.len, CFG_NAME_SHOWN_BYTES), name.at);
+        err_set(err, ERR_USAGE, "there is no option --%.*s; did you mean --%s?",
+                (int)least(name.len, CFG_NAME_SHOWN_BYTES), name.at, guess);
+    else
+        err_set(err, ERR_USAGE, "there is no option --%.*s; --help lists all",
+                (int)least(name.len, CFG_NAME_SHOWN_BYTES), name.at);
 }
 
-/* An option as it was found: its value is in the same word, or NULL. */
+/* An option as it was found, NULL if it was not: err tells why. Its value is in the same word, or
+ * NULL. */
 struct found {
     const struct cfg_option *option;
     const char *value;
 };
 
-static enum err_code find_option(const struct cfg_command *command, const char *word,
-                                 struct found *out, struct err *err)
+static struct found find_option(const struct cfg_command *command, const char *word,
+                                struct err *err)
 {
+    struct found f = { 0 };
+
     if (word[1] == '-') {
         struct view name = { .at = word + 2, .len = strcspn(word + 2, "=") };
-        const struct cfg_option *o = find_long(command, name);
 
-        if (!o)
-            return unknown_option(command, name, err);
-        *out = (struct found){ .option = o,
-                               .value = name.at[name.len] == '=' ? name.at + name.len + 1 : NULL };
-    } else {
-        const struct cfg_option *o = find_short(command, word[1]);
-
-        if (!o)
-            return err_set(err, ERR_USAGE, "there is no option -%c; --help lists all", word[1]);
-        if (o->kind == CFG_FLAG && word[2])
-            return err_set(err, ERR_USAGE, "option -%c takes no value: write -%c alone", word[1],
-                           word[1]);
-        *out = (struct found){ .option = o, .value = word[2] ? word + 2 : NULL };
+        f.option = find_long(command, name);
+        f.value = name.at[name.len] == '=' ? name.at + name.len + 1 : NULL;
+        if (!f.option)
+            unknown_option(command, name, err);
+        return f;
     }
-    return ERR_NONE;
+    f.option = find_short(command, word[1]);
+    f.value = word[2] ? word + 2 : NULL;
+    if (!f.option) {
+        err_set(err, ERR_USAGE, "there is no option -%c; --help lists all", word[1]);
+    } else if (f.option->kind == CFG_FLAG && f.value) {
+        err_set(err, ERR_USAGE, "option -%c takes no value: write -%c alone", word[1], word[1]);
+        f.option = NULL;
+    }
+    return f;
 }
 
 /* Reads the option at argv[*at] and moves *at past it and its value. */
 static enum err_code read_option(const struct cfg_command *command, int argc, char *const *argv,
                                  int *at, struct err *err)
 {
-    struct found f = { 0 };
-    enum err_code rc = find_option(command, argv[*at], &f, err);
+    struct found f = find_option(command, argv[*at], err);
 
-    if (rc)
-        return rc;
+    if (!f.option)
+        return ERR_USAGE;
     ++*at;
     if (f.option->kind == CFG_FLAG)
         return assign(f.option, f.value ? f.value : "1", false, err);
@@ -212,8 +213,6 @@ static bool wants_help(const struct cfg_command *command, int argc, char *const 
     struct err ignored = ERR_INIT;
 
     for (int i = 1; i < argc; i++) {
-        struct found f = { 0 };
-
         if (strcmp(argv[i], "-h") == 0 || strcmp(argv[i], "--help") == 0)
             return true;
         if (strcmp(argv[i], "--") == 0)
@@ -221,9 +220,11 @@ static bool wants_help(const struct cfg_command *command, int argc, char *const 
         if (argv[i][0] != '-' || argv[i][1] == '\0') {
             if (!command->words)
                 return false;
-        } else if (!find_option(command, argv[i], &f, &ignored) && f.option->kind != CFG_FLAG &&
-                   !f.value) {
-            i++;
+        } else {
+            struct found f = find_option(command, argv[i], &ignored);
+
+            if (f.option && f.option->kind != CFG_FLAG && !f.value)
+                i++;
         }
     }
     return false;

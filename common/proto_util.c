@@ -168,18 +168,15 @@ const struct json *field_array(struct fields *f, const char *key, size_t max, ui
     return array;
 }
 
-/* [id, k] or [id, k, cost_us]: want_cost says whether there may be a third. */
-static bool read_ref(const struct json *v, struct test_ref *ref, uint64_t *cost_us)
+/* [id, k], or with a cost [id, k, cost_us], of at most max_items. */
+static bool read_test(const struct json *v, size_t max_items, struct order_test *out)
 {
     const char *id;
     int64_t k = 0;
     int64_t cost = 0;
-    size_t size;
+    size_t size = json_is_array(v) ? json_size(v) : 0;
 
-    if (!json_is_array(v))
-        return false;
-    size = json_size(v);
-    if (size != 2 && !(size == 3 && cost_us))
+    if (size < 2 || size > max_items)
         return false;
     id = json_text(json_at(v, 0));
     if (!id || *id == '\0' || strlen(id) > PROTO_ID_BYTES_MAX)
@@ -189,17 +186,21 @@ static bool read_ref(const struct json *v, struct test_ref *ref, uint64_t *cost_
     if (size == 3 &&
         (!json_whole(json_at(v, 2), &cost) || cost < 0 || (uint64_t)cost > PROTO_US_MAX))
         return false;
-    if (cost_us)
-        *cost_us = (uint64_t)cost;
-    *ref = (struct test_ref){ .id = mem_strdup(id), .k = (uint32_t)k };
+    *out = (struct order_test){ .ref = { .id = mem_strdup(id), .k = (uint32_t)k },
+                                .cost_us = (uint64_t)cost };
     return true;
 }
 
 void field_ref(struct fields *f, const char *key, struct test_ref *out)
 {
     const struct json *v = f->rc ? NULL : json_find(f->obj, key);
+    struct order_test test = { 0 };
 
-    if (!f->rc && (!v || !read_ref(v, out, NULL)))
+    if (f->rc)
+        return;
+    if (v && read_test(v, 2, &test))
+        *out = test.ref;
+    else
         field_fail(f, key, "is not [id, k]");
 }
 
@@ -213,15 +214,17 @@ void field_refs(struct fields *f, const char *key, size_t max, struct test_ref *
 {
     uint32_t count = 0;
     const struct json *array = field_array(f, key, max, &count);
+    struct order_test test = { 0 };
 
-    if (count == 0)
+    if (!array || count == 0)
         return;
     *out = mem_new(count, sizeof(**out));
-    for (*out_count = 0; *out_count < count && !f->rc; ++*out_count) {
-        if (!read_ref(json_at(array, *out_count), &(*out)[*out_count], NULL)) {
+    for (*out_count = 0; *out_count < count; ++*out_count) {
+        if (!read_test(json_at(array, *out_count), 2, &test)) {
             bad_ref(f, key, *out_count);
             return;
         }
+        (*out)[*out_count] = test.ref;
     }
 }
 
@@ -231,13 +234,11 @@ void field_order_tests(struct fields *f, const char *key, struct order_test **ou
     uint32_t count = 0;
     const struct json *array = field_array(f, key, PROTO_TESTS_MAX, &count);
 
-    if (count == 0)
+    if (!array || count == 0)
         return;
     *out = mem_new(count, sizeof(**out));
-    for (*out_count = 0; *out_count < count && !f->rc; ++*out_count) {
-        struct order_test *t = &(*out)[*out_count];
-
-        if (!read_ref(json_at(array, *out_count), &t->ref, &t->cost_us)) {
+    for (*out_count = 0; *out_count < count; ++*out_count) {
+        if (!read_test(json_at(array, *out_count), 3, *out + *out_count)) {
             bad_ref(f, key, *out_count);
             return;
         }

@@ -98,7 +98,7 @@ static enum err_code text_status(const struct str *body, struct str *out, struct
         rc = str_addf(out, err, "  %llu tests left%s", (unsigned long long)left,
                       left_us ? "" : "\n");
     if (!rc && left > 0 && left_us > 0)
-        rc = str_addf(out, err, ", about %llu s\n", (unsigned long long)(left_us / 1000000 + 1));
+        rc = str_addf(out, err, ", about %llu s\n", (unsigned long long)left_us / 1000000 + 1);
     if (!rc)
         rc = text_now(doc, out, err);
     if (!rc)
