@@ -10,6 +10,21 @@ void lease_touch(struct run *run, uint32_t session, uint64_t deadline_ms)
         run->next_deadline_ms = s->deadline_ms;
 }
 
+void lease_shorten(struct run *run, uint32_t session, uint64_t deadline_ms)
+{
+    if (deadline_ms < run->sessions[session]->deadline_ms)
+        run->sessions[session]->deadline_ms = deadline_ms;
+    lease_touch(run, session, deadline_ms);
+}
+
+void lease_extend(struct run *run, uint64_t by_ms)
+{
+    for (uint32_t i = 0; i < run->session_count; i++)
+        run->sessions[i]->deadline_ms += by_ms;
+    if (run->next_deadline_ms)
+        run->next_deadline_ms += by_ms;
+}
+
 void lease_start(struct run *run, uint64_t now_ms)
 {
     run->next_deadline_ms = 0;

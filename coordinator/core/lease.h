@@ -12,6 +12,13 @@
 /* A request came, or is held until then: the session lives to deadline_ms at least. */
 void lease_touch(struct run *run, uint32_t session, uint64_t deadline_ms);
 
+/* It was seen to go: it has until then to come back. */
+void lease_shorten(struct run *run, uint32_t session, uint64_t deadline_ms);
+
+/* Nobody could be heard for so long (the process was stopped, the loop was busy): that is not the
+ * sessions' fault. */
+void lease_extend(struct run *run, uint64_t by_ms);
+
 /* After a run was loaded: every live session gets LEASE_RESTART_MS. */
 void lease_start(struct run *run, uint64_t now_ms);
 

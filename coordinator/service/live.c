@@ -276,7 +276,8 @@ static void wake_held(struct live *live)
             held->kind == HELD_PULL &&
             (held->session == reported || live->run->sessions[held->session]->order_count > 0);
         bool over = live->run->state == RUN_FINAL;
-        bool look = held->kind == HELD_PULL && (all || over || mine || looked < WAKE_SOME);
+        bool look = held->kind == HELD_PULL && held->reply.fn &&
+                    (all || over || mine || looked < WAKE_SOME);
         bool ready = held->kind == HELD_VERDICT && over;
 
         if (!look && !ready) {
@@ -312,6 +313,8 @@ void live_expire(struct live *live)
 {
     struct change change = { .kind = CHANGE_NONE };
 
+    if (service_now_ms(live->svc) - live->svc->ticked_ms > STALL_MS)
+        return; /* what they sent meanwhile is not read yet; the tick makes up for it */
     lease_expire(live->run, service_now_ms(live->svc), &change);
     if (change.kind == CHANGE_NONE)
         return;

@@ -99,6 +99,7 @@ struct live {
 };
 
 #define LIVE_BUCKETS 1024u
+#define STALL_MS     3000u /* no tick for so long: nobody was heard meanwhile */
 
 struct service {
     struct store *store;
@@ -107,6 +108,7 @@ struct service {
     struct live *buckets[LIVE_BUCKETS];
     bool releasing; /* nothing is held any more */
     uint64_t changes;
+    uint64_t ticked_ms;         /* the last service_tick */
     struct exchange *exchanges; /* durations on their way in or out */
 };
 

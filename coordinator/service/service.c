@@ -10,7 +10,9 @@
 
 #define TICK_MS_MAX    1000u
 #define TICK_MS_MIN    10u
-#define WAKE_EVERY_MS  500u   /* held pulls are decided again: what a clock alone changes */
+#define WAKE_EVERY_MS  500u /* held pulls are decided again: what a clock alone changes */
+#define FOLD_RECENT_MS (10u * 60 * 1000)
+#define FOLD_RUNS_MAX  16u
 #define UNLOAD_IDLE_MS 60000u /* a final run that nobody asks for is forgotten */
 
 struct service *service_new(const struct service_opts *opts)
@@ -23,6 +25,7 @@ struct service *service_new(const struct service_opts *opts)
 
     svc->store = opts->store;
     svc->clock = opts->clock;
+    svc->ticked_ms = clock_mono_ms(opts->clock);
     svc->commit = commit_new(&commit);
     return svc;
 }
@@ -47,9 +50,14 @@ static void forget_live(struct live *live, void *ctx)
     for (struct wait *w = live->first_wait; w; w = w->next)
         if (w->reply.ctx == ctx)
             w->reply.fn = NULL;
-    for (struct held *h = live->held; h; h = h->next)
-        if (h->reply.ctx == ctx)
-            h->reply.fn = NULL;
+    for (struct held *h = live->held; h; h = h->next) {
+        if (h->reply.ctx != ctx || !h->reply.fn)
+            continue;
+        h->reply.fn = NULL; /* the next tick frees it; it is given nothing until then */
+        h->until_ms = 0;
+        if (h->kind != HELD_VERDICT)
+            lease_shorten(live->run, h->session, service_now_ms(live->svc) + PROTO_SESSION_MS);
+    }
     for (struct upload *u = live->uploads; u; u = u->next)
         if (u->reply.ctx == ctx)
             u->reply.fn = NULL;
@@ -95,6 +103,7 @@ void service_free(struct service *svc)
 struct ids {
     char (*items)[ID_TEXT_BYTES];
     size_t count, cap;
+    uint64_t closed_since_ms; /* only runs closed later, or open */
 };
 
 static enum err_code note_id(void *ctx, const struct store_run *run, struct err *err)
@@ -103,9 +112,30 @@ static enum err_code note_id(void *ctx, const struct store_run *run, struct err 
 
     if (strlen(run->id) >= ID_TEXT_BYTES)
         return err_set(err, ERR_IO, "stored run id '%s'", run->id);
+    if (run->closed_ms && run->closed_ms < ids->closed_since_ms)
+        return ERR_NONE;
     ids->items = mem_grow(ids->items, &ids->cap, ids->count + 1, sizeof(*ids->items));
     memcpy(ids->items[ids->count++], run->id, strlen(run->id) + 1);
     return ERR_NONE;
+}
+
+/* The process may have ended between a verdict and its fold into the history. Folding is done once,
+ * whoever asks how often. */
+static void fold_recent(struct service *svc)
+{
+    struct store_query query = { .state = STORE_RUNS_CLOSED, .limit = FOLD_RUNS_MAX };
+    struct ids ids = { .closed_since_ms = service_wall_ms(svc) - FOLD_RECENT_MS };
+    struct err err = ERR_INIT;
+
+    if (store_list(svc->store, &query, note_id, &ids, &err))
+        log_error("runs_not_listed why=\"%s\"", err.text);
+    for (size_t i = 0; i < ids.count; i++) {
+        struct live *live = NULL;
+
+        if (!live_find(svc, ids.items[i], &live, &err) && live->run->state == RUN_FINAL)
+            fold_run(live);
+    }
+    free(ids.items);
 }
 
 enum err_code service_start(struct service *svc, struct err *err)
@@ -127,6 +157,8 @@ enum err_code service_start(struct service *svc, struct err *err)
                      live->run->done_count);
     }
     free(ids.items);
+    if (!rc)
+        fold_recent(svc);
     return rc;
 }
 
@@ -191,11 +223,22 @@ static void tick_live(struct live *live, void *ctx)
         live_drop(live);
 }
 
+static void extend_live(struct live *live, void *ctx)
+{
+    lease_extend(live->run, *(const uint64_t *)ctx);
+}
+
 uint64_t service_tick(struct service *svc)
 {
     uint64_t now_ms = service_now_ms(svc);
     struct tick tick = { .now_ms = now_ms, .next_ms = now_ms + TICK_MS_MAX };
+    uint64_t gap_ms = now_ms - svc->ticked_ms;
 
+    if (gap_ms > STALL_MS) {
+        log_warn("stalled ms=%llu", (unsigned long long)gap_ms);
+        each_live(svc, extend_live, &gap_ms);
+    }
+    svc->ticked_ms = now_ms;
     each_live(svc, tick_live, &tick);
     if (tick.next_ms < now_ms + TICK_MS_MIN)
         return TICK_MS_MIN;

@@ -110,19 +110,23 @@ bool pull_again(struct live *live, struct held *held)
     return true;
 }
 
-/* A session has one request waiting; an older one belongs to a connection that was given up. */
-static void answer_older(struct live *live, uint32_t session)
+/* A session has one request waiting; an older one belongs to a connection that was given up. False
+ * when the one that waits is the newer: they came in the wrong order. */
+static bool answer_older(struct live *live, uint32_t session, uint64_t request)
 {
     for (struct held **at = &live->held; *at; at = &(*at)->next) {
         struct held *held = *at;
 
         if (held->kind != HELD_PULL || held->session != session)
             continue;
+        if (held->pull.request > request && held->reply.fn)
+            return false;
         *at = held->next;
         live->held_count--;
         held_answer(live, held);
-        return;
+        return true;
     }
+    return true;
 }
 
 static void pull_copy(const struct pull_request *from, struct pull_request *to)
@@ -140,15 +144,17 @@ void service_pull(struct service *svc, const char *bearer, const char *run,
     struct live *live = NULL;
     uint32_t session = SESSION_NONE;
     uint32_t wait_ms = req->wait_ms < PROTO_WAIT_MS_MAX ? req->wait_ms : PROTO_WAIT_MS_MAX;
+    bool newest;
 
     if (service_enter(svc, &(struct entry){ bearer, run, req->session }, &live, &session, &err)) {
         reply_err(reply, &err);
         return;
     }
-    answer_older(live, session);
+    newest = answer_older(live, session, req->request);
     if (pull_turn(live, session, req, &err)) {
         live_refuse(live, reply, &err);
-    } else if (live->run->sessions[session]->order_count > 0 || wait_ms == 0 || svc->releasing) {
+    } else if (live->run->sessions[session]->order_count > 0 || wait_ms == 0 || !newest ||
+               svc->releasing) {
         pull_answer_now(live, session, reply);
     } else {
         struct held *held;
@@ -256,7 +262,7 @@ void service_leave(struct service *svc, const char *bearer, const char *run,
         live_settle(live);
         return;
     }
-    answer_older(live, session);
+    (void)answer_older(live, session, UINT64_MAX); /* none is newer than the end */
     live_turn(live, &change);
     live_settle(live); /* the verdict may follow from this, and goes along */
     ledger_answer(live->run, &box.as.verdict);
