@@ -109,6 +109,18 @@ void remote_fail(struct remote *r, const struct err *why)
     remote_arm(r->finish, 0);
 }
 
+void remote_gone(struct remote *r, const struct err *why)
+{
+    if (!r->gone.code)
+        r->gone = *why;
+    remote_pull_stop(r);
+    (void)event_del(r->beat);
+    if (remote_results_all_delivered(r))
+        remote_fail(r, &r->gone);
+    else
+        remote_results_now(r);
+}
+
 static void on_left(void *ctx, const struct transport_answer *answer, const struct err *why)
 {
     struct remote *r = ctx;
@@ -129,7 +141,7 @@ void remote_leave_when_delivered(struct remote *r)
 {
     struct leave_request leave;
 
-    if (!r->want_leave || r->state < REMOTE_JOINED || r->state >= REMOTE_LEAVING)
+    if (!r->want_leave || r->gone.code || r->state < REMOTE_JOINED || r->state >= REMOTE_LEAVING)
         return;
     if (!remote_results_all_delivered(r)) {
         remote_results_now(r);

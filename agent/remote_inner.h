@@ -79,6 +79,8 @@ struct remote {
     uint64_t results_number; /* last one made */
     uint64_t results_sent;   /* the one under way */
     bool urgent;             /* what is pending must not wait for company */
+    struct err
+        gone; /* the session has ended: what is left is delivered as observations, then fail */
 
     /* ending */
     bool want_leave;
@@ -92,6 +94,9 @@ struct remote {
 /* remote.c */
 void remote_fail(struct remote *r, const struct err *why); /* nothing is done afterwards */
 void remote_leave_when_delivered(struct remote *r);
+/* Our session has ended. The coordinator still takes what was measured: somebody else may not have
+ * finished those tests. */
+void remote_gone(struct remote *r, const struct err *why);
 void remote_sent(struct remote *r); /* a request goes out now */
 void remote_arm(struct event *timer, uint32_t delay_ms);
 PRINTF_LIKE(2, 3) void remote_say(struct remote *r, const char *fmt, ...);

@@ -43,7 +43,7 @@ void remote_on_pull_timer(evutil_socket_t fd, short what, void *ctx)
 
     (void)fd;
     (void)what;
-    if (r->state == REMOTE_RUNNING)
+    if (r->state == REMOTE_RUNNING && !r->gone.code)
         send_pull(r);
 }
 
@@ -130,7 +130,9 @@ static void on_pull_failed(struct remote *r, const struct err *err)
 {
     uint32_t wait_ms = 0;
 
-    if (!client_pause(r->client, err, ++r->pull_tries, &wait_ms))
+    if (err->code == ERR_SESSION_GONE)
+        remote_gone(r, err);
+    else if (!client_pause(r->client, err, ++r->pull_tries, &wait_ms))
         remote_fail(r, err);
     else if (pulls_under_way(r) == 0)
         remote_arm(r->pull_timer, wait_ms);
@@ -221,7 +223,7 @@ void remote_idle(struct source *s, uint32_t free_workers, uint64_t backlog_us)
 
     r->free_workers = free_workers;
     r->backlog_us = backlog_us;
-    if (r->state != REMOTE_RUNNING || r->pull_tries > 0)
+    if (r->state != REMOTE_RUNNING || r->gone.code || r->pull_tries > 0)
         return;
     if (need_changed(r) && !evtimer_pending(r->pull_timer, NULL))
         remote_arm(r->pull_timer, REMOTE_PULL_GAP_MS);

@@ -224,6 +224,11 @@ static void on_results(void *ctx, const struct transport_answer *answer, const s
         return;
     if (!err.code)
         err.code = results_answer_decode(answer->body.at, answer->body.len, &results, &err);
+    if (err.code == ERR_SESSION_GONE) {
+        outbox_acknowledge(r->outbox, r->results_sent); /* taken, as an observation */
+        remote_gone(r, &err);
+        return;
+    }
     if (err.code) {
         remote_fail(r, &err);
         return;

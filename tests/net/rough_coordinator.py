@@ -8,7 +8,7 @@ next requests of that kind, one entry each:
     "mute"    the request is carried out, the connection ends without an answer
     "503"     refused as a coordinator does;  "html": as a load balancer does
     "garbage" 200 and something that is no answer
-    "gone"    410 session-gone;  "401": token-refused
+    "gone"    carried out, and 410 session-gone;  "401": token-refused
     number    carried out, the answer comes so many seconds later
 """
 
@@ -163,12 +163,14 @@ class Coordinator:
                     b'{"type":"about:blank","title":"x","status":503,"code":"unavailable","detail":"soon"}'),
             "html": (502, "text/html", b"<html>\nbad gateway"),
             "garbage": (200, "application/json", b"\0\1not json"),
-            "gone": (410, "application/problem+json", b'{"status":410,"code":"session-gone","detail":"late"}'),
             "401": (401, "application/problem+json", b'{"status":401,"code":"token-refused","detail":"no"}'),
         }.get(fault)
         if refused:
             return self.answer(handler, *refused)
         answer = getattr(self, "do_" + kind)(handler.path, body)
+        if fault == "gone":
+            return self.answer(handler, 410, "application/problem+json",
+                               b'{"status":410,"code":"session-gone","detail":"late"}')
         if fault == "mute" or answer is None:
             return self.hang_up(handler)
         if isinstance(fault, (int, float)):

@@ -137,13 +137,35 @@ class RemoteTest(unittest.TestCase):
         body = json.loads(coordinator.numbers[max(coordinator.numbers)])
         return {r["test"][0] for r in body.get("results", ())}
 
-    def test_a_session_that_is_gone_is_an_error_and_results_are_kept(self):
-        coordinator = self.coordinator()
-        coordinator.faults["results"].extend([None, "gone"])
-        status, output = self.end(self.start(coordinator))
+    def test_a_session_that_is_gone_delivers_what_it_measured_and_fails(self):
+        for kind in ("results", "pull"):
+            with self.subTest(kind=kind):
+                coordinator = self.coordinator(shard=TESTS)
+                coordinator.faults[kind].extend([None, *["gone"] * 100])
+                if kind == "pull":
+                    coordinator.faults["results"].extend(["gone"] * 100)
+                status, output = self.end(self.start(coordinator))
+                self.assertEqual(status, 74)
+                self.assertRegex(output, "failed session-gone: the coordinator gave this machine up")
+                self.assertTrue(coordinator.results)
+                self.assertEqual(set(coordinator.results.values()), {1})
+                self.assertEqual(self.kept(), [], output)
+
+    def test_results_of_an_outage_are_delivered_to_a_coordinator_that_gave_us_up(self):
+        coordinator = self.coordinator(shard=TESTS)
+        child = self.start(coordinator, ms=30)
+        coordinator.wait_until(lambda: len(coordinator.results) >= 3)
+        coordinator.stop()
+        self.line_with(child, "does not answer")
+        coordinator.faults["results"].extend(["gone"] * 100)
+        coordinator.faults["pull"].extend(["gone"] * 100)
+        measured = len(coordinator.results)
+        coordinator.start()
+        status, output = self.end(child)
+        self.assertRegex(output, "failed session-gone")
         self.assertEqual(status, 74)
-        self.assertRegex(output, "failed session-gone: the coordinator gave this machine up")
-        self.assertEqual(len(self.kept()), 1, output)
+        self.assertGreater(len(coordinator.results), measured)
+        self.assertEqual(self.kept(), [], output)
 
     def test_a_refused_token_ends_at_once(self):
         coordinator = self.coordinator()
