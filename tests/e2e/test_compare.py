@@ -43,8 +43,11 @@ class CompareTest(harness.TestCase):
         self.compare("--doctest-modules", "--pyargs", "toolz", "more_itertools", needs=["toolz", "more_itertools"])
 
     def test_skips_and_expected_failures(self):
-        """pyfakefs: 2,000 unittest methods, hundreds skipped, expected failures, some that pass."""
-        self.compare("--pyargs", "pyfakefs", needs=["pyfakefs"])
+        """pyfakefs: 2,000 unittest methods, hundreds skipped, expected failures, some that pass.
+
+        Left out is its one class that makes and removes real files under fixed names: two of its
+        tests at the same time disturb each other, under any runner with workers."""
+        self.compare("--pyargs", "pyfakefs", "-k", "not RealFileSystemAccessTest", needs=["pyfakefs"])
 
     def test_wide_fixtures_and_errors(self):
         """pint: class and session fixtures, parameters by the hundred, set-ups that fail."""
