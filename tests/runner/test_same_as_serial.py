@@ -1,5 +1,6 @@
 """Each suite, each set of options: the same ids, outcomes, output and exit code as plain pytest."""
 
+import importlib.util
 import os
 import unittest
 
@@ -81,6 +82,28 @@ class Mixed(SameAsSerial):
 
     def test_old_style_setup(self):
         self.check(suite("xunit"), "-rA", status=0)
+
+
+class Plugins(SameAsSerial):
+    """Plugins that know of workers."""
+
+    def test_coverage_is_the_serial_figure(self):
+        if not _installed("pytest_cov"):
+            self.skipTest("pytest-cov is not installed")
+        options = ["--cov=covered", "--cov-branch", "--cov-report=term-missing"]
+        self.check(suite("coverage"), *options, "--cov-fail-under=99", status=1)
+        runs = self.open(suite("coverage"))
+        figures = [[line for line in run.lines() if "covered.py " in line and "%" in line]
+                   for run in (runs.serial(*options), runs.forked(*options, workers=2))]
+        self.assertTrue(figures[0])
+        self.assertEqual(*figures)
+
+    def test_makereport_finds_funcargs_at_the_very_end(self):
+        self.check(suite("funcargs"), status=0)
+
+
+def _installed(name):
+    return importlib.util.find_spec(name) is not None
 
 
 class Endings(SameAsSerial):

@@ -5,6 +5,8 @@ importable for those that call xdist.is_xdist_worker().
 """
 
 import os
+import sys
+import types
 
 import pytest
 
@@ -145,6 +147,12 @@ class Gateway:
         self.id = "gw%d" % slot
         self.spec = _Spec(self.id)
 
+    def _rinfo(self):
+        """What execnet tells of the other side's Python: the same as ours."""
+        return types.SimpleNamespace(
+            cwd=os.getcwd(), executable=sys.executable, pid=os.getpid(), platform=sys.platform,
+            version_info=tuple(sys.version_info))
+
 
 class _Spec:
     popen = True
@@ -162,8 +170,6 @@ class Node:
     """A worker as the controller's plugins see it (xdist's WorkerController)."""
 
     def __init__(self, config, slot, count, run_uid):
-        import sys
-
         self.config = config
         self.slot = slot
         self.gateway = Gateway(slot)
@@ -171,6 +177,7 @@ class Node:
         self.workeroutput = {}
         self.slaveinput = self.workerinput
         self.shutting_down = False
+        self.nodemanager = types.SimpleNamespace(roots=[], config=config)
         self.workerinfo = {
             "id": self.gateway.id,
             "version": sys.version,
@@ -195,8 +202,6 @@ class Scheduler:
 
 def worker_input(slot, count, run_uid):
     """config.workerinput as xdist fills it."""
-    import sys
-
     return {
         "workerid": "gw%d" % slot,
         "workercount": count,

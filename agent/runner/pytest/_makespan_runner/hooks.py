@@ -54,9 +54,14 @@ def pytest_addhooks(pluginmanager):
     pluginmanager.add_hookspecs(compat.HookSpecs)
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_load_initial_conftests(early_config):
-    """Shake hands before the conftests load: plugins such as pytest-cov look at -n from here on."""
+    """Shake hands first of all: plugins such as pytest-cov look at -n in this very hook."""
+    _shake_hands(early_config)
+    yield
+
+
+def _shake_hands(early_config):
     if agent_address["socket"] is None:
         raise pytest.UsageError("the plugin _makespan works only when makespan run starts pytest")
     link = Link(agent_address)

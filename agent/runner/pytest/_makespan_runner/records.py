@@ -85,6 +85,7 @@ class Fold:
         self.outcome = None
         self.reruns = 0
         self.detail = None
+        self.also = None  # detail of a teardown that failed after a failed call
         self.shown = None  # the last report that carried sections or properties
 
     def add(self, report, wide_seconds):
@@ -102,6 +103,8 @@ class Fold:
         if outcome != "passed" and _RANK[outcome] > _RANK[self.outcome]:
             self.outcome = outcome
             self.detail = _detail_of(report, outcome)
+        elif outcome == "error" and self.outcome == "failed":
+            self.also = _detail_of(report, outcome)
         elif self.outcome is None and when == "call":
             self.outcome = "passed"
 
@@ -115,6 +118,11 @@ class Fold:
             return frames.frame(frames.DONE, index, frames.OUTCOME[outcome], payload)
         return frames.frame(frames.DONE, index, frames.OUTCOME[outcome],
                             payload + self.detail_bytes(), frames.FLAG_DETAIL)
+
+    def also_frame(self, index):
+        """pytest's JUnit XML shows such a test twice; the error follows as a LATE frame."""
+        self.detail = self.also
+        return frames.frame(frames.LATE, index, frames.OUTCOME["error"], self.detail_bytes())
 
     def detail_bytes(self):
         detail = dict(self.detail or {})

@@ -112,6 +112,13 @@ class Reporter:
         if self.total is not None and self.total[1]:
             terminal.write_line(self.total[1])
 
+    def pytest_unconfigure(self):
+        """Nothing more to hear. (Left to the interpreter, open sockets become warnings.)"""
+        if self.end is not None:
+            self.connection.close()
+        if self.channel is not None:
+            self.channel.close()
+
     # Run: replay what comes.
 
     def pytest_runtestloop(self, session):

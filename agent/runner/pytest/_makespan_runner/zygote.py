@@ -15,7 +15,7 @@ import warnings
 
 import pytest
 
-from . import atfork, capture, compat, events, frames, logs, voice, worker
+from . import atfork, capture, compat, events, frames, logs, runner, voice, worker
 
 _MANIFEST_BYTES = 1024 * 1024
 _LENGTH = struct.Struct("<I")
@@ -49,15 +49,17 @@ def _begin(config, link, channel):
     link.connect(frames.ROLE_ZYGOTE)
     zygote = Zygote(config, link, channel, workerinputs, outputs)
     config._makespan_zygote = zygote
-    zygote.tests = worker.Tests(config, link, zygote.sender)
+    zygote.tests = runner.Tests(config, link, zygote.sender)
     config.pluginmanager.register(zygote, "makespan_zygote")
     config.pluginmanager.register(zygote.tests, "makespan_worker")
     config.pluginmanager.register(zygote.tests.clock, "makespan_fixtures")
 
 
 def end(config, outcome):
-    """pytest's main loop came back: it never does after a collection, so something is wrong."""
+    """pytest's session is over: of a worker, or of a zygote that never came to collect."""
     zygote = config._makespan_zygote
+    if zygote.link.role == "worker":
+        worker.leave(config, outcome)
     text = "the session ended before the collection"
     if outcome.excinfo is not None:
         text = "%s: %s" % (outcome.excinfo[0].__name__, outcome.excinfo[1])
@@ -195,8 +197,7 @@ class Zygote:
         self._send_manifest(session.items)
         self._settle_down()
         slot = self._serve()
-        # Only a worker gets here.
-        worker.run(self, session, slot)
+        worker.run(self, session, slot)  # only a worker gets here
         return True
 
     def refuse(self, status, reason):

@@ -1,0 +1,348 @@
+"""Runs the tests that the agent names, one at a time. The inside of a worker.
+
+The teardown of a test needs to know the next one, which may not be known yet. Then only the function
+level is torn down; the wider fixtures go when the next id, or SETTLE, has come, and what they raise
+is a second teardown report of the test before.
+"""
+
+import collections
+import contextlib
+import os
+import signal
+
+import pytest
+from _pytest.runner import CallInfo
+
+from . import fixtures, frames, records, xmlstub
+
+try:
+    from _pytest.warnings import catch_warnings_for_item
+except ImportError:  # a pytest that has moved it: warnings of late teardowns are not recorded
+    catch_warnings_for_item = None
+
+
+class Tests:
+    """The plugin that runs tests. Registered in the zygote, awake only in workers.
+
+    (Registered after the fork, it would be told of every collection warning again, per worker.)
+    """
+
+    def __init__(self, config, link, sender):
+        self.config = config
+        self.link = link
+        self.sender = sender
+        self.clock = fixtures.FixtureClock(self._scope_time)
+        self.session = None
+        self.items = []
+        self.queue = collections.deque()
+        self.current = None  # the item that runs
+        self.last = None  # the item that ran last: wider teardowns are reported as its own
+        self.old_sigint = signal.SIG_DFL
+        self.awake = False
+        self._out = []  # frames not sent yet
+        self._index = 0
+        self._fold = None
+        self._entries = []
+        self._phases = []
+        self._wide_before = 0.0
+        self._provisional = None  # what was passed as nextitem because none was known
+        self._ran = {}  # index -> properties it had before its first run
+        self.past_capture = None
+        self._told_stop = False
+        self._settle_asked = False
+        self._quit_asked = False
+
+    def take(self, session):
+        """After the collection, in the zygote."""
+        self.session = session
+        self.items = session.items
+        self._setupstate = session._setupstate
+        self._teardown_exact = self._setupstate.teardown_exact
+        self._setupstate.teardown_exact = self._teardown_exact_late
+        xmlstub.install(self.config, self._xml_attribute, self.sender)
+        self._serializable = self.config.hook.pytest_report_to_serializable
+        # A plugin that serialises reports its own way must see all of them.
+        self._compact = len(self._serializable.get_hookimpls()) == 1
+
+    # Frames.
+
+    def _flush(self):
+        if self._out:
+            self.link.connection.send(b"".join(self._out))
+            self._out.clear()
+
+    def _handle(self, message):
+        kind, _flags, a, _b, _payload = message
+        if kind == frames.RUN:
+            self.queue.append(a)
+        elif kind == frames.CANCEL:
+            self.queue.clear()
+            self._out.append(frames.frame(frames.IDLE, 1))
+        elif kind == frames.SETTLE:
+            self._settle_asked = True
+        elif kind == frames.QUIT:
+            self._quit_asked = True
+
+    def _poll(self):
+        while True:
+            message = self.link.connection.poll()
+            if message is None:
+                return
+            self._handle(message)
+
+    # The loop.
+
+    def loop(self):
+        """Run what the agent names until it says QUIT."""
+        while True:
+            self._poll()  # a CANCEL counts for every test that has not started
+            if self.queue:
+                self._run_next()
+            elif self._settle_asked or self._quit_asked:
+                self._teardown_wider(None)
+                if self._settle_asked:
+                    self._out.append(frames.frame(frames.IDLE))
+                self._flush()
+                self._settle_asked = False
+                if self._quit_asked:
+                    return
+            else:
+                self._flush()
+                self._handle(self.link.connection.receive())
+
+    def _run_next(self):
+        index = self.queue.popleft()
+        item = self.items[index]
+        self._prepare_again(index, item)
+        if self._setupstate.stack:
+            self._teardown_wider(item)
+            if self._told_stop:
+                return
+        self._index = index
+        self._fold = records.Fold(item.nodeid)
+        self._entries = []
+        self._phases = []
+        self._wide_before = self.clock.wide_seconds
+        self.current = item
+        self._out.append(frames.frame(frames.START, index))
+        self._flush()
+        if self.queue:
+            nextitem, self._provisional = self.items[self.queue[0]], None
+        else:
+            nextitem = self._provisional = item.parent
+        item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+        self.current, self.last = None, item
+        self._take_text()
+        self._end_entry()
+        if self._entries:
+            self._report(self._entries, 0)
+        self._out.append(self._fold.done_frame(index))
+        if self._fold.also is not None:
+            self._out.append(self._fold.also_frame(index))
+        self._check_stop()
+
+    def stop(self, why, status, reason):
+        """The loop was left by an exception: no queued test may start, here or elsewhere."""
+        self._abandon()
+        self.queue.clear()
+        self._told_stop = True
+        self._out.append(frames.frame(frames.STOP, why, status, reason.encode("utf-8", "replace")))
+        self._flush()
+
+    def say_bye(self, status, workeroutput):
+        self._out.append(frames.frame(frames.BYE, status & 0xFFFFFFFF, 0, workeroutput))
+        self._flush()
+
+    def _abandon(self):
+        """The protocol was left in the middle of a test: show what there is of it."""
+        item, self.current = self.current, None
+        if item is not None:
+            self._end_entry()
+            self._flush()
+            self.sender.event("abandoned", item.nodeid, item.location, self._entries)
+            self.last = item
+        self._fold = None
+
+    def _prepare_again(self, index, item):
+        """A test that runs a second time in this worker starts as it was."""
+        if index in self._ran:
+            item.user_properties[:] = self._ran[index]
+            item._report_sections.clear()
+        else:
+            self._ran[index] = tuple(item.user_properties)
+
+    def _check_stop(self):
+        """-x, session.shouldstop: queued tests must not start, here or elsewhere."""
+        session = self.session
+        if self._told_stop or not (session.shouldfail or session.shouldstop):
+            return
+        self._told_stop = True
+        self.queue.clear()
+        why = frames.STOP_MAXFAIL if session.shouldfail else frames.STOP_SHOULDSTOP
+        reason = str(session.shouldfail or session.shouldstop)
+        if why == frames.STOP_SHOULDSTOP:
+            self.sender.event("shouldstop", reason)
+        self._out.append(frames.frame(frames.STOP, why, 0, reason.encode()))
+
+    # Teardown.
+
+    def _teardown_exact_late(self, nextitem):
+        """In place of SetupState.teardown_exact: the last moment to learn of the next test."""
+        if nextitem is not None and nextitem is self._provisional:
+            if not self.queue:
+                self._poll()
+            if self.queue:
+                nextitem = self.items[self.queue[0]]
+        return self._teardown_exact(nextitem)
+
+    def _teardown_wider(self, nextitem):
+        """Tear down what the next test does not share. Errors are the last test's own."""
+        stack = list(self._setupstate.stack)
+        if not stack:
+            return
+        if nextitem is not None and nextitem.listchain()[:len(stack)] == stack:
+            return
+        item, self._provisional = self.last, None
+        os.environ["PYTEST_CURRENT_TEST"] = "%s (teardown)" % item.nodeid.replace("\0", "(null)")
+        sections = len(item._report_sections)
+        with self._watched(item):
+            call = CallInfo.from_call(lambda: self._teardown_exact(nextitem), when="teardown",
+                                      reraise=(pytest.exit.Exception, KeyboardInterrupt))
+        os.environ.pop("PYTEST_CURRENT_TEST", None)
+        self._entries = []
+        self._take_text()
+        quiet = len(item._report_sections) == sections and not self._entries
+        if call.excinfo is None and quiet and call.duration < 0.0005:
+            return
+        if getattr(item, "funcargs", ...) is None:
+            item.funcargs = {}  # plugins that make reports look there
+        self._fold = records.Fold(item.nodeid)
+        report = item.ihook.pytest_runtest_makereport(item=item, call=call)
+        self._send_late(item, call, report)
+
+    def _send_late(self, item, call, report):
+        if report.failed:
+            self._late = True
+            try:
+                item.ihook.pytest_runtest_logreport(report=report)
+            finally:
+                self._late = False
+            if call.excinfo is not None:
+                item.ihook.pytest_exception_interact(node=item, call=call, report=report)
+        data = self._serializable(config=self.config, report=report)
+        self._report(self._entries + [("R", data)], 1)
+        self._entries = []
+        self._fold.add(report, 0.0)
+        if report.failed:
+            self._out.append(frames.frame(frames.LATE, self._index,
+                                          frames.OUTCOME[self._fold.outcome or "error"],
+                                          self._fold.detail_bytes()))
+            self._check_stop()
+
+    _late = False
+
+    @contextlib.contextmanager
+    def _watched(self, item):
+        """Capture and warnings as around any other phase of a test."""
+        with contextlib.ExitStack() as stack:
+            if catch_warnings_for_item is not None and self.config.pluginmanager.getplugin(
+                    "warnings") is not None:
+                stack.enter_context(catch_warnings_for_item(
+                    config=self.config, ihook=item.ihook, when="runtest", item=item))
+            manager = self.config.pluginmanager.getplugin("capturemanager")
+            if manager is not None:
+                stack.enter_context(manager.item_capture("teardown", item))
+            yield
+
+    # Text past the capture (capsys.disabled(), --capture=sys and a C library): the terminal's, as in
+    # a serial run. But what hooks of the log print, the same hooks print again in the reporter.
+
+    def _take_text(self):
+        text = self.past_capture.take()
+        if text:
+            self._end_entry()
+            self._entries.append(("T", text))
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_logstart(self):
+        if self.awake:
+            self._take_text()
+        yield
+        if self.awake:
+            self.past_capture.skip()
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_logfinish(self):
+        if self.awake:
+            self._take_text()
+        yield
+        if self.awake:
+            self.past_capture.skip()
+
+    # Reports.
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report):
+        if not self.awake:
+            yield
+            return
+        self._take_text()
+        outcome = yield
+        self.past_capture.skip()
+        if outcome.excinfo is None and not self._late and self._fold is not None:
+            self._take_report(report)
+
+    def _take_report(self, report):
+        wide = self.clock.wide_seconds
+        self._fold.add(report, wide - self._wide_before)
+        self._wide_before = wide
+        if self._compact and records.is_plain_pass(report):
+            if self._phases and len(report.keywords) != len(self._phases[0].keywords):
+                self._end_entry()  # a fixture has added a marker
+            self._phases.append(report)
+            return
+        self._end_entry()
+        data = self._serializable(config=self.config, report=report)
+        if data is None:
+            return
+        self._entries.append(("R", data))
+        if report.outcome == "failed":
+            # The test may kill the worker yet; what has failed must be known.
+            self._report(self._entries, 0)
+            self._entries = []
+            self._flush()
+
+    def _end_entry(self):
+        """Close the run of plain passes."""
+        if not self._phases:
+            return
+        first = self._phases[0]
+        self._entries.append(("P", first.nodeid, first.location, tuple(first.keywords), tuple(
+            (report.when, report.duration, getattr(report, "start", None),
+             getattr(report, "stop", None)) for report in self._phases)))
+        self._phases = []
+
+    def _report(self, entries, late):
+        self._out.append(frames.frame(frames.REPORT, self._index, late,
+                                      records.pack(entries, self.sender.odd)))
+
+    def log_record(self, when, record):
+        """A record for live logging or the log file: part of the test that runs, if one does."""
+        if self.current is not None:
+            self._end_entry()
+            self._entries.append(("L", when, record))
+        elif self.sender.enabled:
+            self.sender.event("log", when, record)
+
+    def _xml_attribute(self, nodeid, name, value):
+        self._end_entry()
+        self._entries.append(("A", nodeid, name, str(value)))
+
+    def _scope_time(self, kind, base_id, microseconds, which):
+        if self.awake:
+            self._out.append(frames.frame(
+                frames.SCOPE, min(microseconds, 0xFFFFFFFF), which,
+                b"%s\0%s\0" % (kind.encode(), base_id.encode("utf-8", "backslashreplace"))))
+
+    def pytest_warning_recorded(self, warning_message, when, nodeid, location):
+        self.sender.warning(warning_message, when, nodeid, location)
