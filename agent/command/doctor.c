@@ -65,19 +65,23 @@ static void check_way(struct doctor *d, const struct target *t, const struct ask
                         : t->ca_file ? t->ca_file
                                      : "the system's authorities";
 
-    if (p->dns_us || p->connect_us)
+    /* A refused identity says that the way there is good, whatever the clock of the transfer says.
+     */
+    bool connected = p->connect_us || err->code == ERR_TLS;
+
+    if (p->dns_us || connected)
         note(d, CHECK_GOOD, "dns", "%s found in %llu ms", p->address[0] ? p->address : t->url,
              ms_between(0, p->dns_us));
     else {
         bad(d, "dns", err);
         return;
     }
-    if (!p->connect_us) {
+    if (!connected) {
         bad(d, "tcp", err);
         return;
     }
     note(d, CHECK_GOOD, "tcp", "connected in %llu ms", ms_between(p->dns_us, p->connect_us));
-    if (!p->tls_us) {
+    if (!p->tls_us || err->code == ERR_TLS) {
         bad(d, "tls", err);
         return;
     }
