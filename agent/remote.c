@@ -9,6 +9,7 @@
 
 #define BEAT_TICK_MS     500u
 #define LEAVE_TIMEOUT_MS 60000u
+#define JOIN_PAUSE_MS    1000u
 #define LINE_BYTES_MAX   (ERR_TEXT_BYTES + 200u)
 
 void remote_arm(struct event *timer, uint32_t delay_ms)
@@ -75,6 +76,7 @@ static void on_finish(evutil_socket_t fd, short what, void *ctx)
 
 static void stop_timers(struct remote *r)
 {
+    (void)event_del(r->join_timer);
     (void)event_del(r->beat);
     (void)event_del(r->pull_timer);
     (void)event_del(r->flush_timer);
@@ -210,6 +212,32 @@ static void on_beat(evutil_socket_t fd, short what, void *ctx)
     remote_results_beat(r);
 }
 
+/* Two refusals pass by themselves: the slot's last agent died without a word and its session is not
+ * over yet; our own join was carried out, its answer lost, and the session is over by now. */
+static bool join_again(struct remote *r, const struct err *err)
+{
+    uint64_t now_ms = clock_mono_ms(r->opts.clock);
+
+    if (r->refused_since_ms && now_ms - r->refused_since_ms > REMOTE_JOIN_MS)
+        return false;
+    if (err->code == ERR_SESSION_GONE) {
+        if (!r->refused_since_ms)
+            r->refused_since_ms = now_ms;
+        id_new(r->nonce);
+        remote_arm(r->join_timer, 0);
+        return true;
+    }
+    if (err->code != ERR_SLOT_TAKEN)
+        return false;
+    if (!r->refused_since_ms) {
+        r->refused_since_ms = now_ms;
+        remote_say(r, "%s; waiting up to %u s, in case that agent is gone", err->text,
+                   REMOTE_JOIN_MS / 1000);
+    }
+    remote_arm(r->join_timer, JOIN_PAUSE_MS);
+    return true;
+}
+
 static void on_joined(void *ctx, const struct transport_answer *answer, const struct err *why)
 {
     struct remote *r = ctx;
@@ -217,6 +245,8 @@ static void on_joined(void *ctx, const struct transport_answer *answer, const st
     struct err err = *why;
     struct timeval tick = { .tv_usec = BEAT_TICK_MS * 1000 };
 
+    if (err.code && join_again(r, &err))
+        return;
     if (!err.code)
         err.code = join_answer_decode(answer->body.at, answer->body.len, &join, &err);
     if (err.code) {
@@ -237,11 +267,10 @@ static void on_joined(void *ctx, const struct transport_answer *answer, const st
     join_answer_fini(&join);
 }
 
-static void remote_start(struct source *s)
+static void join(struct remote *r)
 {
-    struct remote *r = (struct remote *)s;
     const struct target *t = r->opts.target;
-    struct join_request join = { .project = t->project,
+    struct join_request said = { .project = t->project,
                                  .suite = t->suite,
                                  .run_key = t->run_key,
                                  .instance = t->instance,
@@ -258,15 +287,29 @@ static void remote_start(struct source *s)
                                       .content_type = "application/json",
                                       .project_token = true };
 
-    INVARIANT(r->state == REMOTE_NEW);
-    join.fingerprint = (char *)(uintptr_t)r->opts.fingerprint; /* these are only read */
-    join.command = (char *)(uintptr_t)r->opts.command;
-    join.agent_version = (char *)(uintptr_t)MAKESPAN_VERSION;
-    r->state = REMOTE_JOINING;
-    request.take_body = join_request_encode(&join);
+    said.fingerprint = (char *)(uintptr_t)r->opts.fingerprint; /* these are only read */
+    said.command = (char *)(uintptr_t)r->opts.command;
+    said.agent_version = (char *)(uintptr_t)MAKESPAN_VERSION;
+    request.take_body = join_request_encode(&said);
     request.body_bytes = strlen(request.take_body);
     remote_sent(r);
     (void)client_send(r->client, &request, (struct client_reply){ on_joined, r });
+}
+
+static void on_join_timer(evutil_socket_t fd, short what, void *ctx)
+{
+    (void)fd;
+    (void)what;
+    join(ctx);
+}
+
+static void remote_start(struct source *s)
+{
+    struct remote *r = (struct remote *)s;
+
+    INVARIANT(r->state == REMOTE_NEW);
+    r->state = REMOTE_JOINING;
+    join(r);
 }
 
 static void remote_free(struct source *s)
@@ -277,6 +320,7 @@ static void remote_free(struct source *s)
         return;
     client_free(r->client);
     outbox_free(r->outbox);
+    event_free(r->join_timer);
     event_free(r->beat);
     event_free(r->pull_timer);
     event_free(r->flush_timer);
@@ -328,11 +372,12 @@ enum err_code remote_new(const struct remote_opts *opts, const struct source_eve
     r->free_workers = opts->workers;
     r->beat_ms = PROTO_BEAT_MS;
     id_new(r->nonce);
+    r->join_timer = evtimer_new(opts->base, on_join_timer, r);
     r->beat = event_new(opts->base, -1, EV_PERSIST, on_beat, r);
     r->pull_timer = evtimer_new(opts->base, remote_on_pull_timer, r);
     r->flush_timer = evtimer_new(opts->base, remote_on_flush_timer, r);
     r->finish = evtimer_new(opts->base, on_finish, r);
-    INVARIANT(r->beat && r->pull_timer && r->flush_timer && r->finish);
+    INVARIANT(r->join_timer && r->beat && r->pull_timer && r->flush_timer && r->finish);
     for (uint32_t i = 0; i < REMOTE_PULLS; i++)
         r->pulls[i].remote = r;
     *out = &r->source;

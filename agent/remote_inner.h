@@ -19,6 +19,7 @@
 #define REMOTE_BATCH_MAX    2000u  /* results in a request */
 #define REMOTE_BATCH_BYTES  (4u << 20)
 #define REMOTE_AGREE_ROUNDS 10u
+#define REMOTE_JOIN_MS      12000u /* a session that died unseen is over after this */
 
 enum remote_state {
     REMOTE_NEW,
@@ -44,6 +45,8 @@ struct remote {
     struct outbox *outbox;
     enum remote_state state;
     char nonce[ID_TEXT_BYTES];
+    struct event *join_timer;
+    uint64_t refused_since_ms; /* joining; 0: not refused yet */
     char *session;
     uint32_t beat_ms;
     uint64_t request;         /* last number used, results apart */

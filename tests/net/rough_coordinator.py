@@ -8,7 +8,8 @@ next requests of that kind, one entry each:
     "mute"    the request is carried out, the connection ends without an answer
     "503"     refused as a coordinator does;  "html": as a load balancer does
     "garbage" 200 and something that is no answer
-    "gone"    carried out, and 410 session-gone;  "401": token-refused
+    "gone"    carried out, and 410 session-gone;  "401": token-refused;
+              "taken": slot-taken
     number    carried out, the answer comes so many seconds later
 """
 
@@ -163,6 +164,7 @@ class Coordinator:
                     b'{"type":"about:blank","title":"x","status":503,"code":"unavailable","detail":"soon"}'),
             "html": (502, "text/html", b"<html>\nbad gateway"),
             "garbage": (200, "application/json", b"\0\1not json"),
+            "taken": (409, "application/problem+json", b'{"status":409,"code":"slot-taken","detail":"slot 0"}'),
             "401": (401, "application/problem+json", b'{"status":401,"code":"token-refused","detail":"no"}'),
         }.get(fault)
         if refused:

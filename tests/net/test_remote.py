@@ -174,6 +174,18 @@ class RemoteTest(unittest.TestCase):
         self.assertRegex(output, "failed token-refused: no\n")
         self.assertEqual(coordinator.count("join"), 1)
 
+    def test_a_slot_that_is_still_taken_is_waited_for(self):
+        coordinator = self.coordinator()
+        coordinator.faults["join"].extend(["taken", "taken"])
+        output = self.assert_all_once(coordinator, self.start(coordinator))
+        self.assertEqual(output.count("say slot 0; waiting up to 12 s"), 1)
+
+    def test_a_join_whose_session_died_is_made_anew(self):
+        coordinator = self.coordinator()
+        coordinator.faults["join"].extend(["mute", "gone"])
+        self.assert_all_once(coordinator, self.start(coordinator))
+        self.assertEqual(len(coordinator.sessions), 2)
+
     def test_an_answer_that_is_none_ends_the_run(self):
         for kind in KINDS:
             with self.subTest(kind=kind):
