@@ -30,8 +30,9 @@ enum err_code greeting_text(const struct greeting *g, struct str *out, struct er
                       "makespand: data in %s\n\n"
                       "For CI (runners must reach this host; another name: --name HOST):\n\n"
                       "  export MAKESPAN_URL=%s\n"
-                      "  export MAKESPAN_CA=%s\n",
-                      g->address, g->folder, str_text(&url), g->pin);
+                      "  export MAKESPAN_CA=%s%s\n",
+                      g->address, g->folder, str_text(&url), g->pin,
+                      g->own_certificate ? "   # or leave it out where your CA is trusted" : "");
     if (!rc && g->token)
         rc = str_addf(out, err,
                       "  export MAKESPAN_TOKEN=%s\n\n"

@@ -12,8 +12,9 @@ struct greeting {
     const char *machine;    /* its host name */
     const char *pin;        /* sha256//... */
     const char *folder;
-    const char *token; /* made just now, NULL on a later start */
-    bool has_agent;    /* the agent's program can be handed out */
+    const char *token;    /* made just now, NULL on a later start */
+    bool own_certificate; /* the operator's, which runners may trust without the pin */
+    bool has_agent;       /* the agent's program can be handed out */
 };
 
 /* "https://HOST:PORT" as others reach it: the first name, else the machine's, unless only a certain

@@ -22,6 +22,7 @@
 #include "tokens.h"
 
 #define CERTS_CHECK_MS  (6u * 3600u * 1000u)
+#define DAY_MS          86400000ull
 #define DRAIN_CHECK_MS  20u
 #define DRAIN_MS_MAX    10000u
 #define HOST_NAME_BYTES 254
@@ -58,6 +59,8 @@ static enum err_code certs_check(struct makespand *m, struct err *err)
         return rc;
     certs_fini(&m->certs);
     m->certs = certs;
+    if (certs.expires_ms < opts.now_ms + CERTS_RENEW_DAYS * DAY_MS)
+        log_warn("certificate_expires_soon file=%s", certs.chain_path); /* the operator's own */
     return ERR_NONE;
 }
 
@@ -225,6 +228,7 @@ static enum err_code greet(struct makespand *m, struct err *err)
                           .first_name = m->options->names.count ? m->options->names.items[0] : NULL,
                           .machine = machine,
                           .pin = m->certs.pin,
+                          .own_certificate = !m->certs.ours,
                           .folder = m->options->data,
                           .token = *m->token ? m->token : NULL,
                           .has_agent = m->has_agent };

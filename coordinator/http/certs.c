@@ -248,8 +248,22 @@ static void pin_of(X509 *cert, char out[CERTS_PIN_BYTES])
     (void)snprintf(out, CERTS_PIN_BYTES, "sha256//%s", (const char *)text);
 }
 
-/* True when the certificate lives long enough, is by this CA for this key, and has every name. */
-static bool still_good(X509 *cert, X509 *ca, EVP_PKEY *key, const char *san, uint64_t now_ms)
+/* A certificate that this CA did not sign is the operator's, and is not to be overwritten. */
+static enum err_code check_signer(X509 *cert, X509 *ca, const char *path, struct err *err)
+{
+    bool signed_by_ca = X509_verify(cert, X509_get0_pubkey(ca)) == 1;
+
+    ERR_clear_error();
+    return signed_by_ca
+               ? ERR_NONE
+               : err_set(err, ERR_TLS,
+                         "%s is not by the CA beside it: to use a certificate of your own, "
+                         "move ca.key and ca.pem away",
+                         path);
+}
+
+/* True when the certificate lives long enough, is for this key, and has every name. */
+static bool still_good(X509 *cert, EVP_PKEY *key, const char *san, uint64_t now_ms)
 {
     uint64_t soon_ms = now_ms + (uint64_t)CERTS_RENEW_DAYS * DAY_S * 1000u;
     X509_EXTENSION *want = X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, san);
@@ -259,7 +273,6 @@ static bool still_good(X509 *cert, X509 *ca, EVP_PKEY *key, const char *san, uin
 
     INVARIANT(want != NULL);
     good = have && expiry_ms(cert) > soon_ms && X509_check_private_key(cert, key) == 1 &&
-           X509_verify(cert, X509_get0_pubkey(ca)) == 1 &&
            ASN1_OCTET_STRING_cmp(X509_EXTENSION_get_data(have), X509_EXTENSION_get_data(want)) == 0;
     X509_EXTENSION_free(want);
     ERR_clear_error();
@@ -317,9 +330,11 @@ static enum err_code server_ready(const struct certs_opts *opts, struct certs *c
         rc = key_ready(certs->key_path, &key, &certs->made, err);
     if (!rc && fs_exists(certs->chain_path))
         rc = cert_read(certs->chain_path, &cert, err);
+    if (!rc && cert)
+        rc = check_signer(cert, ca, certs->chain_path, err);
     if (rc)
         goto out;
-    if (!cert || !still_good(cert, ca, key, str_text(&san), opts->now_ms)) {
+    if (!cert || !still_good(cert, key, str_text(&san), opts->now_ms)) {
         X509_free(cert);
         want.names = str_text(&san);
         cert = cert_make(&want, key, ca, ca_key, opts->now_ms);

@@ -23,23 +23,26 @@ static uint64_t now_ms(const struct conn *conn)
     return clock_mono_ms(conn->server->clock);
 }
 
-static void count_request_bytes(struct conn *conn, size_t bytes)
-{
-    struct http_server *server = conn->server;
-
-    conn->request_bytes += bytes;
-    server->stats.buffered_bytes += bytes;
-    if (server->stats.buffered_bytes > HTTP_BUFFERED_BYTES_MAX &&
-        conn->request_bytes > BIG_REQUEST_BYTES) {
-        server->stats.cut_memory++;
-        conn_cut(conn);
-    }
-}
-
 static void forget_request_bytes(struct conn *conn)
 {
     conn->server->stats.buffered_bytes -= conn->request_bytes;
     conn->request_bytes = 0;
+}
+
+static void count_request_bytes(struct conn *conn, size_t bytes)
+{
+    struct http_server *server = conn->server;
+
+    if (conn->cut) /* what the kernel still had of it */
+        return;
+    conn->request_bytes += bytes;
+    server->stats.buffered_bytes += bytes;
+    if (server->stats.buffered_bytes > server->buffered_bytes_max &&
+        conn->request_bytes > BIG_REQUEST_BYTES) {
+        server->stats.cut_memory++;
+        forget_request_bytes(conn);
+        conn_cut(conn);
+    }
 }
 
 static void on_input(struct evbuffer *input, const struct evbuffer_cb_info *info, void *arg)
@@ -238,5 +241,6 @@ void conn_sent(struct conn *conn)
 
 void conn_cut(struct conn *conn)
 {
+    conn->cut = true;
     (void)shutdown(bufferevent_getfd(conn->bev), SHUT_RDWR);
 }

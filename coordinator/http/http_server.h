@@ -72,7 +72,8 @@ struct http_opts {
     const char *chain_path, *key_path; /* certificate and key, PEM */
     uint32_t connections_max;          /* 0: the default */
     size_t body_bytes_max;
-    uint64_t grace_ms, idle_ms; /* 0: the defaults; tests use shorter ones */
+    uint64_t buffered_bytes_max; /* of all requests together; 0: the default */
+    uint64_t grace_ms, idle_ms;  /* 0: the defaults; tests use shorter ones */
     http_handler_fn handler;
     void *ctx;
 };

@@ -26,6 +26,7 @@ struct http_server {
     uint32_t linger_count;
     struct guard_limits limits;
     uint32_t connections_max;
+    uint64_t buffered_bytes_max;
     bool crowded;  /* the cap is reached: listeners are off */
     bool stopping; /* for good */
     http_handler_fn handler;
@@ -43,6 +44,7 @@ struct conn {
     struct event *start_ev; /* runs when `starting` may start */
     struct http_call *starting;
     uint64_t request_bytes; /* received since the last answer */
+    bool cut;               /* its socket is shut, evhttp will see to the rest */
     bool ours;              /* what is in the output is http_answer's */
     bool ends;              /* the connection closes after this answer */
     bool refused;           /* and the client may still be sending */

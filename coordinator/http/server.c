@@ -31,7 +31,7 @@ static void on_sweep(void *arg)
     uint64_t now_ms = clock_mono_ms(server->clock);
 
     for (struct conn *conn = server->conns; conn; conn = conn->next)
-        if (guard_overdue(&conn->guard, &server->limits, server->crowded, now_ms)) {
+        if (!conn->cut && guard_overdue(&conn->guard, &server->limits, server->crowded, now_ms)) {
             server->stats.cut_slow += conn->guard.phase != GUARD_IDLE;
             conn_cut(conn);
         }
@@ -58,6 +58,8 @@ enum err_code http_server_new(const struct http_opts *opts, struct http_server *
     server->base = loop_base(opts->loop);
     server->clock = opts->clock;
     server->connections_max = opts->connections_max ? opts->connections_max : HTTP_CONNECTIONS_MAX;
+    server->buffered_bytes_max =
+        opts->buffered_bytes_max ? opts->buffered_bytes_max : HTTP_BUFFERED_BYTES_MAX;
     server->limits = (struct guard_limits){
         .grace_ms = opts->grace_ms ? opts->grace_ms : HTTP_GRACE_MS,
         .slowest_bytes_per_s = HTTP_SLOWEST_BYTES,

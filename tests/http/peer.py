@@ -21,9 +21,10 @@ PATIENCE_S = 20  # for what must happen at once; a slow machine is no failure
 class Server:
     """testd with limits of its own, in a folder of its own."""
 
-    def __init__(self, grace_ms=10000, idle_ms=60000, connections=1000, body_bytes=1 << 20, files=None):
+    def __init__(self, grace_ms=10000, idle_ms=60000, connections=1000, body_bytes=1 << 20,
+                 buffered_bytes=0, files=None):
         self.folder = tempfile.mkdtemp(prefix="msp-http-")
-        words = [PROGRAM, self.folder, grace_ms, idle_ms, connections, body_bytes]
+        words = [PROGRAM, self.folder, grace_ms, idle_ms, connections, body_bytes, buffered_bytes]
         words = [str(w) for w in words]
         if files:
             words = ["/bin/sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", *words]
@@ -73,10 +74,13 @@ class Server:
 
     def wait_for(self, name, value):
         """Until a counter has its value."""
+        self.wait_until(lambda stats: stats[name] == value)
+
+    def wait_until(self, holds):
         end = time.monotonic() + PATIENCE_S
-        while (now := self.stats())[name] != value:
+        while not holds(now := self.stats()):
             if time.monotonic() > end:
-                raise AssertionError(f"{name} is {now[name]}, not {value}: {now}")
+                raise AssertionError(f"not within {PATIENCE_S} s: {now}")
             time.sleep(0.02)
 
 

@@ -1,5 +1,6 @@
 """Limits on size and number: a clear refusal, and room again afterwards."""
 
+import contextlib
 import socket
 import subprocess
 import unittest
@@ -54,6 +55,29 @@ class Sizes(Case):
                 while sent < 64 << 20:
                     sent += peer.send(b"x" * 65536)
             self.assertLess(self.server.stats()["buffered_bytes"], 1 << 20)
+
+
+class Memory(Case):
+    limits = {"buffered_bytes": 2 << 20}
+
+    def test_large_requests_over_the_memory_for_all_are_cut(self):
+        """Small ones go on: an agent's beat is not the price of somebody's upload."""
+        half = POST + b"Content-Length: 900000\r\n\r\n" + b"x" * 800000
+        peers = [self.server.connect() for _ in range(3)]
+        for count, peer in enumerate(peers[:2], 1):
+            peer.sendall(half)
+            self.server.wait_until(lambda stats, least=count * 800000: stats["buffered_bytes"] > least)
+        with contextlib.suppress(OSError):
+            peers[2].sendall(half)
+        self.server.wait_for("cut_memory", 1)
+        self.assertEqual(self.server.ask("/small", "POST", b"x" * 1000).status, 200)
+        for peer in peers[:2]:
+            peer.sendall(b"x" * 100000)
+            self.assertEqual(read_answer(peer).json()["bytes"], 900000)
+        for peer in peers:
+            peer.close()
+        self.server.wait_for("connections", 1)
+        self.assertLess(self.server.stats()["buffered_bytes"], 4096)
 
 
 class Connections(Case):

@@ -1,5 +1,5 @@
 /* A server of http_server.h alone, for the tests beside this file: it echoes, holds, and tells its
- * counters. testd FOLDER GRACE_MS IDLE_MS CONNECTIONS_MAX BODY_BYTES_MAX */
+ * counters. testd FOLDER GRACE_MS IDLE_MS CONNECTIONS_MAX BODY_BYTES_MAX BUFFERED_BYTES_MAX */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,14 +78,15 @@ static void tell_stats(struct testd *t, struct http_call *call)
     char text[TEXT_BYTES];
 
     http_server_stats(t->server, &s);
-    (void)snprintf(
-        text, sizeof(text),
-        "{\"requests\":%llu,\"refused_framing\":%llu,\"cut_slow\":%llu,\"accepted\":%llu,"
-        "\"connections\":%u,\"calls\":%u,\"sending\":%u,"
-        "\"buffered_bytes\":%llu,\"held\":%u,\"gone\":%u}",
-        (unsigned long long)s.requests, (unsigned long long)s.refused_framing,
-        (unsigned long long)s.cut_slow, (unsigned long long)s.accepted, s.connections, s.calls,
-        s.sending, (unsigned long long)s.buffered_bytes, t->held_count, t->gone_count);
+    (void)snprintf(text, sizeof(text),
+                   "{\"requests\":%llu,\"refused_framing\":%llu,\"cut_slow\":%llu,\"cut_memory\":%"
+                   "llu,\"accepted\":%llu,"
+                   "\"connections\":%u,\"calls\":%u,\"sending\":%u,"
+                   "\"buffered_bytes\":%llu,\"held\":%u,\"gone\":%u}",
+                   (unsigned long long)s.requests, (unsigned long long)s.refused_framing,
+                   (unsigned long long)s.cut_slow, (unsigned long long)s.cut_memory,
+                   (unsigned long long)s.accepted, s.connections, s.calls, s.sending,
+                   (unsigned long long)s.buffered_bytes, t->held_count, t->gone_count);
     say(call, text);
 }
 
@@ -157,7 +158,7 @@ int main(int argc, char **argv)
     struct loop_source *hup;
     struct loop_source *term;
 
-    INVARIANT(argc == 6);
+    INVARIANT(argc == 7);
     INVARIANT(!certs_ready(
         &(struct certs_opts){ .folder = argv[1], .now_ms = clock_wall_ms(clock_system()) }, &certs,
         &err));
@@ -169,6 +170,7 @@ int main(int argc, char **argv)
     opts.idle_ms = number(argv[3]);
     opts.connections_max = number(argv[4]);
     opts.body_bytes_max = number(argv[5]);
+    opts.buffered_bytes_max = number(argv[6]);
     INVARIANT(!http_server_new(&opts, &t.server, &err));
     INVARIANT(!http_server_listen(t.server, "127.0.0.1:0", address, &err));
     hup = loop_on_signal(t.loop, SIGHUP, on_hup, &t);

@@ -160,6 +160,44 @@ static void test_certs_leaves_the_operators_own_alone(void **state)
     str_fini(&path);
 }
 
+static void path_in(const char *folder, const char *name, struct str *out)
+{
+    struct err err = ERR_INIT;
+
+    str_clear(out);
+    assert_int_equal(str_addf(out, &err, "%s/%s", folder, name), ERR_NONE);
+}
+
+/* A certificate by somebody else beside our CA's key is a mistake to tell, not to overwrite. */
+static void test_certs_refuses_to_overwrite_a_foreign_certificate(void **state)
+{
+    struct certs certs = { 0 };
+    struct str path = STR_MAX(PATH_BYTES_MAX);
+    struct str text = STR_MAX(CERTS_FILE_BYTES_MAX);
+    struct str after = STR_MAX(CERTS_FILE_BYTES_MAX);
+    struct certs_opts opts = { .folder = *state, .now_ms = NOW_MS };
+    struct err err = ERR_INIT;
+
+    ready(*state, NULL, NOW_MS, &certs);
+    certs_fini(&certs);
+    path_in(*state, "ca.key", &path); /* another CA comes, the certificate stays */
+    assert_int_equal(unlink(str_text(&path)), 0);
+    path_in(*state, "ca.pem", &path);
+    assert_int_equal(unlink(str_text(&path)), 0);
+    path_in(*state, "server.pem", &path);
+    assert_int_equal(fs_read(str_text(&path), &text, &err), ERR_NONE);
+    assert_int_equal(unlink(str_text(&path)), 0);
+    ready(*state, NULL, NOW_MS, &certs);
+    certs_fini(&certs);
+    assert_int_equal(fs_replace(str_text(&path), text.at, text.len, FS_PUBLIC, &err), ERR_NONE);
+    assert_int_equal(certs_ready(&opts, &certs, &err), ERR_TLS);
+    assert_int_equal(fs_read(str_text(&path), &after, &err), ERR_NONE);
+    assert_string_equal(str_text(&text), str_text(&after));
+    str_fini(&path);
+    str_fini(&text);
+    str_fini(&after);
+}
+
 static void test_certs_check_name_refuses_what_is_no_host(void **state)
 {
     static const char *const bad[] = { "",     "a b",  "a..b",      ".a",  "a,DNS:b",
@@ -186,6 +224,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_certs_renews_the_ca_before_it_matters, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_certs_leaves_the_operators_own_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_certs_refuses_to_overwrite_a_foreign_certificate,
+                                        setup, teardown),
         cmocka_unit_test(test_certs_check_name_refuses_what_is_no_host),
     };
 
