@@ -163,7 +163,8 @@ enum err_code frame_scope_decode(const struct frame *frame, struct frame_scope *
 
 enum err_code frame_skip_decode(const struct frame *frame, struct frame_skip *out, struct err *err)
 {
-    struct view id, text;
+    struct view id = { 0 };
+    struct view text = { 0 };
     uint32_t offset = 0;
     enum err_code rc;
 
