@@ -18,7 +18,7 @@ struct dispatch {
     size_t worker_cap;
     uint32_t slot_count, live;
     uint32_t losses; /* crashes, and workers that went without being asked */
-    uint32_t crashes;
+    uint32_t most_up;
     bool barren;
     uint64_t *cost_us; /* by test, as granted */
     bool *here;        /* by test: granted and not given back */
@@ -232,12 +232,17 @@ static void rest(struct dispatch *d, uint32_t slot)
 /* After anything that happened: everyone who can work gets work. */
 static void go_on(struct dispatch *d)
 {
+    uint32_t up = 0;
+
     for (uint32_t slot = 0; slot < d->slot_count; slot++) {
         if (d->workers[slot].state == WORKER_DEAD)
             continue;
+        up += worker_is_up(&d->workers[slot]);
         name_tests(d, slot);
         rest(d, slot);
     }
+    if (up > d->most_up)
+        d->most_up = up;
     hire(d);
     if (d->live > 0)
         return;
@@ -307,7 +312,6 @@ static void bury(struct dispatch *d, uint32_t slot, enum worker_fx fx)
     d->live--;
     d->losses += !w->asked;
     if (fx == WORKER_FX_CRASHED) {
-        d->crashes++;
         effect(d, DISPATCH_CRASH, slot, running);
     } else if (running != WORKER_NO_TEST) {
         effect(d, DISPATCH_UNRUN, slot, running);
@@ -392,9 +396,9 @@ uint32_t dispatch_slots(const struct dispatch *d)
     return d->slot_count;
 }
 
-uint32_t dispatch_crashes(const struct dispatch *d)
+uint32_t dispatch_most_up(const struct dispatch *d)
 {
-    return d->crashes;
+    return d->most_up;
 }
 
 uint32_t dispatch_free_workers(const struct dispatch *d)

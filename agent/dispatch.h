@@ -77,4 +77,4 @@ const struct worker *dispatch_worker(const struct dispatch *d, uint32_t slot); /
 uint32_t dispatch_slots(const struct dispatch *d);        /* slots given so far */
 uint32_t dispatch_free_workers(const struct dispatch *d); /* that could take a test now */
 uint64_t dispatch_backlog_us(const struct dispatch *d);   /* predicted, not begun */
-uint32_t dispatch_crashes(const struct dispatch *d);
+uint32_t dispatch_most_up(const struct dispatch *d);      /* workers that ran at once, at most */

@@ -9,12 +9,14 @@
 #include "mem.h"
 
 #define HISTORY_VERSION 1u
-#define ROW_NUMBERS     5u /* k, samples, mean, variance, age */
+#define ROW_ITEMS       6u /* two of name, then samples, mean, variance, age */
 #define NAME_DIGITS     24
 
 struct row {
     char *id;
-    uint32_t k, age;
+    char *kind; /* of a scope; NULL: a test */
+    uint32_t k; /* of a test */
+    uint32_t age;
     struct estimate est;
 };
 
@@ -46,43 +48,74 @@ static bool whole(const struct json *v, double min, double max, double *out)
     return json_number(v, out) && *out >= min && *out <= max;
 }
 
-/* [id, k, samples, mean, variance, age] */
-static bool read_row(const struct json *v, struct row *out)
+static bool short_text(const struct json *v, const char **out)
 {
-    static const double most[ROW_NUMBERS] = { MANIFEST_TESTS_MAX, UINT32_MAX, 4e7, 4e15, 1e6 };
-    double n[ROW_NUMBERS];
-    const char *id =
-        json_is_array(v) && json_size(v) == ROW_NUMBERS + 1 ? json_text(json_at(v, 0)) : NULL;
+    *out = json_text(v);
+    return *out && strlen(*out) <= MANIFEST_ID_BYTES_MAX;
+}
 
-    if (!id || strlen(id) > MANIFEST_ID_BYTES_MAX)
+/* A test: [id, k, ...]; a scope: [kind, id, ...]; then samples, mean, variance, age. */
+static bool read_row(const struct json *v, bool is_test, struct row *out)
+{
+    double k = 0, samples, mean, variance, age;
+    const char *id = NULL, *kind = NULL;
+
+    if (!json_is_array(v) || json_size(v) != ROW_ITEMS ||
+        !whole(json_at(v, 2), 0, UINT32_MAX, &samples) || !whole(json_at(v, 3), -4e7, 4e7, &mean) ||
+        !whole(json_at(v, 4), 0, 4e15, &variance) || !whole(json_at(v, 5), 0, 1e6, &age))
         return false;
-    for (size_t i = 0; i < ROW_NUMBERS; i++) {
-        if (!whole(json_at(v, i + 1), i == 2 ? -most[i] : 0, most[i], &n[i]))
-            return false;
-    }
+    if (is_test &&
+        (!short_text(json_at(v, 0), &id) || !whole(json_at(v, 1), 0, MANIFEST_TESTS_MAX, &k)))
+        return false;
+    if (!is_test && (!short_text(json_at(v, 0), &kind) || !short_text(json_at(v, 1), &id)))
+        return false;
     *out = (struct row){ .id = mem_strdup(id),
-                         .k = (uint32_t)n[0],
-                         .age = (uint32_t)n[4],
-                         .est = { .samples = (uint32_t)n[1],
-                                  .mean_log_ppm = (int64_t)n[2],
-                                  .var_log_ppm = (int64_t)n[3] } };
+                         .kind = kind ? mem_strdup(kind) : NULL,
+                         .k = (uint32_t)k,
+                         .age = (uint32_t)age,
+                         .est = { .samples = (uint32_t)samples,
+                                  .mean_log_ppm = (int64_t)mean,
+                                  .var_log_ppm = (int64_t)variance } };
     return true;
 }
 
-static enum err_code read_rows(const struct json *rows, const struct manifest *manifest,
-                               struct estimate *known, struct history *h, struct err *err)
+static void row_fini(struct row *row)
 {
-    for (size_t i = 0; i < json_size(rows); i++) {
-        struct row row;
-        uint32_t test;
+    free(row->id);
+    free(row->kind);
+}
 
-        if (!read_row(json_at(rows, i), &row))
-            return err_set(err, ERR_MALFORMED, "tests[%zu] is not a row of a history", i);
-        test = manifest_find(manifest, row.id, row.k);
-        if (test != UINT32_MAX)
-            known[test] = row.est;
-        if (test != UINT32_MAX || row.age >= HISTORY_AGE_MAX) {
-            free(row.id);
+/* Where the run keeps what the row tells; NULL when the run does not have it. */
+static struct estimate *place_of(const struct history_known *known, const struct row *row)
+{
+    uint32_t at = row->kind ? suite_find_scope(known->suite, row->kind, row->id)
+                            : manifest_find(known->manifest, row->id, row->k);
+
+    if (at == UINT32_MAX)
+        return NULL;
+    return row->kind ? &known->scopes[at] : &known->tests[at];
+}
+
+static enum err_code read_rows(const struct json *doc, const char *member,
+                               const struct history_known *known, struct history *h,
+                               struct err *err)
+{
+    const struct json *rows = NULL;
+    enum err_code rc = json_opt_array(doc, member, HISTORY_ROWS_MAX, &rows, err);
+
+    if (rc || !rows)
+        return rc;
+    for (size_t i = 0; i < json_size(rows); i++) {
+        struct estimate *place;
+        struct row row;
+
+        if (!read_row(json_at(rows, i), strcmp(member, "tests") == 0, &row))
+            return err_set(err, ERR_MALFORMED, "%s[%zu] is not a row of a history", member, i);
+        place = place_of(known, &row);
+        if (place)
+            *place = row.est;
+        if (place || row.age >= HISTORY_AGE_MAX) {
+            row_fini(&row);
             continue;
         }
         row.age++;
@@ -92,13 +125,12 @@ static enum err_code read_rows(const struct json *rows, const struct manifest *m
     return ERR_NONE;
 }
 
-enum err_code history_load(const char *path, const struct manifest *manifest,
-                           struct estimate *known, struct history **out, struct err *err)
+enum err_code history_load(const char *path, const struct history_known *known,
+                           struct history **out, struct err *err)
 {
     struct str text = STR_MAX(HISTORY_BYTES_MAX);
     struct history *h = mem_new(1, sizeof(*h));
     struct json *doc = NULL;
-    const struct json *rows = NULL;
     uint64_t version = 0;
     enum err_code rc = ERR_NONE;
 
@@ -108,33 +140,77 @@ enum err_code history_load(const char *path, const struct manifest *manifest,
         (rc = json_parse(str_text(&text), text.len, &doc, err)) != ERR_NONE ||
         (rc = json_get_u64(doc, "version", HISTORY_VERSION, HISTORY_VERSION, &version, err)) !=
             ERR_NONE ||
-        (rc = json_opt_array(doc, "tests", HISTORY_TESTS_MAX, &rows, err)) != ERR_NONE)
+        (rc = read_rows(doc, "tests", known, h, err)) != ERR_NONE)
         goto out;
-    if (rows)
-        rc = read_rows(rows, manifest, known, h, err);
+    rc = read_rows(doc, "scopes", known, h, err);
 out:
     json_free(doc);
     str_fini(&text);
     if (rc) {
         history_free(h);
-        memset(known, 0, manifest->count * sizeof(*known));
+        memset(known->tests, 0, known->suite->test_count * sizeof(*known->tests));
+        memset(known->scopes, 0, known->suite->scope_count * sizeof(*known->scopes));
         return err_wrap(err, "durations in %s", path);
     }
     *out = h;
     return ERR_NONE;
 }
 
-static struct json *row_json(const char *id, uint32_t k, const struct estimate *est, uint32_t age)
+static void add_row(struct json *rows, const struct row *row)
 {
-    struct json *row = json_new_array();
+    struct json *items;
 
-    json_append_text(row, id);
-    json_append_u64(row, k);
-    json_append_u64(row, est->samples);
-    json_append_i64(row, est->mean_log_ppm);
-    json_append_i64(row, est->var_log_ppm);
-    json_append_u64(row, age);
-    return row;
+    if (row->est.samples == 0 || json_size(rows) >= HISTORY_ROWS_MAX)
+        return;
+    items = json_new_array();
+    if (row->kind)
+        json_append_text(items, row->kind);
+    json_append_text(items, row->id);
+    if (!row->kind)
+        json_append_u64(items, row->k);
+    json_append_u64(items, row->est.samples);
+    json_append_i64(items, row->est.mean_log_ppm);
+    json_append_i64(items, row->est.var_log_ppm);
+    json_append_u64(items, row->age);
+    json_append(rows, items);
+}
+
+static char *text_from(struct view v)
+{
+    char *out = mem_new(v.len + 1, 1);
+
+    memcpy(out, v.at, v.len);
+    return out;
+}
+
+static char *text_of(const struct history *history, const struct history_known *known)
+{
+    struct json *doc = json_new_object(), *tests = json_new_array(), *scopes = json_new_array();
+    char *text;
+
+    for (uint32_t i = 0; i < known->suite->test_count; i++) {
+        const struct manifest_test *t = &known->manifest->tests[i];
+        char *id = mem_strdup(t->id);
+
+        add_row(tests, &(struct row){ .id = id, .k = t->k, .est = known->tests[i] });
+        free(id);
+    }
+    for (uint32_t i = 0; i < known->suite->scope_count; i++) {
+        struct row row = { .est = known->scopes[i] };
+
+        row.id = text_from(known->suite->names[i].id);
+        row.kind = mem_strdup(known->suite->names[i].kind);
+        add_row(scopes, &row);
+        row_fini(&row);
+    }
+    for (size_t i = 0; history && i < history->count; i++)
+        add_row(history->rows[i].kind ? scopes : tests, &history->rows[i]);
+    json_set_u64(doc, "version", HISTORY_VERSION);
+    json_set(doc, "tests", tests);
+    json_set(doc, "scopes", scopes);
+    text = json_dump(doc, JSON_TIGHT);
+    json_free(doc);
+    return text;
 }
 
 static enum err_code make_folder_of(const char *path, struct err *err)
@@ -151,33 +227,14 @@ static enum err_code make_folder_of(const char *path, struct err *err)
 }
 
 enum err_code history_save(const char *path, const struct history *history,
-                           const struct manifest *manifest, const struct estimate *known,
-                           struct err *err)
+                           const struct history_known *known, struct err *err)
 {
-    struct json *doc = json_new_object(), *rows = json_new_array();
-    uint32_t count = 0;
-    enum err_code rc;
-    char *text;
+    char *text = text_of(history, known);
+    enum err_code rc = make_folder_of(path, err);
 
-    for (uint32_t i = 0; i < manifest->count && count < HISTORY_TESTS_MAX; i++) {
-        if (known[i].samples == 0)
-            continue;
-        json_append(rows, row_json(manifest->tests[i].id, manifest->tests[i].k, &known[i], 0));
-        count++;
-    }
-    for (size_t i = 0; history && i < history->count && count < HISTORY_TESTS_MAX; i++, count++) {
-        const struct row *row = &history->rows[i];
-
-        json_append(rows, row_json(row->id, row->k, &row->est, row->age));
-    }
-    json_set_u64(doc, "version", HISTORY_VERSION);
-    json_set(doc, "tests", rows);
-    text = json_dump(doc, JSON_TIGHT);
-    rc = make_folder_of(path, err);
     if (!rc)
         rc = fs_replace(path, text, strlen(text), FS_PRIVATE, err);
     free(text);
-    json_free(doc);
     return rc;
 }
 
@@ -186,7 +243,7 @@ void history_free(struct history *history)
     if (!history)
         return;
     for (size_t i = 0; i < history->count; i++)
-        free(history->rows[i].id);
+        row_fini(&history->rows[i]);
     free(history->rows);
     free(history);
 }

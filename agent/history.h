@@ -5,25 +5,32 @@
  * (its own, in its store), or pytest-split's files (common/durations). */
 #pragma once
 
-#include "manifest.h"
 #include "plan/estimate.h"
+#include "plan/suite.h"
 
 #define HISTORY_BYTES_MAX (64u << 20)
-#define HISTORY_TESTS_MAX 500000u
+#define HISTORY_ROWS_MAX  500000u /* of tests, and of scopes */
 #define HISTORY_AGE_MAX   100u
 
-struct history; /* what the file holds of tests that are not in the manifest */
+struct history; /* what the file holds of tests and scopes that are not in the manifest */
+
+/* What is known of a manifest; the arrays are the caller's and by position. */
+struct history_known {
+    const struct manifest *manifest;
+    const struct suite *suite;
+    struct estimate *tests;
+    struct estimate *scopes; /* set-up and teardown of a file's or a class's own fixtures */
+};
 
 /* The file for suites run in folder; the caller's. */
 MUST_USE enum err_code history_path(const char *folder, char **out_path, struct err *err);
 
-/* Fills known[] (by position in the manifest, zeroed by the caller). No file is an empty history;
- * a file that cannot be read is an error, and then nothing is known. */
-MUST_USE enum err_code history_load(const char *path, const struct manifest *manifest,
-                                    struct estimate *known, struct history **out, struct err *err);
+/* Fills known's arrays, zeroed by the caller. No file is an empty history; a file that cannot be
+ * read is an error, and then nothing is known. */
+MUST_USE enum err_code history_load(const char *path, const struct history_known *known,
+                                    struct history **out, struct err *err);
 
 /* Replaces the file. history may be NULL. */
 MUST_USE enum err_code history_save(const char *path, const struct history *history,
-                                    const struct manifest *manifest, const struct estimate *known,
-                                    struct err *err);
+                                    const struct history_known *known, struct err *err);
 void history_free(struct history *history);

@@ -2,16 +2,20 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "history.h"
 #include "mem.h"
+#include "paid.h"
 
 struct solo {
     struct source source; /* first member */
     struct solo_opts opts;
     const struct manifest *manifest; /* lent until free */
+    struct suite *suite;
     struct history *history;
-    struct estimate *known;
+    struct history_known known;
+    struct paid *paid;
     bool *done;
     uint32_t done_count;
     bool changed; /* something was learned */
@@ -28,7 +32,7 @@ static void solo_start(struct source *source)
 }
 
 /* Costs from history; tests without any take their neighbours'. */
-static struct source_cost *predict(struct solo *solo)
+static struct source_cost *predict_tests(struct solo *solo)
 {
     uint32_t count = solo->manifest->count;
     struct source_cost *costs = mem_new(count, sizeof(*costs));
@@ -37,38 +41,79 @@ static struct source_cost *predict(struct solo *solo)
 
     for (uint32_t i = 0; i < count; i++)
         ids[i] = solo->manifest->tests[i].id;
-    (void)estimate_fill(ids, solo->known, count, us);
+    (void)estimate_fill(ids, solo->known.tests, count, us);
     for (uint32_t i = 0; i < count; i++)
-        costs[i] = (struct source_cost){ .us = us[i], .guess = solo->known[i].samples == 0 };
+        costs[i] = (struct source_cost){ .us = us[i], .guess = solo->known.tests[i].samples == 0 };
     free(ids);
     free(us);
     return costs;
 }
 
+static struct scope_cost *predict_scopes(struct solo *solo)
+{
+    uint32_t count = solo->suite->scope_count;
+    struct scope_cost *costs = mem_new(count, sizeof(*costs));
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct view id = solo->suite->names[i].id;
+
+        costs[i] = (struct scope_cost){ .kind = mem_strdup(solo->suite->names[i].kind),
+                                        .id = mem_new(id.len + 1, 1),
+                                        .setup_us = estimate_us(&solo->known.scopes[i]) };
+        memcpy(costs[i].id, id.at, id.len);
+    }
+    return costs;
+}
+
+static void seal(struct solo *solo, const struct source_cost *tests)
+{
+    struct source_costs costs = { .tests = tests, .scope_count = solo->suite->scope_count };
+    struct scope_cost *scopes = predict_scopes(solo);
+
+    costs.scopes = scopes;
+    solo->source.events->sealed(solo->source.ctx, &costs);
+    for (uint32_t i = 0; i < costs.scope_count; i++)
+        scope_cost_fini(&scopes[i]);
+    free(scopes);
+}
+
+static void grant_all(struct solo *solo, const struct source_cost *costs)
+{
+    uint32_t count = solo->manifest->count;
+    struct order_test *all = mem_new(count, sizeof(*all));
+
+    for (uint32_t i = 0; i < count; i++) {
+        /* Lent for the call: the id is the manifest's and not written to. */
+        all[i].ref.id = (char *)(uintptr_t)solo->manifest->tests[i].id;
+        all[i].ref.k = solo->manifest->tests[i].k;
+        all[i].cost_us = costs[i].us;
+    }
+    solo->source.events->granted(solo->source.ctx, 0, all, count);
+    free(all);
+}
+
 static void solo_collected(struct source *source, struct manifest *manifest, const char *runtime)
 {
     struct solo *solo = (struct solo *)source;
-    struct order_test *all = mem_new(manifest->count, sizeof(*all));
     struct source_cost *costs;
     struct err err = ERR_INIT;
 
     (void)runtime;
     solo->manifest = manifest;
-    solo->known = mem_new(manifest->count, sizeof(*solo->known));
+    solo->suite = suite_new(manifest);
+    solo->known = (struct history_known){
+        .manifest = manifest,
+        .suite = solo->suite,
+        .tests = mem_new(manifest->count, sizeof(*solo->known.tests)),
+        .scopes = mem_new(solo->suite->scope_count, sizeof(*solo->known.scopes)),
+    };
+    solo->paid = paid_new(solo->suite);
     solo->done = mem_new(manifest->count, sizeof(*solo->done));
-    if (solo->opts.history &&
-        history_load(solo->opts.history, manifest, solo->known, &solo->history, &err))
+    if (solo->opts.history && history_load(solo->opts.history, &solo->known, &solo->history, &err))
         say(solo, &err);
-    costs = predict(solo);
-    source->events->sealed(source->ctx, costs);
-    for (uint32_t i = 0; i < manifest->count; i++) {
-        /* Lent for the call: the id is the manifest's and not written to. */
-        all[i].ref.id = (char *)(uintptr_t)manifest->tests[i].id;
-        all[i].ref.k = manifest->tests[i].k;
-        all[i].cost_us = costs[i].us;
-    }
-    source->events->granted(source->ctx, 0, all, manifest->count);
-    free(all);
+    costs = predict_tests(solo);
+    seal(solo, costs);
+    grant_all(solo, costs);
     free(costs);
     if (manifest->count == 0)
         source->events->ended(source->ctx, NULL);
@@ -83,7 +128,8 @@ static void solo_result(struct source *source, struct result *take_result)
 
     INVARIANT(test != UINT32_MAX);
     if (!amends) {
-        estimate_add(&solo->known[test], took_us, !outcome_is_good(take_result->outcome));
+        estimate_add(&solo->known.tests[test], took_us, !outcome_is_good(take_result->outcome));
+        paid_ran(solo->paid, test, take_result->worker);
         solo->changed = true;
         solo->done_count += !solo->done[test];
         solo->done[test] = true;
@@ -110,11 +156,17 @@ static void solo_skipped(struct source *source, const char *id, const char *text
 static void solo_scope(struct source *source, const char *kind, const char *id, uint64_t setup_us,
                        uint64_t teardown_us)
 {
-    (void)source;
-    (void)kind;
-    (void)id;
-    (void)setup_us;
-    (void)teardown_us;
+    paid_add(((struct solo *)source)->paid, kind, id, setup_us + teardown_us);
+}
+
+static void learn_scopes(struct solo *solo)
+{
+    for (uint32_t i = 0; i < solo->suite->scope_count; i++) {
+        uint64_t us = paid_entry_us(solo->paid, i);
+
+        if (us > 0)
+            estimate_add(&solo->known.scopes[i], us, false);
+    }
 }
 
 static void solo_release(struct source *source, const struct test_ref *tests, uint32_t count)
@@ -150,8 +202,10 @@ static void solo_leave(struct source *source, uint32_t runner_exit)
     struct err err = ERR_INIT;
 
     (void)runner_exit;
+    if (solo->changed)
+        learn_scopes(solo);
     if (solo->changed && solo->opts.history &&
-        history_save(solo->opts.history, solo->history, solo->manifest, solo->known, &err))
+        history_save(solo->opts.history, solo->history, &solo->known, &err))
         say(solo, &err);
     source->events->left(source->ctx, 0, NULL);
 }
@@ -163,7 +217,10 @@ static void solo_free(struct source *source)
     if (!solo)
         return;
     history_free(solo->history);
-    free(solo->known);
+    suite_free(solo->suite);
+    free(solo->known.tests);
+    free(solo->known.scopes);
+    paid_free(solo->paid);
     free(solo->done);
     free(solo);
 }

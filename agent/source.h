@@ -11,10 +11,15 @@
 
 struct source;
 
-/* What a test will take. */
+/* What a test will take, and what entering a file or class costs a worker. */
 struct source_cost {
     uint64_t us;
     bool guess; /* from its neighbours: it has no history of its own */
+};
+struct source_costs {
+    const struct source_cost *tests; /* by position in the manifest */
+    const struct scope_cost *scopes; /* those that are known */
+    uint32_t scope_count;
 };
 
 /* What the supervisor is told. */
@@ -22,9 +27,8 @@ struct source_events {
     /* Joined: the runner may be started now, with this seed for PYTHONHASHSEED (solo: 0, leave it
      * alone). */
     void (*joined)(void *ctx, uint64_t seed);
-    /* The manifest is accepted. costs: what is known of all its tests (lent, by position), or NULL
-     * when only granted tells. */
-    void (*sealed)(void *ctx, const struct source_cost *costs);
+    /* The manifest is accepted. costs: what is known (lent), or NULL when only granted tells. */
+    void (*sealed)(void *ctx, const struct source_costs *costs);
     /* Run these too. fence goes back with each result. tests are lent; index: position in our
      * manifest. */
     void (*granted)(void *ctx, uint64_t fence, const struct order_test *tests, uint32_t count);

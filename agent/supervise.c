@@ -451,6 +451,7 @@ void supervise_free(struct supervisor *s)
     link_free(s->link);
     slots_free(s);
     dispatch_free(s->dispatch);
+    paid_free(s->paid);
     suite_free(s->suite);
     manifest_free(s->manifest);
     for (size_t i = 0; i < ARRAY_LEN(s->signals); i++) {
@@ -472,17 +473,23 @@ void supervise_free(struct supervisor *s)
     free(s);
 }
 
+/* The lower bound: all work, fixtures of files counted once, spread evenly; or the longest test. */
 static void measure(struct supervisor *s)
 {
     struct bound_taker here = { .workers = s->workers, .speed_ppm = 1000000 };
+    uint64_t spread_us;
 
-    s->report.workers = s->workers;
+    s->report.workers = s->dispatch ? dispatch_most_up(s->dispatch) : 0;
     if (s->first_us == 0)
         return;
     s->report.wall_us = s->last_us > s->first_us ? s->last_us - s->first_us : 0;
     for (uint32_t i = 0; i < s->manifest->count; i++)
         s->report.work_us += s->took_us[i];
+    s->report.work_us += paid_least_us(s->paid);
     s->report.bound_us = bound_us(s->took_us, s->manifest->count, &here, 1);
+    spread_us = s->report.work_us / s->workers;
+    if (spread_us > s->report.bound_us)
+        s->report.bound_us = spread_us;
 }
 
 enum err_code supervise_run(struct supervisor *s, struct source *source,

@@ -4,6 +4,7 @@
 #include "dispatch.h"
 #include "id.h"
 #include "link.h"
+#include "paid.h"
 #include "runner/inject.h"
 #include "supervise.h"
 
@@ -92,7 +93,8 @@ struct supervisor {
     uint32_t left_exit; /* of the source */
     bool left_complete;
     uint64_t joined_us, first_us, last_us;
-    uint64_t *took_us; /* by test, for the lower bound */
+    uint64_t *took_us; /* by test; with paid for the lower bound */
+    struct paid *paid;
 
     struct supervise_report report;
     bool finished;       /* report.exit stands */

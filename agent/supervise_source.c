@@ -69,20 +69,34 @@ static enum pool_policy policy_of(const char *dist)
     return POOL_AUTO;
 }
 
-static void on_sealed(void *ctx, const struct source_cost *costs)
+static void take_costs(struct supervisor *s, const struct source_costs *costs)
+{
+    for (uint32_t i = 0; i < s->manifest->count; i++) {
+        s->suite->tests[i].cost_us = costs->tests[i].us;
+        if (costs->tests[i].guess) {
+            s->suite->tests[i].flags |= POOL_GUESS;
+            s->report.guessed++;
+        }
+    }
+    for (uint32_t i = 0; i < costs->scope_count; i++) {
+        const struct scope_cost *cost = &costs->scopes[i];
+        uint32_t scope = suite_find_scope(s->suite, cost->kind, cost->id);
+
+        if (scope != POOL_NONE)
+            s->suite->scopes[scope].setup_us = cost->setup_us + cost->teardown_us;
+    }
+}
+
+static void on_sealed(void *ctx, const struct source_costs *costs)
 {
     struct supervisor *s = ctx;
 
     if (s->phase != PHASE_SEAL)
         return;
     s->suite = suite_new(s->manifest);
-    for (uint32_t i = 0; costs && i < s->manifest->count; i++) {
-        s->suite->tests[i].cost_us = costs[i].us;
-        if (costs[i].guess) {
-            s->suite->tests[i].flags |= POOL_GUESS;
-            s->report.guessed++;
-        }
-    }
+    s->paid = paid_new(s->suite);
+    if (costs)
+        take_costs(s, costs);
     s->phase = PHASE_RUN;
     s->report.ran = true;
     s->dispatch = dispatch_new(&(struct dispatch_input){

@@ -274,6 +274,7 @@ static void on_done(struct supervisor *s, struct peer *peer, const struct frame 
     if (late)
         return;
     s->report.finished++;
+    paid_ran(s->paid, done.index, number);
     s->took_us[done.index] = done.setup_us + done.call_us + done.teardown_us;
     (void)dispatch_heard(s->dispatch, number, WORKER_EV_DONE, done.index, s->took_us[done.index]);
 }
@@ -301,6 +302,7 @@ static void on_scope(struct supervisor *s, struct peer *peer, const struct frame
         broke(s, peer, err.text);
         return;
     }
+    paid_add(s->paid, scope.kind, scope.id, scope.us);
     s->source->ops->scope(s->source, scope.kind, scope.id, scope.part == SCOPE_SETUP ? scope.us : 0,
                           scope.part == SCOPE_TEARDOWN ? scope.us : 0);
 }

@@ -190,9 +190,9 @@ static void close_text(const struct run *r, const struct supervise_report *repor
                                    : "this machine was given no tests");
         return;
     }
-    (void)fprintf(stderr, "makespan: %u of %u tests ran here on %u workers in %.2f s",
+    (void)fprintf(stderr, "makespan: %u of %u tests ran here on %u worker%s in %.2f s",
                   report->finished, r->target.url ? report->granted : report->collected,
-                  report->workers, (double)report->wall_us / 1e6);
+                  report->workers, report->workers == 1 ? "" : "s", (double)report->wall_us / 1e6);
     if (report->bound_us > 0)
         (void)fprintf(stderr, " (lower bound %.2f s, ratio %.2f)", (double)report->bound_us / 1e6,
                       (double)report->wall_us / (double)report->bound_us);

@@ -113,7 +113,7 @@ static void on_joined(void *ctx, uint64_t seed)
     d->source->ops->collected(d->source, d->manifest, "drive-1");
 }
 
-static void on_sealed(void *ctx, const struct source_cost *costs)
+static void on_sealed(void *ctx, const struct source_costs *costs)
 {
     (void)costs;
     printf("sealed\n");

@@ -45,52 +45,89 @@ static struct manifest *manifest_of(const char *const *ids, size_t count)
     return m;
 }
 
-/* What is learned comes back, for the second of two equal ids too; a run of fewer tests forgets
- * nothing. */
+struct known {
+    struct manifest *manifest;
+    struct suite *suite;
+    struct history_known view;
+};
+
+static void know(struct known *k, const char *const *ids, size_t count)
+{
+    k->manifest = manifest_of(ids, count);
+    k->suite = suite_new(k->manifest);
+    k->view = (struct history_known){
+        .manifest = k->manifest,
+        .suite = k->suite,
+        .tests = calloc(count, sizeof(struct estimate)),
+        .scopes = calloc(k->suite->scope_count, sizeof(struct estimate)),
+    };
+}
+
+static void forget(struct known *k)
+{
+    free(k->view.tests);
+    free(k->view.scopes);
+    suite_free(k->suite);
+    manifest_free(k->manifest);
+}
+
+static void assert_same(const struct estimate *a, const struct estimate *b)
+{
+    assert_int_equal(a->samples, b->samples);
+    assert_int_equal(a->mean_log_ppm, b->mean_log_ppm);
+    assert_int_equal(a->var_log_ppm, b->var_log_ppm);
+}
+
+/* What is learned comes back, for the second of two equal ids and for files and classes too; a run
+ * of fewer tests forgets nothing. */
 static void test_history_keeps_what_another_selection_did_not_run(void **state)
 {
-    static const char *const all[] = { "a::1", "a::2", "a::2" };
-    struct manifest *whole = manifest_of(all, 3), *part = manifest_of(all, 1);
-    struct estimate known[3] = { { 3, -5000000, 7 }, { 0, 0, 0 }, { 1, 9000000, 0 } };
-    struct estimate got[3];
+    static const char *const all[] = { "a.py::1", "b.py::C::2", "b.py::C::2" };
+    const struct estimate tests[3] = { { 3, -5000000, 7 }, { 0, 0, 0 }, { 1, 9000000, 0 } };
+    const struct estimate scopes[3] = { { 0, 0, 0 }, { 2, 8000000, 1 }, { 1, 4000000, 2 } };
+    struct known whole, part, again;
     struct history *history = NULL;
     struct err err = ERR_INIT;
     struct place p;
 
     (void)state;
     set_up(&p);
-    assert_int_equal(history_save(p.path, NULL, whole, known, &err), ERR_NONE);
-    memset(got, 0, sizeof(got));
-    assert_int_equal(history_load(p.path, part, got, &history, &err), ERR_NONE);
-    assert_int_equal(got[0].samples, 3);
-    assert_int_equal(history_save(p.path, history, part, got, &err), ERR_NONE);
+    know(&whole, all, 3);
+    know(&part, all, 1);
+    know(&again, all, 3);
+    assert_int_equal(whole.suite->scope_count, 3);
+    memcpy(whole.view.tests, tests, sizeof(tests));
+    memcpy(whole.view.scopes, scopes, sizeof(scopes));
+    assert_int_equal(history_save(p.path, NULL, &whole.view, &err), ERR_NONE);
+    assert_int_equal(history_load(p.path, &part.view, &history, &err), ERR_NONE);
+    assert_int_equal(part.view.tests[0].samples, 3);
+    assert_int_equal(history_save(p.path, history, &part.view, &err), ERR_NONE);
     history_free(history);
-    memset(got, 0, sizeof(got));
-    assert_int_equal(history_load(p.path, whole, got, &history, &err), ERR_NONE);
-    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-        assert_int_equal(got[i].samples, known[i].samples);
-        assert_int_equal(got[i].mean_log_ppm, known[i].mean_log_ppm);
-        assert_int_equal(got[i].var_log_ppm, known[i].var_log_ppm);
+    assert_int_equal(history_load(p.path, &again.view, &history, &err), ERR_NONE);
+    for (size_t i = 0; i < 3; i++) {
+        assert_same(&again.view.tests[i], &tests[i]);
+        assert_same(&again.view.scopes[i], &scopes[i]);
     }
     history_free(history);
-    manifest_free(whole);
-    manifest_free(part);
+    forget(&whole);
+    forget(&part);
+    forget(&again);
     tear_down(&p);
 }
 
 static void test_history_load_is_empty_when_there_is_no_file(void **state)
 {
     static const char *const ids[] = { "a::1" };
-    struct manifest *m = manifest_of(ids, 1);
-    struct estimate known[1] = { { 0, 0, 0 } };
+    struct known k;
     struct history *history = NULL;
     struct err err = ERR_INIT;
 
     (void)state;
-    assert_int_equal(history_load("/nonexistent/h.json", m, known, &history, &err), ERR_NONE);
-    assert_int_equal(known[0].samples, 0);
+    know(&k, ids, 1);
+    assert_int_equal(history_load("/nonexistent/h.json", &k.view, &history, &err), ERR_NONE);
+    assert_int_equal(k.view.tests[0].samples, 0);
     history_free(history);
-    manifest_free(m);
+    forget(&k);
 }
 
 /* A damaged file is said to be one, and nothing of it is believed. */
@@ -104,31 +141,30 @@ static void test_history_load_believes_nothing_of_a_damaged_file(void **state)
         "{\"version\":1,\"tests\":[[\"a::1\",0]]}",
         "{\"version\":1,\"tests\":[[\"a::1\",0,1,2,3,0],[\"a::1\",0,-1,2,3,0]]}",
         "{\"version\":1,\"tests\":[[\"a::1\",0,1,1e99,3,0]]}",
-        "{\"version\":1,\"tests\":[[7,0,1,2,3,0]]}"
+        "{\"version\":1,\"tests\":[[7,0,1,2,3,0]]}",
+        "{\"version\":1,\"tests\":[[\"a::1\",0,1,2,3,0]],\"scopes\":[[\"module\",0,1,2,3,0]]}",
     };
     static const char *const ids[] = { "a::1" };
-    struct manifest *m = manifest_of(ids, 1);
+    struct known k;
     struct place p;
 
     (void)state;
     set_up(&p);
-    free(p.path);
-    p.path = NULL;
+    know(&k, ids, 1);
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct str path = STR_MAX(PATH_BYTES_MAX);
-        struct estimate known[1] = { { 0, 0, 0 } };
         struct history *history = NULL;
         struct err err = ERR_INIT;
 
         assert_int_equal(str_addf(&path, &err, "%s/h", p.folder), ERR_NONE);
         assert_int_equal(fs_replace(path.at, texts[i], strlen(texts[i]), FS_PRIVATE, &err),
                          ERR_NONE);
-        assert_int_not_equal(history_load(path.at, m, known, &history, &err), ERR_NONE);
-        assert_int_equal(known[0].samples, 0);
+        assert_int_not_equal(history_load(path.at, &k.view, &history, &err), ERR_NONE);
+        assert_int_equal(k.view.tests[0].samples, 0);
         assert_null(history);
         str_fini(&path);
     }
-    manifest_free(m);
+    forget(&k);
     tear_down(&p);
 }
 
