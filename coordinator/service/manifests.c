@@ -477,6 +477,23 @@ static enum err_code part_session(const struct live *live, const struct upload *
     return err_set(err, ERR_TOKEN, "no credential of this run");
 }
 
+/* The part is kept: says how many there are, or reads them when that was the last. */
+static void part_taken(struct service *svc, struct live *live, struct upload *u, struct reply reply)
+{
+    struct box box = { .kind = BOX_PART };
+
+    INVARIANT(u != NULL);
+    if (u->have < u->part_count) {
+        u->until_ms = service_now_ms(svc) + UPLOAD_LEASE_MS;
+        box.as.part.have = u->have;
+        live_answer(live, reply, &box);
+        return;
+    }
+    u->reply = reply;
+    u->state = UPLOAD_READING;
+    job_start(live, u);
+}
+
 void service_manifest_part(struct service *svc, const char *bearer, const char *run,
                            const struct manifest_part *part, struct reply reply)
 {
@@ -503,14 +520,8 @@ void service_manifest_part(struct service *svc, const char *bearer, const char *
         live_answer(live, reply, &box);
     } else if (part_add(u, part, &err)) {
         live_refuse(live, reply, &err);
-    } else if (u->have < u->part_count) {
-        u->until_ms = service_now_ms(svc) + UPLOAD_LEASE_MS;
-        box.as.part.have = u->have;
-        live_answer(live, reply, &box);
     } else {
-        u->reply = reply;
-        u->state = UPLOAD_READING;
-        job_start(live, u);
+        part_taken(svc, live, u, reply);
     }
     live_settle(live);
 }
