@@ -340,6 +340,8 @@ static void first_signal(struct supervisor *s, uint32_t sig)
             (sig == SIGINT ? GRACE_INTERRUPT_MS : GRACE_DRAIN_MS) / 1000);
         s->source->ops->drain(s->source, sig == SIGINT ? "SIGINT" : "SIGTERM");
         start_grace(s, sig == SIGINT ? GRACE_INTERRUPT_MS : GRACE_DRAIN_MS);
+        if (sig == SIGINT)
+            interrupt_workers(s);
         stop_tests(s, ENDING_INTERRUPTED, FRAME_ANY, sig == SIGINT ? "SIGINT" : "SIGTERM");
         return;
     case PHASE_END:

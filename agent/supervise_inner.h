@@ -133,5 +133,6 @@ void worker_frame(struct supervisor *s, struct peer *peer, const struct frame *f
 void worker_closed(struct supervisor *s, struct peer *peer);
 void worker_forked(struct supervisor *s, uint32_t number, uint32_t pid);
 bool worker_exited(struct supervisor *s, const struct keeper_event *event); /* false: not ours */
+void interrupt_workers(struct supervisor *s); /* those in a test: Ctrl-C, as in a serial run */
 void kill_workers(struct supervisor *s);
 void slots_free(struct supervisor *s);

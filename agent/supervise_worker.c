@@ -151,6 +151,17 @@ void worker_forked(struct supervisor *s, uint32_t number, uint32_t pid)
     }
 }
 
+void interrupt_workers(struct supervisor *s)
+{
+    for (uint32_t i = 0; i < s->slot_count; i++) {
+        const struct worker *w = s->dispatch ? dispatch_worker(s->dispatch, i) : NULL;
+
+        if (w && worker_running(w) != WORKER_NO_TEST && s->slots[i]->pid > 0 &&
+            !s->slots[i]->exited)
+            keeper_signal(s->opts.keeper, s->slots[i]->pid, SIGINT);
+    }
+}
+
 void kill_workers(struct supervisor *s)
 {
     s->killing = true;
