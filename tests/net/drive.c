@@ -35,7 +35,7 @@ struct drive {
     struct manifest *manifest;
     uint32_t tests, worker_count, ms;
     struct worker workers[WORKERS_MAX];
-    struct job *queue;
+    struct job *queue; /* the next one is the last */
     size_t queue_len, queue_cap;
     bool ending, left;
     uint32_t exit;
@@ -68,8 +68,7 @@ static void feed(struct drive *d)
 
         if (w->job.id)
             continue;
-        w->job = d->queue[0];
-        memmove(d->queue, d->queue + 1, --d->queue_len * sizeof(*d->queue));
+        w->job = d->queue[--d->queue_len];
         d->source->ops->started(d->source, w->job.id, 0);
         (void)evtimer_add(w->timer, &tv);
     }
@@ -259,6 +258,7 @@ static void run(struct drive *d, const struct target *target)
 int main(int argc, char **argv)
 {
     struct drive d = { 0 };
+    struct event_config *config = event_config_new();
     struct options options = OPTIONS_INIT;
     struct target target;
     struct cfg_option rows[OPTIONS_ROWS_MAX];
@@ -276,12 +276,15 @@ int main(int argc, char **argv)
     command.option_count =
         options_rows(&options, OPTIONS_SERVER | OPTIONS_RUN | OPTIONS_SLOT, rows);
     if (cfg_parse(&command, argc - 3, argv + 3, &rest, &help, &err) ||
-        options_resolve(&options, "drive", &target, &err)) {
+        options_resolve(&options, "drive", &target, &err) ||
+        (!target.url && err_set(&err, ERR_USAGE, "MAKESPAN_URL is not set"))) {
         printf("failed %s: %s\n", err_name(err.code), err.text);
         return EXIT_USAGE;
     }
-    d.base = event_base_new();
+    event_config_set_flag(config, EVENT_BASE_FLAG_PRECISE_TIMER);
+    d.base = event_base_new_with_config(config);
     INVARIANT(d.base);
+    event_config_free(config);
     run(&d, &target);
     event_base_free(d.base);
     target_fini(&target);
