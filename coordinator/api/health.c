@@ -4,7 +4,7 @@
 
 void api_health(struct api_request *r)
 {
-    char *text = mem_strdup("{\"status\":\"ok\"}");
+    char *text = mem_strdup("{\"status\":\"ok\",\"version\":\"" MAKESPAN_VERSION "\"}");
 
     api_answer(r, "application/json", &text);
 }

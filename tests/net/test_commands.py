@@ -143,7 +143,7 @@ class CommandTest(unittest.TestCase):
         self.green_run(MAKESPAN_RUN_KEY="k")
         status, checks = self.doctor("--index", "1", "--total", "2", "--run-key", "k")
         self.assertEqual(status, 0, checks)
-        for name in ("dns", "tcp", "tls", "answer", "clock", "token", "history", "ci", "slot", "run key"):
+        for name in ("dns", "tcp", "tls", "answer", "version", "clock", "token", "history", "ci", "slot", "run key"):
             self.assertEqual(self.check(checks, name)[0], "ok", checks)
         self.assertIn("20 tests", self.check(checks, "history")[1])
         self.assertEqual(self.check(checks, "slot")[1], "index 1 of 2")
