@@ -101,6 +101,7 @@ bool store_query_matches(const struct store_query *query, const struct store_run
     case STORE_RUNS_OPEN:
         return run->closed_ms == 0;
     case STORE_RUNS_CLOSED:
+    case STORE_RUNS_UNFOLDED:
         return run->closed_ms > 0;
     }
     UNREACHABLE("enum store_runs");
@@ -183,6 +184,12 @@ enum err_code store_history_load(struct store *store, const char *project, const
                                  store_estimate_fn fn, void *ctx, struct err *err)
 {
     return store->ops->history_load(store, project, suite, fn, ctx, err);
+}
+
+enum err_code store_history_fill(struct store *store, const char *project, const char *suite,
+                                 struct store_estimate *rows, size_t count, struct err *err)
+{
+    return store->ops->history_fill(store, project, suite, rows, count, err);
 }
 
 enum err_code store_history_prune(struct store *store, const char *project, const char *suite,

@@ -74,7 +74,12 @@ typedef enum err_code (*store_change_fn)(void *ctx, uint64_t number, const void 
 MUST_USE enum err_code store_load(struct store *store, const char *run, store_change_fn fn,
                                   void *ctx, struct err *err);
 
-enum store_runs { STORE_RUNS_ALL, STORE_RUNS_OPEN, STORE_RUNS_CLOSED };
+enum store_runs {
+    STORE_RUNS_ALL,
+    STORE_RUNS_OPEN,
+    STORE_RUNS_CLOSED,
+    STORE_RUNS_UNFOLDED /* closed, and no fold of its suite has the run's id as its mark */
+};
 
 /* A NULL text matches every run; a zero limit means STORE_LIST_MAX. */
 struct store_query {
@@ -92,8 +97,9 @@ typedef enum err_code (*store_run_fn)(void *ctx, const struct store_run *run, st
 MUST_USE enum err_code store_list(struct store *store, const struct store_query *query,
                                   store_run_fn fn, void *ctx, struct err *err);
 
-/* Removes the runs closed before before_ms with all their changes, then what is older and belongs
- * to no run: manifests, marks of folds. Says how much; a failure may have removed a part. */
+/* Removes the runs closed before before_ms with all their changes, some at a time so that others can
+ * write in between, then what is older and belongs to no run: manifests, marks of folds. Says how
+ * much; a failure may have removed a part. */
 struct store_pruned {
     uint64_t runs, manifests;
 };
@@ -148,7 +154,8 @@ struct store_estimate {
 
 struct store_fold {
     const char *project, *suite;
-    const char *mark; /* names what is folded in ("run/epoch"); NULL for an import */
+    const char *mark; /* names what is folded in: a run's id for all of it, anything else for a
+                         part of it; NULL for an import */
     const struct store_estimate *rows;
     size_t row_count;
     uint64_t now_ms;
@@ -165,6 +172,11 @@ typedef enum err_code (*store_estimate_fn)(void *ctx, const struct store_estimat
 MUST_USE enum err_code store_history_load(struct store *store, const char *project,
                                           const char *suite, store_estimate_fn fn, void *ctx,
                                           struct err *err);
+
+/* Fills the estimates of rows that are named by kind and id; 0 samples where nothing is known. */
+MUST_USE enum err_code store_history_fill(struct store *store, const char *project,
+                                          const char *suite, struct store_estimate *rows,
+                                          size_t count, struct err *err);
 
 /* Forgets rows of a suite not seen since before_ms, then the longest unseen above row_max. */
 MUST_USE enum err_code store_history_prune(struct store *store, const char *project,

@@ -36,6 +36,8 @@ struct store_ops {
                                   struct err *err);
     enum err_code (*history_load)(struct store *store, const char *project, const char *suite,
                                   store_estimate_fn fn, void *ctx, struct err *err);
+    enum err_code (*history_fill)(struct store *store, const char *project, const char *suite,
+                                  struct store_estimate *rows, size_t count, struct err *err);
     enum err_code (*history_prune)(struct store *store, const char *project, const char *suite,
                                    uint64_t before_ms, uint64_t row_max, struct err *err);
     enum err_code (*setting_get)(struct store *store, const char *key, struct str *out,
@@ -46,5 +48,5 @@ struct store_ops {
     enum err_code (*backup)(struct store *store, const char *path, struct err *err);
 };
 
-/* Whether a row is one that the query asks for (its limit aside). */
+/* Whether a row is one that the query asks for (its limit aside, and whether it was folded). */
 bool store_query_matches(const struct store_query *query, const struct store_run *run);

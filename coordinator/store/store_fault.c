@@ -121,6 +121,12 @@ static enum err_code fault_history_load(struct store *store, const char *project
     THROUGH(history_load, project, suite, fn, ctx, err);
 }
 
+static enum err_code fault_history_fill(struct store *store, const char *project, const char *suite,
+                                        struct store_estimate *rows, size_t count, struct err *err)
+{
+    THROUGH(history_fill, project, suite, rows, count, err);
+}
+
 static enum err_code fault_history_prune(struct store *store, const char *project,
                                          const char *suite, uint64_t before_ms, uint64_t row_max,
                                          struct err *err)
@@ -174,6 +180,7 @@ static const struct store_ops fault_ops = {
     .token_revoke = fault_token_revoke,
     .history_fold = fault_history_fold,
     .history_load = fault_history_load,
+    .history_fill = fault_history_fill,
     .history_prune = fault_history_prune,
     .setting_get = fault_setting_get,
     .setting_put = fault_setting_put,

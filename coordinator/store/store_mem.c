@@ -186,9 +186,12 @@ static enum err_code mem_list(struct store *store, const struct store_query *que
     uint32_t given = 0;
 
     for (size_t i = m->run_count; !rc && i > 0 && given < query->limit; i--) {
-        if (store_query_matches(query, &m->runs[i - 1]->row)) {
+        const struct store_run *row = &m->runs[i - 1]->row;
+
+        if (store_query_matches(query, row) &&
+            (query->state != STORE_RUNS_UNFOLDED || !mem_is_folded(m, row))) {
             given++;
-            rc = fn(ctx, &m->runs[i - 1]->row, err);
+            rc = fn(ctx, row, err);
         }
     }
     return mem_leave(m, rc);
@@ -296,6 +299,7 @@ static const struct store_ops mem_ops = {
     .token_revoke = mem_token_revoke,
     .history_fold = mem_history_fold,
     .history_load = mem_history_load,
+    .history_fill = mem_history_fill,
     .history_prune = mem_history_prune,
     .setting_get = mem_setting_get,
     .setting_put = mem_setting_put,

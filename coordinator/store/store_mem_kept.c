@@ -209,15 +209,27 @@ static void merge_rows(struct mem_suite *suite, const struct store_fold *fold)
     suite->row_count = kept;
 }
 
+static bool has_mark(const struct mem_suite *suite, const char *mark)
+{
+    for (size_t i = 0; suite && i < suite->mark_count; i++)
+        if (strcmp(suite->marks[i].name, mark) == 0)
+            return true;
+    return false;
+}
+
+bool mem_is_folded(const struct store_mem *m, const struct store_run *run)
+{
+    return has_mark(find_suite(m, run->project, run->suite), run->id);
+}
+
 enum err_code mem_history_fold(struct store *store, const struct store_fold *fold, struct err *err)
 {
     struct store_mem *m = mem_enter(store);
     struct mem_suite *suite = find_suite(m, fold->project, fold->suite);
 
-    for (size_t i = 0; fold->mark && suite && i < suite->mark_count; i++)
-        if (strcmp(suite->marks[i].name, fold->mark) == 0)
-            return mem_leave(
-                m, err_set(err, ERR_CONFLICT, "fold mark '%.100s' is there already", fold->mark));
+    if (fold->mark && has_mark(suite, fold->mark))
+        return mem_leave(
+            m, err_set(err, ERR_CONFLICT, "fold mark '%.100s' is there already", fold->mark));
     if (!suite)
         suite = add_suite(m, fold->project, fold->suite);
     if (fold->mark) {
@@ -246,6 +258,23 @@ enum err_code mem_history_load(struct store *store, const char *project, const c
         rc = fn(ctx, &row, err);
     }
     return mem_leave(m, rc);
+}
+
+enum err_code mem_history_fill(struct store *store, const char *project, const char *suite,
+                               struct store_estimate *rows, size_t count, struct err *err)
+{
+    struct store_mem *m = mem_enter(store);
+    const struct mem_suite *own = find_suite(m, project, suite);
+
+    (void)err; /* memory does not fail */
+    for (size_t i = 0; i < count; i++) {
+        rows[i].est = (struct estimate){ .samples = 0 };
+        for (size_t j = 0; own && j < own->row_count; j++)
+            if (strcmp(own->rows[j].kind, rows[i].kind) == 0 &&
+                strcmp(own->rows[j].id, rows[i].id) == 0)
+                rows[i].est = own->rows[j].est;
+    }
+    return mem_leave(m, ERR_NONE);
 }
 
 enum err_code mem_history_prune(struct store *store, const char *project, const char *suite,

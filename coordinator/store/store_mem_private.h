@@ -89,6 +89,9 @@ enum err_code mem_token_revoke(struct store *store, const char *hash, struct err
 enum err_code mem_history_fold(struct store *store, const struct store_fold *fold, struct err *err);
 enum err_code mem_history_load(struct store *store, const char *project, const char *suite,
                                store_estimate_fn fn, void *ctx, struct err *err);
+enum err_code mem_history_fill(struct store *store, const char *project, const char *suite,
+                               struct store_estimate *rows, size_t count, struct err *err);
+bool mem_is_folded(const struct store_mem *m, const struct store_run *run);
 enum err_code mem_history_prune(struct store *store, const char *project, const char *suite,
                                 uint64_t before_ms, uint64_t row_max, struct err *err);
 enum err_code mem_setting_get(struct store *store, const char *key, struct str *out,

@@ -31,17 +31,33 @@ enum err_code sqlite_write_end(struct store_sqlite *s, enum err_code rc, struct 
 }
 
 enum err_code sqlite_read_begin(struct store_sqlite *s, const char *text,
-                                struct sql_stmt **out_stmt, struct err *err)
+                                struct sqlite_read *out, struct err *err)
 {
+    enum err_code rc = ERR_NONE;
+
+    *out = (struct sqlite_read){ .db = NULL };
     (void)pthread_mutex_lock(&s->read_lock); /* as above */
-    *out_stmt = NULL;
-    return sql_use(s->reader, text, out_stmt, err);
+    if (s->reader_count > 0)
+        out->db = s->readers[--s->reader_count];
+    (void)pthread_mutex_unlock(&s->read_lock); /* as above */
+    if (!out->db)
+        rc = sql_open(s->path, SQL_READ, &out->db, err);
+    return rc ? rc : sql_use(out->db, text, &out->stmt, err);
 }
 
-void sqlite_read_end(struct store_sqlite *s, struct sql_stmt *stmt)
+void sqlite_read_end(struct store_sqlite *s, struct sqlite_read *read)
 {
-    sql_end(stmt);
+    struct sql *spare = read->db;
+
+    sql_end(read->stmt);
+    (void)pthread_mutex_lock(&s->read_lock); /* as above */
+    if (spare && s->reader_count < READERS_MAX) {
+        s->readers[s->reader_count++] = spare;
+        spare = NULL;
+    }
     (void)pthread_mutex_unlock(&s->read_lock); /* as above */
+    sql_close(spare);
+    *read = (struct sqlite_read){ .db = NULL };
 }
 
 /* ---- changes ---- */
@@ -170,29 +186,29 @@ static enum err_code sqlite_load(struct store *store, const char *run, store_cha
                                  void *ctx, struct err *err)
 {
     struct store_sqlite *s = (struct store_sqlite *)store;
-    struct sql_stmt *stmt = NULL;
+    struct sqlite_read read;
     bool row = true;
     bool found = false;
     enum err_code rc = sqlite_read_begin(s,
                                          "SELECT place & 0xffffffff, bytes FROM run JOIN change"
                                          " ON place > seq << 32 AND place < (seq + 1) << 32"
                                          " WHERE id = ?1 ORDER BY place",
-                                         &stmt, err);
+                                         &read, err);
 
     if (!rc)
-        sql_put_text(stmt, 1, run);
+        sql_put_text(read.stmt, 1, run);
     while (!rc && row) {
-        rc = sql_step(stmt, &row, err);
+        rc = sql_step(read.stmt, &row, err);
         if (!rc && row) {
-            struct view bytes = sql_blob(stmt, 1);
+            struct view bytes = sql_blob(read.stmt, 1);
 
             found = true;
-            rc = fn(ctx, sql_u64(stmt, 0), bytes.at, bytes.len, err);
+            rc = fn(ctx, sql_u64(read.stmt, 0), bytes.at, bytes.len, err);
         }
     }
     if (!rc && !found)
         rc = err_set(err, ERR_NOT_FOUND, "no run '%.100s' in the store", run);
-    sqlite_read_end(s, stmt);
+    sqlite_read_end(s, &read);
     return rc;
 }
 
@@ -206,6 +222,10 @@ static enum err_code sqlite_load(struct store *store, const char *run, store_cha
  */
 static const char *list_statement(const struct store_query *query)
 {
+    if (query->state == STORE_RUNS_UNFOLDED)
+        return RUN_COLUMNS " WHERE closed_ms > 0 AND NOT EXISTS (SELECT 1 FROM suite"
+                           " JOIN fold ON fold.suite = suite.seq WHERE suite.project = run.project"
+                           " AND suite.suite = run.suite AND mark = run.id) ORDER BY run.seq DESC";
     if (query->id)
         return RUN_COLUMNS " WHERE id = ?1";
     if (query->project && query->suite && query->run_key)
@@ -220,31 +240,33 @@ static enum err_code sqlite_list(struct store *store, const struct store_query *
                                  store_run_fn fn, void *ctx, struct err *err)
 {
     struct store_sqlite *s = (struct store_sqlite *)store;
-    struct sql_stmt *stmt = NULL;
+    struct sqlite_read read;
     uint32_t given = 0;
     bool row = true;
-    enum err_code rc = sqlite_read_begin(s, list_statement(query), &stmt, err);
+    enum err_code rc = sqlite_read_begin(s, list_statement(query), &read, err);
 
-    if (!rc && query->id) {
-        sql_put_text(stmt, 1, query->id);
+    if (!rc && query->state == STORE_RUNS_UNFOLDED) {
+        /* nothing to put in */
+    } else if (!rc && query->id) {
+        sql_put_text(read.stmt, 1, query->id);
     } else if (!rc && query->project && query->suite && query->run_key) {
-        sql_put_text(stmt, 1, query->project);
-        sql_put_text(stmt, 2, query->suite);
-        sql_put_text(stmt, 3, query->run_key);
+        sql_put_text(read.stmt, 1, query->project);
+        sql_put_text(read.stmt, 2, query->suite);
+        sql_put_text(read.stmt, 3, query->run_key);
     }
     while (!rc && row && given < query->limit) {
-        rc = sql_step(stmt, &row, err);
+        rc = sql_step(read.stmt, &row, err);
         if (!rc && row) {
             struct store_run run = {
-                .id = sql_text(stmt, 0),
-                .project = sql_text(stmt, 1),
-                .suite = sql_text(stmt, 2),
-                .run_key = sql_text(stmt, 3),
-                .epoch = (uint32_t)sql_u64(stmt, 4),
-                .created_ms = sql_u64(stmt, 5),
-                .closed_ms = sql_u64(stmt, 6),
-                .verdict = (uint32_t)sql_u64(stmt, 7),
-                .manifest = sql_text(stmt, 8),
+                .id = sql_text(read.stmt, 0),
+                .project = sql_text(read.stmt, 1),
+                .suite = sql_text(read.stmt, 2),
+                .run_key = sql_text(read.stmt, 3),
+                .epoch = (uint32_t)sql_u64(read.stmt, 4),
+                .created_ms = sql_u64(read.stmt, 5),
+                .closed_ms = sql_u64(read.stmt, 6),
+                .verdict = (uint32_t)sql_u64(read.stmt, 7),
+                .manifest = sql_text(read.stmt, 8),
             };
 
             if (store_query_matches(query, &run)) {
@@ -253,7 +275,7 @@ static enum err_code sqlite_list(struct store *store, const struct store_query *
             }
         }
     }
-    sqlite_read_end(s, stmt);
+    sqlite_read_end(s, &read);
     return rc;
 }
 
@@ -358,7 +380,8 @@ static void sqlite_close(struct store *store)
 {
     struct store_sqlite *s = (struct store_sqlite *)store;
 
-    sql_close(s->reader);
+    for (uint32_t i = 0; i < s->reader_count; i++)
+        sql_close(s->readers[i]);
     sql_close(s->writer); /* last, so that it moves the log into the file and removes it */
     (void)pthread_mutex_destroy(&s->read_lock);  /* nobody is inside any more */
     (void)pthread_mutex_destroy(&s->write_lock); /* as above */
@@ -382,6 +405,7 @@ static const struct store_ops sqlite_ops = {
     .token_revoke = sqlite_token_revoke,
     .history_fold = sqlite_history_fold,
     .history_load = sqlite_history_load,
+    .history_fill = sqlite_history_fill,
     .history_prune = sqlite_history_prune,
     .setting_get = sqlite_setting_get,
     .setting_put = sqlite_setting_put,
@@ -504,8 +528,6 @@ enum err_code store_sqlite_open(const char *path, struct store **out, struct err
     if (!rc)
         rc = make_settings(s, err);
     if (!rc)
-        rc = sql_open(path, SQL_READ, &s->reader, err);
-    if (!rc)
         rc = bring_up(s, err);
     if (rc) {
         sqlite_close(&s->base);
@@ -539,8 +561,6 @@ enum err_code store_sqlite_open_beside(const char *path, struct store **out, str
         return err_set(err, ERR_NOT_FOUND, "%s: no store there: start makespand once", path);
     s = sqlite_new(path);
     rc = sql_open(path, SQL_WRITE, &s->writer, err);
-    if (!rc)
-        rc = sql_open(path, SQL_READ, &s->reader, err);
     if (!rc)
         rc = require_schema(s, err);
     if (rc) {

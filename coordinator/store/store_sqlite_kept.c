@@ -68,7 +68,7 @@ enum err_code sqlite_manifest_get(struct store *store, const char *digest, store
                                   void *ctx, struct err *err)
 {
     struct store_sqlite *s = (struct store_sqlite *)store;
-    struct sql_stmt *stmt = NULL;
+    struct sqlite_read read;
     bool row = true;
     bool found = false;
     enum err_code rc =
@@ -76,22 +76,22 @@ enum err_code sqlite_manifest_get(struct store *store, const char *digest, store
                           "SELECT part, bytes FROM manifest"
                           " JOIN manifest_part ON manifest_part.manifest = manifest.seq"
                           " WHERE digest = ?1 ORDER BY part",
-                          &stmt, err);
+                          &read, err);
 
     if (!rc)
-        sql_put_text(stmt, 1, digest);
+        sql_put_text(read.stmt, 1, digest);
     while (!rc && row) {
-        rc = sql_step(stmt, &row, err);
+        rc = sql_step(read.stmt, &row, err);
         if (!rc && row) {
-            struct view bytes = sql_blob(stmt, 1);
+            struct view bytes = sql_blob(read.stmt, 1);
 
             found = true;
-            rc = fn(ctx, (uint32_t)sql_u64(stmt, 0), bytes.at, bytes.len, err);
+            rc = fn(ctx, (uint32_t)sql_u64(read.stmt, 0), bytes.at, bytes.len, err);
         }
     }
     if (!rc && !found)
         rc = err_set(err, ERR_NOT_FOUND, "no manifest '%.100s' in the store", digest);
-    sqlite_read_end(s, stmt);
+    sqlite_read_end(s, &read);
     return rc;
 }
 
@@ -127,24 +127,24 @@ enum err_code sqlite_token_put(struct store *store, const struct store_token *to
 static enum err_code tokens(struct store_sqlite *s, const char *hash, store_token_fn fn, void *ctx,
                             struct err *err)
 {
-    struct sql_stmt *stmt = NULL;
+    struct sqlite_read read;
     bool row = true;
     bool found = false;
     enum err_code rc = sqlite_read_begin(
-        s, hash ? TOKEN_COLUMNS " WHERE hash = ?1" : TOKEN_COLUMNS " ORDER BY seq", &stmt, err);
+        s, hash ? TOKEN_COLUMNS " WHERE hash = ?1" : TOKEN_COLUMNS " ORDER BY seq", &read, err);
 
     if (!rc && hash)
-        sql_put_text(stmt, 1, hash);
+        sql_put_text(read.stmt, 1, hash);
     while (!rc && row) {
-        rc = sql_step(stmt, &row, err);
+        rc = sql_step(read.stmt, &row, err);
         if (!rc && row) {
             struct store_token token = {
-                .hash = sql_text(stmt, 0),
-                .project = sql_text(stmt, 1),
-                .label = sql_text(stmt, 2),
-                .role = (uint32_t)sql_u64(stmt, 3),
-                .created_ms = sql_u64(stmt, 4),
-                .expires_ms = sql_u64(stmt, 5),
+                .hash = sql_text(read.stmt, 0),
+                .project = sql_text(read.stmt, 1),
+                .label = sql_text(read.stmt, 2),
+                .role = (uint32_t)sql_u64(read.stmt, 3),
+                .created_ms = sql_u64(read.stmt, 4),
+                .expires_ms = sql_u64(read.stmt, 5),
             };
 
             found = true;
@@ -153,7 +153,7 @@ static enum err_code tokens(struct store_sqlite *s, const char *hash, store_toke
     }
     if (!rc && hash && !found)
         rc = err_set(err, ERR_NOT_FOUND, "no such token");
-    sqlite_read_end(s, stmt);
+    sqlite_read_end(s, &read);
     return rc;
 }
 
@@ -277,35 +277,66 @@ enum err_code sqlite_history_load(struct store *store, const char *project, cons
                                   store_estimate_fn fn, void *ctx, struct err *err)
 {
     struct store_sqlite *s = (struct store_sqlite *)store;
-    struct sql_stmt *stmt = NULL;
+    struct sqlite_read read;
     bool row = true;
     enum err_code rc =
         sqlite_read_begin(s,
                           "SELECT kind, id, samples, mean_log_ppm, var_log_ppm, seen_ms"
                           " FROM suite JOIN estimate ON estimate.suite = suite.seq"
                           " WHERE suite.project = ?1 AND suite.suite = ?2 ORDER BY kind, id",
-                          &stmt, err);
+                          &read, err);
 
     if (!rc) {
-        sql_put_text(stmt, 1, project);
-        sql_put_text(stmt, 2, suite);
+        sql_put_text(read.stmt, 1, project);
+        sql_put_text(read.stmt, 2, suite);
     }
     while (!rc && row) {
-        rc = sql_step(stmt, &row, err);
+        rc = sql_step(read.stmt, &row, err);
         if (!rc && row) {
             struct store_estimate got = {
-                .kind = sql_text(stmt, 0),
-                .id = sql_text(stmt, 1),
-                .est = { .samples = (uint32_t)sql_u64(stmt, 2),
-                         .mean_log_ppm = sql_i64(stmt, 3),
-                         .var_log_ppm = sql_i64(stmt, 4) },
-                .seen_ms = sql_u64(stmt, 5),
+                .kind = sql_text(read.stmt, 0),
+                .id = sql_text(read.stmt, 1),
+                .est = { .samples = (uint32_t)sql_u64(read.stmt, 2),
+                         .mean_log_ppm = sql_i64(read.stmt, 3),
+                         .var_log_ppm = sql_i64(read.stmt, 4) },
+                .seen_ms = sql_u64(read.stmt, 5),
             };
 
             rc = fn(ctx, &got, err);
         }
     }
-    sqlite_read_end(s, stmt);
+    sqlite_read_end(s, &read);
+    return rc;
+}
+
+enum err_code sqlite_history_fill(struct store *store, const char *project, const char *suite,
+                                  struct store_estimate *rows, size_t count, struct err *err)
+{
+    struct store_sqlite *s = (struct store_sqlite *)store;
+    struct sqlite_read read;
+    enum err_code rc =
+        sqlite_read_begin(s,
+                          "SELECT samples, mean_log_ppm, var_log_ppm"
+                          " FROM suite JOIN estimate ON estimate.suite = suite.seq"
+                          " WHERE suite.project = ?1 AND suite.suite = ?2 AND kind = ?3 AND id = ?4",
+                          &read, err);
+
+    for (size_t i = 0; !rc && i < count; i++) {
+        bool row = false;
+
+        sql_put_text(read.stmt, 1, project);
+        sql_put_text(read.stmt, 2, suite);
+        sql_put_text(read.stmt, 3, rows[i].kind);
+        sql_put_text(read.stmt, 4, rows[i].id);
+        rc = sql_step(read.stmt, &row, err);
+        rows[i].est = (struct estimate){ .samples = 0 };
+        if (!rc && row)
+            rows[i].est = (struct estimate){ .samples = (uint32_t)sql_u64(read.stmt, 0),
+                                             .mean_log_ppm = sql_i64(read.stmt, 1),
+                                             .var_log_ppm = sql_i64(read.stmt, 2) };
+        sql_end(read.stmt);
+    }
+    sqlite_read_end(s, &read);
     return rc;
 }
 
@@ -324,6 +355,31 @@ static enum err_code prune_step(struct sql *db, const char *text, const struct s
     return sql_run(stmt, err);
 }
 
+/* Mostly there is nothing to forget: that is seen without keeping writers waiting. */
+static enum err_code prune_needed(struct store_sqlite *s, const struct store_fold *suite,
+                                  uint64_t before_ms, uint64_t row_max, bool *out, struct err *err)
+{
+    struct sqlite_read read;
+    bool row = false;
+    enum err_code rc =
+        sqlite_read_begin(s,
+                          "SELECT count(*), coalesce(min(seen_ms), 0)"
+                          " FROM suite JOIN estimate ON estimate.suite = suite.seq"
+                          " WHERE suite.project = ?1 AND suite.suite = ?2",
+                          &read, err);
+
+    if (!rc) {
+        sql_put_text(read.stmt, 1, suite->project);
+        sql_put_text(read.stmt, 2, suite->suite);
+        rc = sql_step(read.stmt, &row, err);
+    }
+    if (!rc && row)
+        *out = sql_u64(read.stmt, 0) > row_max ||
+               (sql_u64(read.stmt, 0) > 0 && sql_u64(read.stmt, 1) < before_ms);
+    sqlite_read_end(s, &read);
+    return rc;
+}
+
 #define SUITE_SEQ "(SELECT seq FROM suite WHERE project = ?1 AND suite.suite = ?2)"
 
 enum err_code sqlite_history_prune(struct store *store, const char *project, const char *suite,
@@ -331,8 +387,12 @@ enum err_code sqlite_history_prune(struct store *store, const char *project, con
 {
     struct store_sqlite *s = (struct store_sqlite *)store;
     struct store_fold named = { .project = project, .suite = suite };
-    enum err_code rc = sqlite_write_begin(s, err);
+    bool needed = false;
+    enum err_code rc = prune_needed(s, &named, before_ms, row_max, &needed, err);
 
+    if (rc || !needed)
+        return rc;
+    rc = sqlite_write_begin(s, err);
     if (!rc)
         rc = prune_step(s->writer,
                         "DELETE FROM estimate WHERE suite = " SUITE_SEQ " AND seen_ms < ?3", &named,
@@ -352,19 +412,19 @@ enum err_code sqlite_setting_get(struct store *store, const char *key, struct st
                                  struct err *err)
 {
     struct store_sqlite *s = (struct store_sqlite *)store;
-    struct sql_stmt *stmt = NULL;
+    struct sqlite_read read;
     bool row = false;
-    enum err_code rc = sqlite_read_begin(s, "SELECT value FROM setting WHERE key = ?1", &stmt, err);
+    enum err_code rc = sqlite_read_begin(s, "SELECT value FROM setting WHERE key = ?1", &read, err);
 
     if (!rc) {
-        sql_put_text(stmt, 1, key);
-        rc = sql_step(stmt, &row, err);
+        sql_put_text(read.stmt, 1, key);
+        rc = sql_step(read.stmt, &row, err);
     }
     if (!rc && !row)
         rc = err_set(err, ERR_NOT_FOUND, "no setting '%.100s'", key);
     if (!rc)
-        rc = str_addz(out, sql_text(stmt, 0), err);
-    sqlite_read_end(s, stmt);
+        rc = str_addz(out, sql_text(read.stmt, 0), err);
+    sqlite_read_end(s, &read);
     return rc;
 }
 

@@ -9,14 +9,17 @@
 #include "store/sql.h"
 #include "store/store_backend.h"
 
-/* Two connections, each with its lock: a read does not wait for a commit that is being made
- * durable. When both are needed (never so far), the writer's lock comes first. */
+#define READERS_MAX 8u /* idle connections kept */
+
+/* One connection writes, under its lock. A read borrows a connection of its own, so that it waits
+ * neither for a commit that is being made durable nor for somebody else's long read. */
 struct store_sqlite {
     struct store base;
     char *path;
     int lock_fd; /* held for as long as the file is open */
     struct sql *writer;
-    struct sql *reader;
+    struct sql *readers[READERS_MAX]; /* idle, under read_lock */
+    uint32_t reader_count;
     pthread_mutex_t write_lock;
     pthread_mutex_t read_lock;
 };
@@ -26,10 +29,14 @@ struct store_sqlite {
 MUST_USE enum err_code sqlite_write_begin(struct store_sqlite *s, struct err *err);
 MUST_USE enum err_code sqlite_write_end(struct store_sqlite *s, enum err_code rc, struct err *err);
 
-/* The same for a statement that only reads; *out_stmt is NULL on failure. */
+/* The same for a statement that only reads: end follows begin, also when it failed. */
+struct sqlite_read {
+    struct sql *db;
+    struct sql_stmt *stmt; /* NULL after a failure */
+};
 MUST_USE enum err_code sqlite_read_begin(struct store_sqlite *s, const char *text,
-                                         struct sql_stmt **out_stmt, struct err *err);
-void sqlite_read_end(struct store_sqlite *s, struct sql_stmt *stmt);
+                                         struct sqlite_read *out, struct err *err);
+void sqlite_read_end(struct store_sqlite *s, struct sqlite_read *read);
 
 enum err_code sqlite_manifest_put(struct store *store, const char *digest, const struct view *parts,
                                   uint32_t part_count, uint64_t now_ms, struct err *err);
@@ -45,6 +52,8 @@ enum err_code sqlite_history_fold(struct store *store, const struct store_fold *
                                   struct err *err);
 enum err_code sqlite_history_load(struct store *store, const char *project, const char *suite,
                                   store_estimate_fn fn, void *ctx, struct err *err);
+enum err_code sqlite_history_fill(struct store *store, const char *project, const char *suite,
+                                  struct store_estimate *rows, size_t count, struct err *err);
 enum err_code sqlite_history_prune(struct store *store, const char *project, const char *suite,
                                    uint64_t before_ms, uint64_t row_max, struct err *err);
 enum err_code sqlite_setting_get(struct store *store, const char *key, struct str *out,

@@ -138,6 +138,29 @@ static void test_store_history_folds_a_mark_once(void **state)
     OK(store_history_fold(place->store, &fold, &err));
 }
 
+static void test_store_history_fill_finds_rows_by_kind_and_id(void **state)
+{
+    struct place *place = *state;
+    struct err err = ERR_INIT;
+    struct store_estimate known[2] = { estimate_row("test", "a", 3, 1),
+                                       estimate_row("module", "a", 4, 1) };
+    struct store_estimate rows[3] = { estimate_row("test", "gone", 9, 1),
+                                      estimate_row("module", "a", 9, 1),
+                                      estimate_row("test", "a", 9, 1) };
+    struct store_fold fold = {
+        .project = "web", .suite = "unit", .rows = known, .row_count = 2, .now_ms = 1
+    };
+
+    OK(store_history_fold(place->store, &fold, &err));
+    OK(store_history_fill(place->store, "web", "unit", rows, 3, &err));
+    assert_int_equal(rows[0].est.samples, 0);
+    assert_int_equal(rows[0].est.mean_log_ppm, 0);
+    assert_int_equal(rows[1].est.mean_log_ppm, 4);
+    assert_int_equal(rows[2].est.mean_log_ppm, 3);
+    OK(store_history_fill(place->store, "web", "other", rows, 3, &err));
+    assert_int_equal(rows[2].est.samples, 0);
+}
+
 static void test_store_history_prune_forgets_the_longest_unseen(void **state)
 {
     struct place *place = *state;
@@ -200,6 +223,7 @@ int main(void)
         PROMISE(test_store_manifest_put_again_is_young_again),
         PROMISE(test_store_tokens_are_found_listed_and_revoked),
         PROMISE(test_store_history_folds_a_mark_once),
+        PROMISE(test_store_history_fill_finds_rows_by_kind_and_id),
         PROMISE(test_store_history_prune_forgets_the_longest_unseen),
         PROMISE(test_store_settings_are_replaced),
         PROMISE(test_store_check_passes_on_a_sound_store),

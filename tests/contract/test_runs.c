@@ -348,6 +348,43 @@ static void test_store_prune_removes_old_closed_runs_only(void **state)
     str_fini(&got);
 }
 
+/* What was closed and whose durations are not in the history yet is found again; the mark of a
+ * part, or of another suite, is not the run's. */
+static void test_store_list_finds_closed_runs_that_are_not_folded(void **state)
+{
+    struct place *place = *state;
+    struct err err = ERR_INIT;
+    struct store_pruned pruned = { 0 };
+    struct store_fold fold = { .project = "web", .suite = "unit", .now_ms = 20 };
+    const struct store_query query = { .state = STORE_RUNS_UNFOLDED };
+    static const char *const ids[] = { "r1", "r2", "r3" };
+
+    for (uint32_t i = 0; i < ARRAY_LEN(ids); i++) {
+        struct store_change close = change_of(ids[i], 2, "closed");
+
+        create(place->store, ids[i], "key", i + 1);
+        close.closed_ms = i < 2 ? 10 : 0;
+        OK(store_append(place->store, &close, 1, &err));
+    }
+    assert_runs(place->store, query, "r2/2 r1/1 ");
+    fold.mark = "r1+0";
+    OK(store_history_fold(place->store, &fold, &err));
+    fold.suite = "other";
+    fold.mark = "r1";
+    OK(store_history_fold(place->store, &fold, &err));
+    assert_runs(place->store, query, "r2/2 r1/1 ");
+    fold.suite = "unit";
+    OK(store_history_fold(place->store, &fold, &err));
+    place_reopen(place);
+    assert_runs(place->store, query, "r2/2 ");
+    /* A mark lives as long as its run, or the run would be folded once more. */
+    OK(store_prune(place->store, 10, &pruned, &err));
+    assert_runs(place->store, query, "r2/2 ");
+    OK(store_prune(place->store, 11, &pruned, &err));
+    assert_int_equal(pruned.runs, 2);
+    assert_runs(place->store, query, "");
+}
+
 /* ---- threads ---- */
 
 struct writer {
@@ -412,6 +449,7 @@ int main(void)
         PROMISE(test_store_append_keeps_large_and_strange_bytes),
         PROMISE(test_store_append_refuses_a_name_over_the_limit),
         PROMISE(test_store_prune_removes_old_closed_runs_only),
+        PROMISE(test_store_list_finds_closed_runs_that_are_not_folded),
         PROMISE(test_store_may_be_called_by_many_threads),
     };
 

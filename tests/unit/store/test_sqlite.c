@@ -1,6 +1,7 @@
 /* What only the SQLite backend promises: its file, power loss, full disks, damage, copies. */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -256,6 +257,52 @@ static enum err_code count_token(void *ctx, const struct store_token *token, str
 }
 
 /* A token that another process makes is good at once. */
+struct other {
+    struct store *store;
+    enum err_code rc;
+};
+
+static void *read_setting(void *arg)
+{
+    struct other *other = arg;
+    struct str value = STR_MAX(100);
+    struct err err = ERR_INIT;
+
+    other->rc = store_setting_get(other->store, "none", &value, &err);
+    str_fini(&value);
+    return NULL;
+}
+
+static enum err_code read_elsewhere(void *ctx, const struct store_token *token, struct err *err)
+{
+    struct other *other = ctx;
+    pthread_t thread;
+
+    (void)token;
+    (void)err;
+    INVARIANT(pthread_create(&thread, NULL, read_setting, other) == 0);
+    INVARIANT(pthread_join(thread, NULL) == 0);
+    return ERR_NONE;
+}
+
+/* The loop looks up tokens while another thread is in the middle of a run of many changes: this
+ * test hangs when one read waits for the other. */
+static void test_sqlite_reads_do_not_wait_for_each_other(void **state)
+{
+    struct place *place = *state;
+    struct err err = ERR_INIT;
+    struct other other = { .rc = ERR_NONE };
+    char hash[HASH_HEX_BYTES];
+    struct store_token token = { .hash = hash, .project = "", .label = "" };
+
+    hash_hex("x", 1, hash);
+    OK(store_sqlite_open(str_text(&place->path), &other.store, &err));
+    OK(store_token_put(other.store, &token, &err));
+    OK(store_token_find(other.store, hash, read_elsewhere, &other, &err));
+    assert_int_equal(other.rc, ERR_NOT_FOUND);
+    store_close(other.store);
+}
+
 static void test_sqlite_open_beside_writes_while_another_has_it_open(void **state)
 {
     struct place *place = *state;
@@ -414,6 +461,7 @@ int main(void)
         IN_FOLDER(test_sqlite_says_disk_full_at_its_page_limit),
         IN_FOLDER(test_sqlite_says_disk_full_when_a_write_is_refused),
         IN_FOLDER(test_sqlite_open_refuses_a_second_process),
+        IN_FOLDER(test_sqlite_reads_do_not_wait_for_each_other),
         IN_FOLDER(test_sqlite_open_beside_writes_while_another_has_it_open),
         IN_FOLDER(test_sqlite_open_refuses_a_newer_schema),
         cmocka_unit_test(test_schema_steps_are_numbered_without_a_gap),
