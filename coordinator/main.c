@@ -152,9 +152,11 @@ static void on_tick(void *ctx)
 
 static enum err_code runs_start(struct makespand *m, struct err *err)
 {
-    struct service_opts opts = {
-        .clock = m->clock, .commit_mode = COMMIT_THREAD, .wake = wake, .wake_ctx = m
-    };
+    struct service_opts opts = { .clock = m->clock,
+                                 .keep_ms = m->options->keep_days * DAY_MS,
+                                 .commit_mode = COMMIT_THREAD,
+                                 .wake = wake,
+                                 .wake_ctx = m };
     enum err_code rc = storage_open(m->options->store, m->options->data, &m->store, err);
 
     if (!rc)

@@ -78,6 +78,11 @@ static size_t serve_rows(struct options *o, struct cfg_option *rows)
           "Folder of the agent's program that GET /agent/linux-x86_64 hands out. Default: beside "
           "makespand.",
           CFG_TEXT, &o->agent_dir, 0, 0 },
+        { "keep", 0, "MAKESPAND_KEEP_DAYS", "DAYS",
+          "Runs that ended longer ago are removed, with their reports; what was learned of "
+          "durations "
+          "stays. 0 keeps them for ever. Default: 90.",
+          CFG_U32, &o->keep_days, 0, 36500 },
         { "max-connections", 0, "MAKESPAND_MAX_CONNECTIONS", "N",
           "Further clients wait. Default: 10000, or what the limit on open files leaves.", CFG_U32,
           &o->connections_max, 1, 1000000 },
@@ -230,7 +235,9 @@ static bool is_store(int argc, char *const *argv)
 enum err_code options_read(int argc, char *const *argv, struct options *out, char **out_help,
                            struct err *err)
 {
-    struct options o = { .ready_fd = UINT32_MAX, .log_level = LOG_INFO };
+    struct options o = { .ready_fd = UINT32_MAX,
+                         .keep_days = OPTIONS_KEEP_DAYS_DEFAULT,
+                         .log_level = LOG_INFO };
     struct texts texts = { 0 };
     struct cfg_list words = { 0 };
     struct cfg_option rows[16];

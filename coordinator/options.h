@@ -34,6 +34,7 @@ struct options {
     enum log_form log_form;
     enum log_level log_level;
     uint32_t connections_max; /* 0: the default */
+    uint32_t keep_days;       /* 0: for ever */
     uint32_t ready_fd;        /* UINT32_MAX: none */
     /* token */
     const char *project, *role, *label;
@@ -43,7 +44,8 @@ struct options {
     const char *backup; /* file to write */
 };
 
-#define OPTIONS_LISTEN_DEFAULT "[::]:8443"
+#define OPTIONS_LISTEN_DEFAULT    "[::]:8443"
+#define OPTIONS_KEEP_DAYS_DEFAULT 90u
 
 /* Fills out; *out_help is the help text asked for (the caller's) or NULL. */
 MUST_USE enum err_code options_read(int argc, char *const *argv, struct options *out,

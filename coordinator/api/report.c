@@ -28,8 +28,5 @@ void api_report(struct api_request *r)
 
 char *api_report_encode(const union answer *answer)
 {
-    char *text = mem_new(answer->text->len + 1, 1);
-
-    memcpy(text, answer->text->at, answer->text->len);
-    return text;
+    return str_take(answer->text);
 }

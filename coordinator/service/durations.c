@@ -1,81 +1,61 @@
-/* What runs teach goes into the history once; what people bring and take goes through it too. All
- * of it on the commit thread. */
+/* Durations as pytest-split's file has them: taken from the history and put into it. */
 #include <stdlib.h>
 #include <string.h>
 
-#include "log.h"
 #include "mem.h"
 #include "service/auth.h"
+#include "service/errand.h"
 #include "service/history.h"
-#include "service/lesson.h"
-#include "service/live.h"
 
-/* ---- folding ---- */
-
-struct fold {
-    char run[ID_TEXT_BYTES];
-    struct lesson *lesson;
-};
-
-static enum err_code fold_work(void *ctx, struct store *store, struct err *err)
-{
-    const struct fold *fold = ctx;
-
-    return lesson_store(fold->lesson, store, err);
-}
-
-static void fold_done(void *ctx, enum err_code rc, const struct err *err)
-{
-    struct fold *fold = ctx;
-
-    if (rc)
-        log_error("history_not_folded run=%s code=%s why=\"%s\"", fold->run, err_name(rc),
-                  err->text);
-    lesson_free(fold->lesson);
-    free(fold);
-}
-
-void fold_run(struct live *live)
-{
-    struct lesson *lesson = lesson_of_run(live->run, service_wall_ms(live->svc));
-    struct fold *fold;
-    struct commit_job job = { .work = fold_work, .done = fold_done };
-
-    if (!lesson)
-        return;
-    fold = mem_new(1, sizeof(*fold));
-    memcpy(fold->run, live->id, sizeof(fold->run));
-    fold->lesson = lesson;
-    job.ctx = fold;
-    commit_do(live->svc->commit, &job);
-}
-
-/* ---- export and import ---- */
+#define IMPORT_PART_ROWS 2000u /* in one transaction: the changes of runs go in between */
 
 struct exchange {
-    struct exchange *next; /* those on their way, for service_forget */
-    struct service *svc;
-    struct reply reply;
+    struct errand errand;
     char *project, *suite;
-    bool import;
-    struct duration *items; /* import: owned texts */
+    struct duration *items; /* import: owned texts; export: lent by history */
     uint32_t count;
+    uint32_t stored;         /* import: so many are in the history */
     struct history *history; /* export */
+    struct durations answer;
+    bool import;
     uint64_t now_ms;
 };
 
-static enum err_code exchange_work(void *ctx, struct store *store, struct err *err)
+static enum err_code export_work(struct errand *errand, struct store *store, struct err *err)
 {
-    struct exchange *x = ctx;
-    struct durations durations = { .items = x->items, .count = x->count };
+    struct exchange *x = (struct exchange *)errand;
+    enum err_code rc = history_load(store, x->project, x->suite, &x->history, err);
 
-    if (x->import)
-        return history_import(store, x->project, x->suite, &durations, x->now_ms, err);
-    return history_load(store, x->project, x->suite, &x->history, err);
+    if (!rc)
+        history_export(x->history, &x->items, &x->count);
+    return rc;
 }
 
-static void exchange_free(struct exchange *x)
+static enum err_code import_work(struct errand *errand, struct store *store, struct err *err)
 {
+    struct exchange *x = (struct exchange *)errand;
+    uint32_t left = x->count - x->stored;
+    struct durations part = { .items = x->items + x->stored,
+                              .count = left < IMPORT_PART_ROWS ? left : IMPORT_PART_ROWS };
+    enum err_code rc = history_import(store, x->project, x->suite, &part, x->now_ms, err);
+
+    x->stored += part.count;
+    errand->more = x->stored < x->count;
+    return rc;
+}
+
+static void exchange_answer(struct errand *errand, union answer *out)
+{
+    struct exchange *x = (struct exchange *)errand;
+
+    x->answer = (struct durations){ .items = x->items, .count = x->count };
+    out->durations = &x->answer;
+}
+
+static void exchange_free(struct errand *errand)
+{
+    struct exchange *x = (struct exchange *)errand;
+
     for (uint32_t i = 0; x->import && i < x->count; i++)
         free((void *)x->items[i].id);
     free(x->items);
@@ -83,49 +63,6 @@ static void exchange_free(struct exchange *x)
     free(x->suite);
     history_free(x->history);
     free(x);
-}
-
-static void exchange_done(void *ctx, enum err_code rc, const struct err *err)
-{
-    struct exchange *x = ctx;
-    struct exchange **at = &x->svc->exchanges;
-    struct err none = ERR_INIT;
-    struct durations durations;
-    union answer answer = { .durations = &durations };
-
-    while (*at != x)
-        at = &(*at)->next;
-    *at = x->next;
-    if (!rc && !x->import)
-        history_export(x->history, &x->items, &x->count);
-    durations = (struct durations){ .items = x->items, .count = x->count };
-    if (x->reply.fn)
-        x->reply.fn(x->reply.ctx, &answer, rc ? err : &none);
-    exchange_free(x);
-}
-
-void exchanges_forget(struct service *svc, const void *ctx)
-{
-    for (struct exchange *x = svc->exchanges; x; x = x->next)
-        if (x->reply.ctx == ctx)
-            x->reply.fn = NULL;
-}
-
-void exchanges_silence(struct service *svc)
-{
-    for (struct exchange *x = svc->exchanges; x; x = x->next)
-        x->reply.fn = NULL;
-}
-
-static void exchange_start(struct service *svc, struct exchange *x)
-{
-    struct commit_job job = { .work = exchange_work, .done = exchange_done, .ctx = x };
-
-    x->svc = svc;
-    x->now_ms = service_wall_ms(svc);
-    x->next = svc->exchanges;
-    svc->exchanges = x;
-    commit_do(svc->commit, &job);
 }
 
 static enum err_code allowed(struct service *svc, const char *bearer, const char *project,
@@ -141,9 +78,11 @@ static struct exchange *exchange_new(const char *project, const char *suite, str
 {
     struct exchange *x = mem_new(1, sizeof(*x));
 
+    x->errand.reply = reply;
+    x->errand.answer = exchange_answer;
+    x->errand.free = exchange_free;
     x->project = mem_strdup(project);
     x->suite = mem_strdup(suite);
-    x->reply = reply;
     return x;
 }
 
@@ -151,11 +90,16 @@ void service_durations_export(struct service *svc, const char *bearer, const cha
                               const char *suite, struct reply reply)
 {
     struct err err = ERR_INIT;
+    struct exchange *x;
 
-    if (allowed(svc, bearer, project, ROLE_READ, &err))
+    if (allowed(svc, bearer, project, ROLE_READ, &err)) {
         reply_err(reply, &err);
-    else
-        exchange_start(svc, exchange_new(project, suite, reply));
+        return;
+    }
+    x = exchange_new(project, suite, reply);
+    x->errand.on = svc->aside;
+    x->errand.work = export_work;
+    errand_start(svc, &x->errand);
 }
 
 void service_durations_import(struct service *svc, const char *bearer, const char *project,
@@ -169,10 +113,13 @@ void service_durations_import(struct service *svc, const char *bearer, const cha
         return;
     }
     x = exchange_new(project, suite, reply);
+    x->errand.on = svc->commit; /* the one thread that reads and writes estimates */
+    x->errand.work = import_work;
     x->import = true;
+    x->now_ms = service_wall_ms(svc);
     x->items = mem_new(in->count, sizeof(*x->items));
     x->count = in->count;
     for (uint32_t i = 0; i < in->count; i++)
         x->items[i] = (struct duration){ .id = mem_strdup(in->items[i].id), .us = in->items[i].us };
-    exchange_start(svc, x);
+    errand_start(svc, &x->errand);
 }

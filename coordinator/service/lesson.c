@@ -7,8 +7,6 @@
 #include "mem.h"
 #include "service/history.h"
 
-#define MARK_BYTES (ID_TEXT_BYTES + 16)
-
 struct sample {
     char *id; /* as history_key shows it */
     uint64_t us;
@@ -24,12 +22,13 @@ struct paid {
 
 struct lesson {
     char *project, *suite;
-    char mark[MARK_BYTES];
+    char run[ID_TEXT_BYTES];
     uint64_t now_ms;
     struct sample *samples;
     size_t sample_count;
     struct paid *paid;
     size_t paid_count;
+    size_t stored; /* rows, the samples first */
 };
 
 /* Whether an outcome says how long the test takes, only "at least", or nothing. */
@@ -141,20 +140,15 @@ static void add_scopes(struct lesson *lesson, const struct run *run)
 
 struct lesson *lesson_of_run(const struct run *run, uint64_t now_ms)
 {
-    struct lesson *lesson;
+    struct lesson *lesson = mem_new(1, sizeof(*lesson));
 
-    if (!run->manifest || run->mismatch.sessions > 0)
-        return NULL;
-    lesson = mem_new(1, sizeof(*lesson));
     lesson->project = mem_strdup(run->project);
     lesson->suite = mem_strdup(run->suite);
     lesson->now_ms = now_ms;
-    (void)snprintf(lesson->mark, sizeof(lesson->mark), "%s/%u", run->id, run->epoch);
-    add_tests(lesson, run);
-    add_scopes(lesson, run);
-    if (lesson->sample_count == 0 && lesson->paid_count == 0) {
-        lesson_free(lesson);
-        return NULL;
+    memcpy(lesson->run, run->id, sizeof(lesson->run));
+    if (run->manifest && run->mismatch.sessions == 0) {
+        add_tests(lesson, run);
+        add_scopes(lesson, run);
     }
     return lesson;
 }
@@ -176,75 +170,71 @@ void lesson_free(struct lesson *lesson)
 
 /* ---- storing ---- */
 
-static struct store_estimate row_after(const struct history *history, const char *kind,
-                                       const char *id, uint64_t now_ms)
+/* Row i of all: the tests, then the scopes. */
+static struct store_estimate row_of(const struct lesson *lesson, size_t i)
 {
-    const struct estimate *before = history_find(history, kind, id);
-    struct store_estimate row = { .kind = kind, .id = id, .seen_ms = now_ms };
-
-    if (before)
-        row.est = *before;
-    return row;
+    if (i < lesson->sample_count)
+        return (struct store_estimate){ .kind = HISTORY_TEST,
+                                        .id = lesson->samples[i].id,
+                                        .seen_ms = lesson->now_ms };
+    return (struct store_estimate){ .kind = lesson->paid[i - lesson->sample_count].kind,
+                                    .id = lesson->paid[i - lesson->sample_count].id,
+                                    .seen_ms = lesson->now_ms };
 }
 
-/* Fills rows, as many as there are samples and scopes; returns how many have something to say. */
-static size_t rows_after(const struct lesson *lesson, const struct history *history,
-                         struct store_estimate *rows)
+/* What row i says is added to what was known. */
+static void add_row(const struct lesson *lesson, size_t i, struct estimate *est)
 {
-    size_t count = 0;
+    if (i < lesson->sample_count) {
+        estimate_add(est, lesson->samples[i].us, lesson->samples[i].censored);
+    } else {
+        const struct paid *paid = &lesson->paid[i - lesson->sample_count];
 
-    for (size_t i = 0; i < lesson->sample_count; i++) {
-        const struct sample *sample = &lesson->samples[i];
-
-        rows[count] = row_after(history, HISTORY_TEST, sample->id, lesson->now_ms);
-        estimate_add(&rows[count++].est, sample->us, sample->censored);
+        estimate_add(est,
+                     (paid->setups ? paid->setup_us / paid->setups : 0) +
+                         (paid->teardowns ? paid->teardown_us / paid->teardowns : 0),
+                     false);
     }
-    for (size_t i = 0; i < lesson->paid_count; i++) {
-        const struct paid *paid = &lesson->paid[i];
-        uint64_t us = (paid->setups ? paid->setup_us / paid->setups : 0) +
-                      (paid->teardowns ? paid->teardown_us / paid->teardowns : 0);
-
-        rows[count] = row_after(history, paid->kind, paid->id, lesson->now_ms);
-        estimate_add(&rows[count++].est, us, false);
-    }
-    return count;
 }
 
-static enum err_code prune(const struct lesson *lesson, const struct history *history,
-                           struct store *store, struct err *err)
+enum err_code lesson_store_part(struct lesson *lesson, struct store *store, bool *out_more,
+                                struct err *err)
+{
+    size_t left = lesson->sample_count + lesson->paid_count - lesson->stored;
+    size_t count = left < LESSON_PART_ROWS ? left : LESSON_PART_ROWS;
+    struct store_estimate *rows = mem_new(count, sizeof(*rows));
+    char mark[ID_TEXT_BYTES + 24];
+    struct store_fold fold = { .project = lesson->project,
+                               .suite = lesson->suite,
+                               .mark = count < left ? mark : lesson->run,
+                               .rows = rows,
+                               .row_count = count,
+                               .now_ms = lesson->now_ms };
+    enum err_code rc;
+
+    (void)snprintf(mark, sizeof(mark), "%s+%zu", lesson->run, lesson->stored);
+    for (size_t i = 0; i < count; i++)
+        rows[i] = row_of(lesson, lesson->stored + i);
+    rc = store_history_fill(store, lesson->project, lesson->suite, rows, count, err);
+    for (size_t i = 0; !rc && i < count; i++)
+        add_row(lesson, lesson->stored + i, &rows[i].est);
+    if (!rc)
+        rc = store_history_fold(store, &fold, err);
+    if (rc == ERR_CONFLICT)
+        rc = ERR_NONE; /* folded before a restart */
+    if (!rc) {
+        lesson->stored += count;
+        *out_more = count < left;
+    }
+    free(rows);
+    return rc;
+}
+
+enum err_code lesson_prune(const struct lesson *lesson, struct store *store, struct err *err)
 {
     uint64_t before_ms =
         lesson->now_ms > HISTORY_UNSEEN_MS ? lesson->now_ms - HISTORY_UNSEEN_MS : 0;
 
-    if (history_oldest_ms(history) >= before_ms &&
-        history_count(history) + lesson->sample_count + lesson->paid_count <= HISTORY_ROWS_MAX)
-        return ERR_NONE;
     return store_history_prune(store, lesson->project, lesson->suite, before_ms, HISTORY_ROWS_MAX,
                                err);
-}
-
-enum err_code lesson_store(const struct lesson *lesson, struct store *store, struct err *err)
-{
-    struct store_estimate *rows = NULL;
-    struct history *history = NULL;
-    struct store_fold fold = { .project = lesson->project,
-                               .suite = lesson->suite,
-                               .mark = lesson->mark,
-                               .now_ms = lesson->now_ms };
-    enum err_code rc = history_load(store, lesson->project, lesson->suite, &history, err);
-
-    if (rc)
-        goto out;
-    rows = mem_new(lesson->sample_count + lesson->paid_count, sizeof(*rows));
-    fold.rows = rows;
-    fold.row_count = rows_after(lesson, history, rows);
-    rc = store_history_fold(store, &fold, err);
-    if (!rc)
-        rc = prune(lesson, history, store, err);
-    else if (rc == ERR_CONFLICT)
-        rc = ERR_NONE; /* folded before a restart */
-out:
-    free(rows);
-    history_free(history);
-    return rc;
 }

@@ -29,8 +29,6 @@ void box_fini(struct box *box)
     case BOX_COLLECTED:
     case BOX_PART:
     case BOX_RESULTS:
-    case BOX_REPORT_JSON:
-    case BOX_REPORT_JUNIT:
         break;
     case BOX_JOIN:
         join_answer_fini(&box->as.join);
@@ -54,8 +52,6 @@ void reply_now(struct reply reply, const struct box *box)
 
     switch (box->kind) {
     case BOX_NONE:
-    case BOX_REPORT_JSON:
-    case BOX_REPORT_JUNIT:
         break;
     case BOX_JOIN:
         answer.join = &box->as.join;
@@ -90,30 +86,6 @@ void reply_err(struct reply reply, const struct err *err)
     reply_now(reply, &box);
 }
 
-/* A report is written when it is delivered, from the run as it is then. False: the run has moved on
- * and what it is now is not durable yet, so it waits again. */
-static bool deliver_report(struct live *live, struct wait *wait)
-{
-    struct str text = STR_MAX(REPORT_BYTES_MAX);
-    struct err err = ERR_INIT;
-    struct view view;
-    union answer answer = { .text = &view };
-
-    if (live->durable < live->run->change_count && wait->again < REPORT_AGAIN_MAX) {
-        wait->again++;
-        wait->number = live->run->change_count;
-        return false;
-    }
-    if (wait->reply.fn) {
-        if (report_write(live->run, wait->box.kind, &text, &err))
-            str_clear(&text);
-        view = (struct view){ .at = str_text(&text), .len = text.len };
-        wait->reply.fn(wait->reply.ctx, &answer, &err);
-    }
-    str_fini(&text);
-    return true;
-}
-
 static void wait_queue(struct live *live, struct wait *wait)
 {
     wait->next = NULL;
@@ -136,15 +108,8 @@ static void deliver(struct live *live)
 {
     while (live->first_wait && live->first_wait->number <= live->durable) {
         struct wait *wait = wait_pop(live);
-        bool report = wait->box.err.code == ERR_NONE &&
-                      (wait->box.kind == BOX_REPORT_JSON || wait->box.kind == BOX_REPORT_JUNIT);
 
-        if (report && !deliver_report(live, wait)) {
-            wait_queue(live, wait);
-            continue;
-        }
-        if (!report)
-            reply_now(wait->reply, &wait->box);
+        reply_now(wait->reply, &wait->box);
         box_fini(&wait->box);
         free(wait);
     }
@@ -236,6 +201,8 @@ void live_turn(struct live *live, struct change *take_change)
     item->len = bytes.len;
     item->bytes = str_take(&bytes);
     mark_item(live->run, take_change, item);
+    if (take_change->kind == CHANGE_FINAL)
+        live->final = item->number;
     item->done = live_committed;
     item->ctx = live->svc;
     change_fini(take_change);
@@ -256,7 +223,6 @@ static void end_if_over(struct live *live)
     log_info("run_final run=%s epoch=%u verdict=%s tests=%u unrun=%u", live->id, live->run->epoch,
              verdict_name(live->run->verdict), live->run->test_count,
              live->run->test_count - live->run->done_count);
-    fold_run(live);
 }
 
 /* Held requests that a change may have an answer for. */
@@ -404,6 +370,10 @@ void live_committed(void *ctx, const char *run, uint64_t number, enum err_code r
     if (!rc && !live->broken) {
         live->durable = number;
         deliver(live);
+        if (live->final && live->final <= number) {
+            live->final = 0;
+            teach_run(svc, live->id);
+        }
     }
     live_mend(live);
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "core/change.h"
+#include "service/auth.h"
 #include "service/service.h"
 
 enum box_kind {
@@ -19,8 +20,6 @@ enum box_kind {
     BOX_RESULTS,
     BOX_VERDICT,
     BOX_STATUS,
-    BOX_REPORT_JSON, /* written when it is delivered */
-    BOX_REPORT_JUNIT,
 };
 
 /* An answer that waits, with all that it holds. */
@@ -39,12 +38,6 @@ struct box {
 };
 void box_fini(struct box *box);
 
-#define REPORT_BYTES_MAX (256u << 20)
-#define REPORT_AGAIN_MAX 50u /* a busy run's report then holds changes that may yet be lost */
-
-/* read.c */
-MUST_USE enum err_code report_write(const struct run *run, enum box_kind kind, struct str *out,
-                                    struct err *err);
 void status_fini(struct run_status *status);
 
 struct wait { /* for durability */
@@ -52,7 +45,6 @@ struct wait { /* for durability */
     uint64_t number;
     struct reply reply;
     struct box box;
-    uint32_t again; /* a report: how often the run had moved on */
 };
 
 enum held_kind { HELD_PULL, HELD_VERDICT, HELD_COLLECTED };
@@ -87,6 +79,7 @@ struct live {
     char id[ID_TEXT_BYTES];
     uint64_t durable;   /* number of the last change that is */
     uint64_t in_flight; /* changes and jobs handed over and not settled */
+    uint64_t final;     /* number of the change that ended it, until that is durable; else 0 */
     bool broken;        /* loaded again when nothing is in flight */
     bool wake_all;      /* every held pull is to be decided again */
     bool woken;         /* some have orders now */
@@ -105,11 +98,15 @@ struct service {
     struct store *store;
     const struct clock *clock;
     struct commit *commit;
+    struct commit *aside; /* no changes go here: its thread reads what is large, and tidies up */
     struct live *buckets[LIVE_BUCKETS];
     bool releasing; /* nothing is held any more */
+    bool ending;    /* nothing new is begun any more */
     uint64_t changes;
-    uint64_t ticked_ms;         /* the last service_tick */
-    struct exchange *exchanges; /* durations on their way in or out */
+    uint64_t ticked_ms;          /* the last service_tick */
+    uint64_t keep_ms, upkeep_ms; /* how long runs are kept; when old ones are removed next */
+    struct errand *errands;      /* on their way */
+    struct teaching *teachings;
 };
 
 uint64_t service_now_ms(const struct service *svc);
@@ -123,6 +120,10 @@ struct live *live_loaded(const struct service *svc, const char *run_id); /* or N
 /* The newest epoch of a run key; *out is NULL when there is none. */
 MUST_USE enum err_code live_newest(struct service *svc, const struct join_request *req,
                                    struct live **out, struct err *err);
+/* A run as the store has it, a copy of the caller's own; any thread. Its sessions have no
+ * deadlines. ERR_NOT_FOUND. */
+MUST_USE enum err_code load_run(struct store *store, const char *run_id, struct run **out,
+                                struct err *err);
 /* A run that begins with this change (taken). */
 struct live *live_open(struct service *svc, struct change *take_open);
 
@@ -163,6 +164,10 @@ struct entry {
 MUST_USE enum err_code service_enter(struct service *svc, const struct entry *entry,
                                      struct live **out, uint32_t *out_session, struct err *err);
 
+/* read.c: what every reader begins with; the run is loaded when needed. */
+MUST_USE enum err_code reader_enter(struct service *svc, const char *bearer, const char *run_id,
+                                    enum role least, struct live **out, struct err *err);
+
 /* work.c: decides a held pull again; true when it was answered (and freed). */
 bool pull_again(struct live *live, struct held *held);
 /* What a session has to be told: its unseen orders. */
@@ -170,10 +175,13 @@ void pull_box(const struct run *run, uint32_t session, struct box *out);
 /* Answers a held request with what there is. */
 void held_answer(struct live *live, struct held *take_held);
 
-/* durations.c: those of an epoch that became final go into the history. */
-void fold_run(struct live *live);
-void exchanges_forget(struct service *svc, const void *ctx);
-void exchanges_silence(struct service *svc);
+/* teach.c: the durations of a run that ended go into the history, once; those of every run that
+ * ended and is not there; the end. */
+void teach_run(struct service *svc, const char *run_id);
+void teach_rest(struct service *svc);
+void teach_free(struct service *svc);
+
+void upkeep_tick(struct service *svc); /* upkeep.c */
 
 /* manifests.c */
 void uploads_free(struct live *live);

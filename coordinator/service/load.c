@@ -123,28 +123,41 @@ static enum err_code replay_change(void *ctx, uint64_t number, const void *bytes
     return rc;
 }
 
-static enum err_code load_run(struct service *svc, const char *run_id, struct run **out,
-                              struct err *err)
+static enum err_code read_run(struct store *store, const char *run_id, struct run **out,
+                              bool *out_sealed, struct err *err)
 {
     struct replay replay = { .run = run_new() };
     struct store_query query = { .id = run_id, .limit = 1 };
     char digest[MANIFEST_DIGEST_BYTES] = "";
     enum err_code rc;
 
-    rc = store_list(svc->store, &query, note_manifest, digest, err);
+    rc = store_list(store, &query, note_manifest, digest, err);
+    *out_sealed = digest[0] != '\0';
     if (!rc && digest[0])
-        rc = load_manifest(svc->store, digest, &replay.manifest, err);
+        rc = load_manifest(store, digest, &replay.manifest, err);
     if (!rc)
-        rc = store_load(svc->store, run_id, replay_change, &replay, err);
+        rc = store_load(store, run_id, replay_change, &replay, err);
     if (!rc && replay.run->change_count == 0)
         rc = err_set(err, ERR_NOT_FOUND, "no run %s", run_id);
-    if (rc) {
+    if (rc)
         run_free(replay.run);
-    } else {
-        lease_start(replay.run, service_now_ms(svc));
+    else
         *out = replay.run;
-    }
     manifest_free(replay.manifest);
+    return rc;
+}
+
+enum err_code load_run(struct store *store, const char *run_id, struct run **out, struct err *err)
+{
+    struct err first = ERR_INIT;
+    bool sealed = false;
+    enum err_code rc = read_run(store, run_id, out, &sealed, &first);
+
+    /* It may have been sealed between the look for its manifest and the look at its changes. */
+    if (rc && !sealed)
+        return read_run(store, run_id, out, &sealed, err);
+    if (rc)
+        *err = first;
     return rc;
 }
 
@@ -152,7 +165,9 @@ static void adopt_run(struct live *live, struct run *run)
 {
     run_free(live->run);
     live->run = run;
+    lease_start(run, service_now_ms(live->svc));
     live->durable = run->change_count;
+    live->final = 0;
     live->broken = false;
     live->wake_all = true;
 }
@@ -165,7 +180,7 @@ void live_mend(struct live *live)
 
     if (!live->broken || live->in_flight > 0)
         return;
-    rc = load_run(live->svc, live->id, &run, &err);
+    rc = load_run(live->svc->store, live->id, &run, &err);
     if (rc && rc != ERR_NOT_FOUND) {
         log_error("run_not_loaded run=%s code=%s why=\"%s\"", live->id, err_name(rc), err.text);
         return; /* tried again by the next tick */
@@ -178,6 +193,8 @@ void live_mend(struct live *live)
     log_info("run_loaded_again run=%s change=%llu", live->id,
              (unsigned long long)run->change_count);
     adopt_run(live, run);
+    if (run->state == RUN_FINAL) /* perhaps since what was thought to have failed */
+        teach_run(live->svc, live->id);
 }
 
 enum err_code live_find(struct service *svc, const char *run_id, struct live **out, struct err *err)
@@ -193,7 +210,7 @@ enum err_code live_find(struct service *svc, const char *run_id, struct live **o
     if (live && live->broken)
         return err_set(err, ERR_UNAVAILABLE, "run %s is being loaded again", run_id);
     if (!live) {
-        rc = load_run(svc, run_id, &run, err);
+        rc = load_run(svc->store, run_id, &run, err);
         if (rc == ERR_NOT_FOUND)
             return err_set(err, ERR_RUN_UNKNOWN, "no run %s", run_id);
         if (rc)

@@ -1,4 +1,4 @@
-/* Readers: runs, status, verdict, report; and close, which ends what they read. */
+/* Readers: runs, status, verdict; and close, which ends what they read. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,14 +6,13 @@
 #include "core/ledger.h"
 #include "log.h"
 #include "mem.h"
-#include "report/report.h"
 #include "service/auth.h"
 #include "service/live.h"
 
 #define RUNS_SHOWN_MAX 100u
 
 /* A session's token reads its own run; a project's reads the project. */
-static enum err_code enter(struct service *svc, const char *bearer, const char *run_id,
+enum err_code reader_enter(struct service *svc, const char *bearer, const char *run_id,
                            enum role least, struct live **out, struct err *err)
 {
     struct auth_grant grant;
@@ -187,7 +186,7 @@ void service_status(struct service *svc, const char *bearer, const char *run, st
     struct live *live = NULL;
     struct box box;
 
-    if (enter(svc, bearer, run, ROLE_READ, &live, &err)) {
+    if (reader_enter(svc, bearer, run, ROLE_READ, &live, &err)) {
         reply_err(reply, &err);
         return;
     }
@@ -196,7 +195,7 @@ void service_status(struct service *svc, const char *bearer, const char *run, st
     live_settle(live);
 }
 
-/* ---- verdict, report, close ---- */
+/* ---- verdict, close ---- */
 
 void service_verdict(struct service *svc, const char *bearer, const char *run, uint32_t wait_ms,
                      struct reply reply)
@@ -205,7 +204,7 @@ void service_verdict(struct service *svc, const char *bearer, const char *run, u
     struct live *live = NULL;
     struct box box = { .kind = BOX_VERDICT };
 
-    if (enter(svc, bearer, run, ROLE_READ, &live, &err)) {
+    if (reader_enter(svc, bearer, run, ROLE_READ, &live, &err)) {
         reply_err(reply, &err);
         return;
     }
@@ -220,28 +219,6 @@ void service_verdict(struct service *svc, const char *bearer, const char *run, u
     live_settle(live);
 }
 
-enum err_code report_write(const struct run *run, enum box_kind kind, struct str *out,
-                           struct err *err)
-{
-    INVARIANT(kind == BOX_REPORT_JSON || kind == BOX_REPORT_JUNIT);
-    return kind == BOX_REPORT_JSON ? report_json(run, out, err) : report_junit(run, out, err);
-}
-
-void service_report(struct service *svc, const char *bearer, const char *run, enum report_form form,
-                    struct reply reply)
-{
-    struct err err = ERR_INIT;
-    struct live *live = NULL;
-    struct box box = { .kind = form == REPORT_JSON ? BOX_REPORT_JSON : BOX_REPORT_JUNIT };
-
-    if (enter(svc, bearer, run, ROLE_READ, &live, &err)) {
-        reply_err(reply, &err);
-        return;
-    }
-    live_answer(live, reply, &box);
-    live_settle(live);
-}
-
 void service_close(struct service *svc, const char *bearer, const char *run, struct reply reply)
 {
     struct err err = ERR_INIT;
@@ -249,7 +226,7 @@ void service_close(struct service *svc, const char *bearer, const char *run, str
     struct change change = { .kind = CHANGE_NONE };
     struct box box = { .kind = BOX_VERDICT };
 
-    if (enter(svc, bearer, run, ROLE_AGENT, &live, &err)) {
+    if (reader_enter(svc, bearer, run, ROLE_AGENT, &live, &err)) {
         reply_err(reply, &err);
         return;
     }
@@ -258,7 +235,6 @@ void service_close(struct service *svc, const char *bearer, const char *run, str
     if (change.kind == CHANGE_FINAL) {
         log_info("run_closed run=%s verdict=%s", live->id, verdict_name(change.as.final.verdict));
         live_turn(live, &change);
-        fold_run(live);
     }
     ledger_answer(live->run, &box.as.verdict);
     live_answer(live, reply, &box);

@@ -6,13 +6,12 @@
 #include "core/lease.h"
 #include "log.h"
 #include "mem.h"
+#include "service/errand.h"
 #include "service/live.h"
 
 #define TICK_MS_MAX    1000u
 #define TICK_MS_MIN    10u
-#define WAKE_EVERY_MS  500u /* held pulls are decided again: what a clock alone changes */
-#define FOLD_RECENT_MS (10u * 60 * 1000)
-#define FOLD_RUNS_MAX  16u
+#define WAKE_EVERY_MS  500u   /* held pulls are decided again: what a clock alone changes */
 #define UNLOAD_IDLE_MS 60000u /* a final run that nobody asks for is forgotten */
 
 struct service *service_new(const struct service_opts *opts)
@@ -26,7 +25,9 @@ struct service *service_new(const struct service_opts *opts)
     svc->store = opts->store;
     svc->clock = opts->clock;
     svc->ticked_ms = clock_mono_ms(opts->clock);
+    svc->keep_ms = opts->keep_ms;
     svc->commit = commit_new(&commit);
+    svc->aside = commit_new(&commit);
     return svc;
 }
 
@@ -66,7 +67,7 @@ static void forget_live(struct live *live, void *ctx)
 void service_forget(struct service *svc, const void *ctx)
 {
     each_live(svc, forget_live, (void *)ctx);
-    exchanges_forget(svc, ctx);
+    errands_forget(svc, ctx);
 }
 
 static void silence_live(struct live *live, void *ctx)
@@ -91,9 +92,13 @@ void service_free(struct service *svc)
     if (!svc)
         return;
     each_live(svc, silence_live, NULL);
-    exchanges_silence(svc);
+    errands_silence(svc);
+    svc->ending = true;
+    commit_flush(svc->aside); /* first: what it did may be work for the other */
     commit_flush(svc->commit);
+    commit_free(svc->aside);
     commit_free(svc->commit);
+    teach_free(svc);
     each_live(svc, drop_live, NULL);
     free(svc);
 }
@@ -103,7 +108,6 @@ void service_free(struct service *svc)
 struct ids {
     char (*items)[ID_TEXT_BYTES];
     size_t count, cap;
-    uint64_t closed_since_ms; /* only runs closed later, or open */
 };
 
 static enum err_code note_id(void *ctx, const struct store_run *run, struct err *err)
@@ -112,30 +116,9 @@ static enum err_code note_id(void *ctx, const struct store_run *run, struct err 
 
     if (strlen(run->id) >= ID_TEXT_BYTES)
         return err_set(err, ERR_IO, "stored run id '%s'", run->id);
-    if (run->closed_ms && run->closed_ms < ids->closed_since_ms)
-        return ERR_NONE;
     ids->items = mem_grow(ids->items, &ids->cap, ids->count + 1, sizeof(*ids->items));
     memcpy(ids->items[ids->count++], run->id, strlen(run->id) + 1);
     return ERR_NONE;
-}
-
-/* The process may have ended between a verdict and its fold into the history. Folding is done once,
- * whoever asks how often. */
-static void fold_recent(struct service *svc)
-{
-    struct store_query query = { .state = STORE_RUNS_CLOSED, .limit = FOLD_RUNS_MAX };
-    struct ids ids = { .closed_since_ms = service_wall_ms(svc) - FOLD_RECENT_MS };
-    struct err err = ERR_INIT;
-
-    if (store_list(svc->store, &query, note_id, &ids, &err))
-        log_error("runs_not_listed why=\"%s\"", err.text);
-    for (size_t i = 0; i < ids.count; i++) {
-        struct live *live = NULL;
-
-        if (!live_find(svc, ids.items[i], &live, &err) && live->run->state == RUN_FINAL)
-            fold_run(live);
-    }
-    free(ids.items);
 }
 
 enum err_code service_start(struct service *svc, struct err *err)
@@ -157,14 +140,13 @@ enum err_code service_start(struct service *svc, struct err *err)
                      live->run->done_count);
     }
     free(ids.items);
-    if (!rc)
-        fold_recent(svc);
     return rc;
 }
 
 void service_poll(struct service *svc)
 {
     (void)commit_poll(svc->commit); /* how many were settled is of no interest */
+    (void)commit_poll(svc->aside);  /* as above */
 }
 
 /* ---- time ---- */
@@ -240,6 +222,7 @@ uint64_t service_tick(struct service *svc)
     }
     svc->ticked_ms = now_ms;
     each_live(svc, tick_live, &tick);
+    upkeep_tick(svc);
     if (tick.next_ms < now_ms + TICK_MS_MIN)
         return TICK_MS_MIN;
     return tick.next_ms - now_ms;

@@ -18,6 +18,7 @@ struct service;
 struct service_opts {
     struct store *store;       /* lent for the life of the service */
     const struct clock *clock; /* lent */
+    uint64_t keep_ms;          /* runs closed longer ago are removed; 0: kept for ever */
     enum commit_mode commit_mode;
     void (*wake)(void *ctx); /* call service_poll soon; may come from another thread */
     void *wake_ctx;
@@ -33,7 +34,8 @@ MUST_USE enum err_code service_start(struct service *svc, struct err *err);
 /* Delivers what the commit thread has settled. */
 void service_poll(struct service *svc);
 
-/* Expires sessions, answers held requests whose time is up, unloads what is idle. Returns after how
+/* Expires sessions, answers held requests whose time is up, unloads what is idle, and once a day
+ * removes what is old. Returns after how
  * many milliseconds it wants to be called again (at most 1000). */
 uint64_t service_tick(struct service *svc);
 
@@ -84,7 +86,7 @@ union answer {
     const struct verdict_answer *verdict;
     const struct run_rows *runs;
     const struct run_status *status;
-    const struct view *text; /* a report, as it is sent */
+    struct str *text; /* a report, as it is sent; may be taken */
     const struct durations *durations;
 };
 

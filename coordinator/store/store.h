@@ -97,9 +97,9 @@ typedef enum err_code (*store_run_fn)(void *ctx, const struct store_run *run, st
 MUST_USE enum err_code store_list(struct store *store, const struct store_query *query,
                                   store_run_fn fn, void *ctx, struct err *err);
 
-/* Removes the runs closed before before_ms with all their changes, some at a time so that others can
- * write in between, then what is older and belongs to no run: manifests, marks of folds. Says how
- * much; a failure may have removed a part. */
+/* Removes the runs closed before before_ms with all their changes, some at a time so that others
+ * can write in between, then what is older and belongs to no run: manifests, marks of folds. Says
+ * how much; a failure may have removed a part. */
 struct store_pruned {
     uint64_t runs, manifests;
 };

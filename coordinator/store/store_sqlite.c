@@ -30,8 +30,8 @@ enum err_code sqlite_write_end(struct store_sqlite *s, enum err_code rc, struct 
     return rc;
 }
 
-enum err_code sqlite_read_begin(struct store_sqlite *s, const char *text,
-                                struct sqlite_read *out, struct err *err)
+enum err_code sqlite_read_begin(struct store_sqlite *s, const char *text, struct sqlite_read *out,
+                                struct err *err)
 {
     enum err_code rc = ERR_NONE;
 

@@ -314,12 +314,12 @@ enum err_code sqlite_history_fill(struct store *store, const char *project, cons
 {
     struct store_sqlite *s = (struct store_sqlite *)store;
     struct sqlite_read read;
-    enum err_code rc =
-        sqlite_read_begin(s,
-                          "SELECT samples, mean_log_ppm, var_log_ppm"
-                          " FROM suite JOIN estimate ON estimate.suite = suite.seq"
-                          " WHERE suite.project = ?1 AND suite.suite = ?2 AND kind = ?3 AND id = ?4",
-                          &read, err);
+    enum err_code rc = sqlite_read_begin(
+        s,
+        "SELECT samples, mean_log_ppm, var_log_ppm"
+        " FROM suite JOIN estimate ON estimate.suite = suite.seq"
+        " WHERE suite.project = ?1 AND suite.suite = ?2 AND kind = ?3 AND id = ?4",
+        &read, err);
 
     for (size_t i = 0; !rc && i < count; i++) {
         bool row = false;
@@ -361,12 +361,11 @@ static enum err_code prune_needed(struct store_sqlite *s, const struct store_fol
 {
     struct sqlite_read read;
     bool row = false;
-    enum err_code rc =
-        sqlite_read_begin(s,
-                          "SELECT count(*), coalesce(min(seen_ms), 0)"
-                          " FROM suite JOIN estimate ON estimate.suite = suite.seq"
-                          " WHERE suite.project = ?1 AND suite.suite = ?2",
-                          &read, err);
+    enum err_code rc = sqlite_read_begin(s,
+                                         "SELECT count(*), coalesce(min(seen_ms), 0)"
+                                         " FROM suite JOIN estimate ON estimate.suite = suite.seq"
+                                         " WHERE suite.project = ?1 AND suite.suite = ?2",
+                                         &read, err);
 
     if (!rc) {
         sql_put_text(read.stmt, 1, suite->project);

@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,9 +26,11 @@ static void learn(struct store *store, const struct run *run, uint64_t now_ms)
 {
     struct lesson *lesson = lesson_of_run(run, now_ms);
     struct err err = ERR_INIT;
+    bool more = true;
 
-    assert_non_null(lesson);
-    OK(lesson_store(lesson, store, &err));
+    while (more)
+        OK(lesson_store_part(lesson, store, &more, &err));
+    OK(lesson_prune(lesson, store, &err));
     lesson_free(lesson);
 }
 
@@ -118,7 +121,7 @@ static void test_lesson_is_folded_once(void **state)
     history = load(store);
     assert_int_equal(history_find(history, HISTORY_TEST, "a.py::t")->samples, 1);
     history_free(history);
-    run->epoch = 2;
+    memcpy(run->id, "r2", 3);
     learn(store, run, NOW_MS);
     history = load(store);
     assert_int_equal(history_find(history, HISTORY_TEST, "a.py::t")->samples, 2);
@@ -127,17 +130,67 @@ static void test_lesson_is_folded_once(void **state)
     store_close(store);
 }
 
-static void test_lesson_is_none_where_agents_collected_different_tests(void **state)
+/* That there is nothing to learn is remembered, or every start would look again. */
+static void test_lesson_is_empty_where_agents_collected_different_tests(void **state)
 {
     const char *ids[] = { "a.py::t" };
+    struct store *store = store_mem_new();
     struct run *run = made_run("r1", ids, 1);
+    struct history *history;
 
     (void)state;
-    assert_null(lesson_of_run(run, NOW_MS)); /* no result yet */
     made_finish(run, 0, OUTCOME_PASSED, 5000);
     run->mismatch.sessions = 1;
-    assert_null(lesson_of_run(run, NOW_MS));
+    learn(store, run, NOW_MS);
+    run->mismatch.sessions = 0;
+    learn(store, run, NOW_MS);
+    history = load(store);
+    assert_int_equal(history_count(history), 0);
+    history_free(history);
     run_free(run);
+    store_close(store);
+}
+
+/* A large suite is folded in parts, and a process that ends between two of them has every row
+ * counted once all the same. */
+static void test_lesson_is_folded_once_in_parts(void **state)
+{
+    enum { TESTS = 2 * LESSON_PART_ROWS + 100 };
+    struct store *store = store_mem_new();
+    char(*texts)[24] = mem_new(TESTS, sizeof(*texts));
+    const char **ids = mem_new(TESTS, sizeof(*ids));
+    struct run *run;
+    struct lesson *lesson;
+    struct history *history;
+    struct err err = ERR_INIT;
+    bool more = false;
+
+    (void)state;
+    for (uint32_t i = 0; i < TESTS; i++) {
+        (void)snprintf(texts[i], sizeof(texts[i]), "a.py::t[%u]", i);
+        ids[i] = texts[i];
+    }
+    run = made_run("r1", ids, TESTS);
+    for (uint32_t i = 0; i < TESTS; i++)
+        made_finish(run, i, OUTCOME_PASSED, 5000);
+    lesson = lesson_of_run(run, NOW_MS);
+    OK(lesson_store_part(lesson, store, &more, &err));
+    assert_true(more);
+    lesson_free(lesson);
+    history = load(store);
+    assert_int_equal(history_count(history), LESSON_PART_ROWS);
+    history_free(history);
+    learn(store, run, NOW_MS);
+    learn(store, run, NOW_MS);
+    history = load(store);
+    assert_int_equal(history_count(history), TESTS);
+    for (uint32_t i = 0; i < TESTS; i++)
+        assert_int_equal(history_find(history, HISTORY_TEST, ids[i])->samples, 1);
+    history_free(history);
+    run_free(run);
+    free(texts);
+    free(ids);
+    store_close(store);
 }
 
 /* Two occurrences of one id are two tests. */
@@ -232,7 +285,7 @@ static void test_lesson_forgets_what_was_not_seen_for_long(void **state)
     history = load(store);
     assert_int_equal(history_count(history), 2);
     history_free(history);
-    second->epoch = 2;
+    memcpy(second->id, "r3", 3);
     learn(store, second, NOW_MS + HISTORY_UNSEEN_MS + 1);
     history = load(store);
     assert_int_equal(history_count(history), 1);
@@ -276,7 +329,8 @@ int main(void)
         cmocka_unit_test(test_lesson_learns_from_what_ran_to_its_end),
         cmocka_unit_test(test_lesson_takes_a_failure_as_a_lower_bound_only),
         cmocka_unit_test(test_lesson_is_folded_once),
-        cmocka_unit_test(test_lesson_is_none_where_agents_collected_different_tests),
+        cmocka_unit_test(test_lesson_is_empty_where_agents_collected_different_tests),
+        cmocka_unit_test(test_lesson_is_folded_once_in_parts),
         cmocka_unit_test(test_lesson_keeps_occurrences_apart),
         cmocka_unit_test(test_lesson_averages_what_workers_paid_for_a_scope),
         cmocka_unit_test(test_history_costs_of_unknown_tests_come_from_their_neighbours),
