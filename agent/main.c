@@ -19,7 +19,9 @@ static const struct subcommand subcommands[] = {
     { "status", "how a run stands", command_status },
     { "verdict", "wait until a run is decided, and exit with it", command_verdict },
     { "report", "one report of all machines, as JUnit XML or JSON", command_report },
-    { "durations", "import or export the durations of tests", command_durations },
+    { "durations", "import, export or merge the durations of tests", command_durations },
+    { "split", "which tests fall to one machine of a matrix, without a coordinator",
+      command_split },
     { "doctor", "check the way to the coordinator and what it would be told", command_doctor },
 };
 

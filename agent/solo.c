@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "durations.h"
+#include "fs.h"
 #include "history.h"
 #include "mem.h"
 #include "paid.h"
@@ -17,7 +19,8 @@ struct solo {
     struct history_known known;
     struct paid *paid;
     bool *done;
-    uint32_t done_count;
+    uint64_t *took_us; /* of those that are done and good */
+    uint32_t done_count, mine_count;
     bool changed; /* something was learned */
 };
 
@@ -77,24 +80,48 @@ static void seal(struct solo *solo, const struct source_cost *tests)
     free(scopes);
 }
 
-static void grant_all(struct solo *solo, const struct source_cost *costs)
+/* Which tests are ours: positions into mine; returns how many. Every machine of a matrix comes to
+ * its part by the same file, whatever its own history says. */
+static uint32_t choose_mine(struct solo *solo, uint32_t *mine)
 {
     uint32_t count = solo->manifest->count;
-    struct order_test *all = mem_new(count, sizeof(*all));
+    struct split_about plan = { 0 };
+    uint64_t *costs_us;
 
-    for (uint32_t i = 0; i < count; i++) {
-        /* Lent for the call: the id is the manifest's and not written to. */
-        all[i].ref.id = (char *)(uintptr_t)solo->manifest->tests[i].id;
-        all[i].ref.k = solo->manifest->tests[i].k;
-        all[i].cost_us = costs[i].us;
+    if (!solo->opts.split) {
+        for (uint32_t i = 0; i < count; i++)
+            mine[i] = i;
+        return count;
     }
-    solo->source.events->granted(solo->source.ctx, 0, all, count);
-    free(all);
+    costs_us = mem_new(count, sizeof(*costs_us));
+    count = split_tests(solo->manifest, solo->opts.split, mine, costs_us, &plan);
+    free(costs_us);
+    if (solo->opts.shared &&
+        !solo->opts.shared(solo->opts.shared_ctx, solo->manifest, mine, count, &plan))
+        return 0;
+    return count;
+}
+
+static void grant(struct solo *solo, const uint32_t *mine, const struct source_cost *costs)
+{
+    struct order_test *granted = mem_new(solo->mine_count, sizeof(*granted));
+
+    for (uint32_t i = 0; i < solo->mine_count; i++) {
+        const struct manifest_test *t = &solo->manifest->tests[mine[i]];
+
+        /* Lent for the call: the id is the manifest's and not written to. */
+        granted[i].ref.id = (char *)(uintptr_t)t->id;
+        granted[i].ref.k = t->k;
+        granted[i].cost_us = costs[mine[i]].us;
+    }
+    solo->source.events->granted(solo->source.ctx, 0, granted, solo->mine_count);
+    free(granted);
 }
 
 static void solo_collected(struct source *source, struct manifest *manifest, const char *runtime)
 {
     struct solo *solo = (struct solo *)source;
+    uint32_t *mine = mem_new(manifest->count, sizeof(*mine));
     struct source_cost *costs;
     struct err err = ERR_INIT;
 
@@ -109,13 +136,16 @@ static void solo_collected(struct source *source, struct manifest *manifest, con
     };
     solo->paid = paid_new(solo->suite);
     solo->done = mem_new(manifest->count, sizeof(*solo->done));
+    solo->took_us = mem_new(manifest->count, sizeof(*solo->took_us));
     if (solo->opts.history && history_load(solo->opts.history, &solo->known, &solo->history, &err))
         say(solo, &err);
     costs = predict_tests(solo);
+    solo->mine_count = choose_mine(solo, mine);
     seal(solo, costs);
-    grant_all(solo, costs);
+    grant(solo, mine, costs);
     free(costs);
-    if (manifest->count == 0)
+    free(mine);
+    if (solo->mine_count == 0)
         source->events->ended(source->ctx, NULL);
 }
 
@@ -131,11 +161,13 @@ static void solo_result(struct source *source, struct result *take_result)
         estimate_add(&solo->known.tests[test], took_us, !outcome_is_good(take_result->outcome));
         paid_ran(solo->paid, test, take_result->worker);
         solo->changed = true;
+        if (outcome_is_good(take_result->outcome))
+            solo->took_us[test] = took_us ? took_us : 1;
         solo->done_count += !solo->done[test];
         solo->done[test] = true;
     }
     result_fini(take_result);
-    if (!amends && solo->done_count == solo->manifest->count)
+    if (!amends && solo->done_count == solo->mine_count)
         source->events->ended(source->ctx, NULL);
 }
 
@@ -196,6 +228,37 @@ static void solo_halt(struct source *source, const char *reason)
     (void)reason;
 }
 
+static int by_id(const void *left, const void *right)
+{
+    return strcmp(((const struct duration *)left)->id, ((const struct duration *)right)->id);
+}
+
+/* What passed here, as pytest-split's file: a failure says little about how long a test takes. */
+static enum err_code store_durations(const struct solo *solo, struct err *err)
+{
+    struct duration *items = mem_new(solo->manifest->count, sizeof(*items));
+    struct durations all = { .items = items };
+    struct str text = STR_MAX(DURATIONS_BYTES_MAX);
+    enum err_code rc;
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < solo->manifest->count; i++)
+        if (solo->took_us[i])
+            items[all.count++] =
+                (struct duration){ .id = solo->manifest->tests[i].id, .us = solo->took_us[i] };
+    qsort(items, all.count, sizeof(*items), by_id);
+    for (uint32_t i = 0; i < all.count; i++)
+        if (i == 0 || by_id(&items[i - 1], &items[i]) != 0)
+            items[kept++] = items[i];
+    all.count = kept;
+    rc = durations_print(&all, &text, err);
+    if (!rc)
+        rc = fs_replace(solo->opts.store, str_text(&text), text.len, FS_PUBLIC, err);
+    str_fini(&text);
+    free(items);
+    return rc;
+}
+
 static void solo_leave(struct source *source, uint32_t runner_exit)
 {
     struct solo *solo = (struct solo *)source;
@@ -206,6 +269,8 @@ static void solo_leave(struct source *source, uint32_t runner_exit)
         learn_scopes(solo);
     if (solo->changed && solo->opts.history &&
         history_save(solo->opts.history, solo->history, &solo->known, &err))
+        say(solo, &err);
+    if (solo->took_us && solo->opts.store && store_durations(solo, &err))
         say(solo, &err);
     source->events->left(source->ctx, 0, NULL);
 }
@@ -222,6 +287,7 @@ static void solo_free(struct source *source)
     free(solo->known.scopes);
     paid_free(solo->paid);
     free(solo->done);
+    free(solo->took_us);
     free(solo);
 }
 

@@ -30,7 +30,7 @@ static enum err_code read_one(struct durations_file *file, const char *id, const
         return err_set(err, ERR_INVALID, "durations: '%.500s': %g is not a time in seconds", id,
                        seconds);
     file->items[file->count++] =
-        (struct duration){ .id = id, .us = (uint64_t)llround(seconds * 1e6) };
+        (struct duration){ .id = id, .us = (uint64_t)llround(seconds * 1e6), .seconds = seconds };
     return ERR_NONE;
 }
 

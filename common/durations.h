@@ -15,6 +15,7 @@
 struct duration {
     const char *id;
     uint64_t us;
+    double seconds; /* as it stood in the file, for who has to add it up as others do */
 };
 
 struct durations {
@@ -31,6 +32,6 @@ MUST_USE enum err_code durations_parse(const char *bytes, size_t len, struct dur
 struct durations durations_of(const struct durations_file *file); /* lent */
 void durations_free(struct durations_file *file);                 /* NULL is fine */
 
-/* Appends the file for items that are sorted by id, each once. */
+/* Appends the file for items that are sorted by id, each once; by their us. */
 MUST_USE enum err_code durations_print(const struct durations *durations, struct str *out,
                                        struct err *err);

@@ -17,5 +17,7 @@ MUST_USE enum err_code command_report(int argc, char *const *argv, uint32_t *out
                                       struct err *err);
 MUST_USE enum err_code command_durations(int argc, char *const *argv, uint32_t *out_exit,
                                          struct err *err);
+MUST_USE enum err_code command_split(int argc, char *const *argv, uint32_t *out_exit,
+                                     struct err *err);
 MUST_USE enum err_code command_doctor(int argc, char *const *argv, uint32_t *out_exit,
                                       struct err *err);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "command.h"
+#include "durations_merge.h"
 #include "fs.h"
 #include "reading.h"
 
@@ -51,19 +52,32 @@ enum err_code command_durations(int argc, char *const *argv, uint32_t *out_exit,
 {
     const struct reading_opts opts = {
         .usage = "makespan durations import FILE [OPTIONS]\n"
-                 "makespan durations export [FILE] [OPTIONS]",
+                 "makespan durations export [FILE] [OPTIONS]\n"
+                 "makespan durations merge OUT FILE...",
         .about = "Moves what the coordinator knows of a suite's durations in and out, as the file "
                  "that pytest-split keeps (.test_durations). A FILE of - is standard input or "
-                 "output.",
-        .tail = "Example:\n  makespan durations import .test_durations --suite unit\n",
+                 "output. merge needs no coordinator: it makes one file of those that the machines "
+                 "of a matrix wrote with 'makespan run --store-durations'; of two times of a test "
+                 "the later file's counts.",
+        .tail = "Examples:\n  makespan durations import .test_durations --suite unit\n"
+                "  makespan durations merge .test_durations part-*.json\n",
         .groups = OPTIONS_SERVER | OPTIONS_RUN,
         .words = true,
     };
     struct reading r;
     const char *verb;
     const char *file;
-    enum err_code rc = reading_open(&r, &opts, argc, argv, err);
+    enum err_code rc;
 
+    if (argc > 1 && !strcmp(argv[1], "merge") && !(argc > 2 && argv[2][0] == '-' && argv[2][1])) {
+        if (argc < 4)
+            return err_set(err, ERR_USAGE, "say 'durations merge OUT FILE...'");
+        rc = durations_merge(argv[2], argv + 3, argc - 3, err);
+        if (!rc)
+            *out_exit = EXIT_OK;
+        return rc;
+    }
+    rc = reading_open(&r, &opts, argc, argv, err);
     if (rc || r.help)
         goto out;
     verb = r.words.count > 0 ? r.words.items[0] : "";
@@ -73,7 +87,9 @@ enum err_code command_durations(int argc, char *const *argv, uint32_t *out_exit,
     else if (strcmp(verb, "export") == 0)
         rc = export(&r, file, err);
     else if (strcmp(verb, "import") != 0)
-        rc = err_set(err, ERR_USAGE, "say 'durations import FILE' or 'durations export [FILE]'");
+        rc = err_set(err, ERR_USAGE,
+                     "say 'durations import FILE', 'durations export [FILE]' or "
+                     "'durations merge OUT FILE...'");
     else if (!file)
         rc = err_set(err, ERR_USAGE, "durations import needs a FILE, or - for standard input");
     else

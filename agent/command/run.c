@@ -18,6 +18,7 @@
 #include "os.h"
 #include "remote.h"
 #include "resources.h"
+#include "share.h"
 #include "solo.h"
 #include "supervise.h"
 
@@ -25,6 +26,8 @@ extern char **environ;
 
 struct run {
     struct options options;
+    struct share share;
+    bool is_share; /* of a matrix without a coordinator */
     const char *workers_text, *junit_text;
     struct target target;
     char digest[HASH_HEX_BYTES];
@@ -65,7 +68,7 @@ static void say(void *ctx, const char *line)
 static enum err_code read_options(struct run *r, int argc, char *const *argv, bool *out_help,
                                   struct err *err)
 {
-    struct cfg_option rows[OPTIONS_ROWS_MAX + 2] = {
+    struct cfg_option rows[OPTIONS_ROWS_MAX + SHARE_ROWS + 2] = {
         { .name = "workers",
           .short_name = 'n',
           .env = "MAKESPAN_WORKERS",
@@ -91,6 +94,7 @@ static enum err_code read_options(struct run *r, int argc, char *const *argv, bo
     command.option_count =
         2 + options_rows(&r->options, OPTIONS_SERVER | OPTIONS_RUN | OPTIONS_SLOT | OPTIONS_OUTPUT,
                          rows + 2);
+    command.option_count += share_rows(&r->share, true, rows + command.option_count);
     INVARIANT(command.option_count <= ARRAY_LEN(rows));
     rc = cfg_parse(&command, argc, argv, &rest, out_help, err);
     if (rc)
@@ -165,6 +169,45 @@ static void find_history(struct run *r)
         say(NULL, "durations are not kept: no cache folder (set XDG_CACHE_HOME or HOME)");
 }
 
+/* In a matrix without a coordinator: this machine runs its part of a split that all compute. Only
+ * if index and total were given to us: a CI counts jobs of a matrix that are no parts of one suite.
+ */
+static enum err_code find_share(struct run *r, struct err *err)
+{
+    struct str note = STR_MAX(PATH_BYTES_MAX + 100);
+    enum err_code rc;
+
+    if (r->target.url)
+        return ERR_NONE;
+    r->is_share = r->options.total > 0 && r->options.index != PROTO_SLOT_NONE;
+    if (!r->is_share)
+        return ERR_NONE;
+    rc = share_open(&r->share, r->options.index, r->options.total, &note, err);
+    if (!rc && note.len)
+        say(NULL, str_text(&note));
+    str_fini(&note);
+    return rc;
+}
+
+static bool tell_share(void *ctx, const struct manifest *manifest, const uint32_t *tests,
+                       uint32_t count, const struct split_about *plan)
+{
+    const struct run *r = ctx;
+    struct str text = STR_MAX(500);
+
+    (void)tests;
+    (void)fprintf(stderr,
+                  "makespan: no coordinator: a static split, part %u of %u: %u of %u tests, "
+                  "predicted %.2f s (all parts: %.2f to %.2f s)\n",
+                  r->options.index + 1, r->options.total, count, manifest->count,
+                  (double)plan->mine_us / 1e6, (double)plan->shortest_us / 1e6,
+                  (double)plan->longest_us / 1e6);
+    if (split_warning(plan, manifest, &text))
+        say(NULL, str_text(&text));
+    str_fini(&text);
+    return true;
+}
+
 static enum err_code make_source(struct run *r, struct err *err)
 {
     struct remote_opts remote = { .base = r->base,
@@ -178,20 +221,30 @@ static enum err_code make_source(struct run *r, struct err *err)
     if (r->target.url)
         return remote_new(&remote, supervise_events(), r->supervisor, &r->source, err);
     find_history(r);
-    r->source = solo_new(&(struct solo_opts){ .history = r->history, .say = say },
+    r->source = solo_new(&(struct solo_opts){ .history = r->history,
+                                              .split = r->is_share ? &r->share.split : NULL,
+                                              .store = r->share.store_path,
+                                              .shared = tell_share,
+                                              .shared_ctx = r,
+                                              .say = say },
                          supervise_events(), r->supervisor);
     return ERR_NONE;
 }
 
 static void close_text(const struct run *r, const struct supervise_report *report)
 {
+    if (r->is_share && report->granted == 0) {
+        say(NULL, "no tests fell to this machine");
+        return;
+    }
     if (r->target.url && report->granted == 0) {
         say(NULL, report->complete ? "no tests were left for this machine: others ran them all"
                                    : "this machine was given no tests");
         return;
     }
     (void)fprintf(stderr, "makespan: %u of %u tests ran here on %u worker%s in %.2f s",
-                  report->finished, r->target.url ? report->granted : report->collected,
+                  report->finished,
+                  r->target.url || r->is_share ? report->granted : report->collected,
                   report->workers, report->workers == 1 ? "" : "s", (double)report->wall_us / 1e6);
     if (report->bound_us > 0)
         (void)fprintf(stderr, " (lower bound %.2f s, ratio %.2f)", (double)report->bound_us / 1e6,
@@ -208,7 +261,7 @@ static void close_json(const struct run *r, const struct supervise_report *repor
     struct json *doc = json_new_object();
     char *text;
 
-    json_set_text(doc, "mode", r->target.url ? "shared" : "alone");
+    json_set_text(doc, "mode", r->target.url ? "shared" : r->is_share ? "split" : "alone");
     json_set_u64(doc, "exit", report->exit);
     json_set_bool(doc, "complete", report->complete);
     json_set_bool(doc, "drained", report->drained);
@@ -237,7 +290,7 @@ static enum err_code perform(struct run *r, uint32_t *out_exit, struct err *err)
                                    .junit = r->junit,
                                    .workers = r->workers,
                                    .workers_given = r->workers_given,
-                                   .alone = !r->target.url,
+                                   .alone = !r->target.url && !r->is_share,
                                    .say = say };
     struct supervise_report report = { .exit = EXIT_INTERNAL };
     enum err_code rc;
@@ -270,6 +323,7 @@ static void run_fini(struct run *r)
         event_base_free(r->base);
     target_fini(&r->target);
     options_fini(&r->options);
+    share_fini(&r->share);
     free(r->junit);
     free(r->history);
 }
@@ -283,7 +337,8 @@ enum err_code command_run(int argc, char *const *argv, uint32_t *out_exit, struc
     if (!rc && !help && (rc = choose_workers(&r, err)) == ERR_NONE &&
         (rc = check_junit(&r, err)) == ERR_NONE &&
         (rc = keeper_start(&r.keeper, err)) == ERR_NONE &&
-        (rc = options_resolve(&r.options, r.digest, &r.target, err)) == ERR_NONE) {
+        (rc = options_resolve(&r.options, r.digest, &r.target, err)) == ERR_NONE &&
+        (rc = find_share(&r, err)) == ERR_NONE) {
         (void)os_hide();                  /* tests must not read the token from our memory */
         (void)unsetenv("MAKESPAN_TOKEN"); /* nor from their environment */
         if (r.target.url && r.workers_given && r.workers == 0)

@@ -287,6 +287,24 @@ static void place_blocks(const struct packing *p, struct pack_load *load)
     free(q);
 }
 
+/* In the order of collection, cut where the machines' shares end: nothing is torn apart that can be
+ * helped. */
+static void place_in_order(const struct packing *p, struct pack_load *load)
+{
+    wide_uint sum_us = 0, done_us = 0;
+
+    for (uint32_t i = 0; i < p->item_count; i++)
+        sum_us += p->items[i].cost_us;
+    for (uint32_t i = 0; i < p->item_count; i++) {
+        wide_uint middle_us = done_us + p->items[i].cost_us / 2;
+        uint32_t machine = sum_us ? (uint32_t)(middle_us * p->in->machines / sum_us)
+                                  : (uint32_t)((uint64_t)i * p->in->machines / p->item_count);
+
+        pack_load_put(load, i, machine < p->in->machines ? machine : p->in->machines - 1);
+        done_us += p->items[i].cost_us;
+    }
+}
+
 struct sized {
     uint64_t us;
     uint32_t item;
@@ -351,42 +369,68 @@ static uint64_t bound_of(const struct packing *p)
     return sum_us > longest_us ? sum_us : longest_us;
 }
 
-static bool is_better(const struct pack_load *items, const struct pack_load *blocks)
-{
-    uint64_t by_item_us = pack_load_longest_us(items), by_block_us = pack_load_longest_us(blocks);
+/* Plans are tried in this order; a later one must be shorter by more than the tolerance, as the
+ * earlier keep more together. */
+enum attempt { IN_ORDER, BY_BLOCK, BY_ITEM, ATTEMPT_COUNT };
 
-    return by_item_us + by_item_us / TOLERANCE < by_block_us;
+static struct pack_load *try_plan(const struct packing *p, enum attempt attempt)
+{
+    struct pack_load *load = pack_load_new(p->in, p->items, p->item_count, p->order);
+
+    switch (attempt) {
+    case IN_ORDER:
+        place_in_order(p, load);
+        break;
+    case BY_BLOCK:
+        place_blocks(p, load);
+        break;
+    case BY_ITEM:
+        place_items(p, load);
+        break;
+    case ATTEMPT_COUNT:
+        UNREACHABLE("attempt");
+    }
+    pack_load_improve(load);
+    return load;
+}
+
+static bool is_better(uint64_t later_us, const struct pack_load *earlier)
+{
+    return later_us + later_us / TOLERANCE < pack_load_longest_us(earlier);
+}
+
+static bool is_affordable(const struct packing *p, enum attempt attempt)
+{
+    return attempt != BY_ITEM || (uint64_t)p->item_count * p->in->machines <= LOOKS_MAX;
 }
 
 void pack(const struct pack_input *in, uint32_t *out_machine, struct pack_result *out)
 {
     struct packing p = { .in = in };
-    struct pack_load *load, *other = NULL;
+    struct pack_load *best;
+    uint64_t bound_us;
 
     INVARIANT(in->machines > 0);
     make_blocks(&p);
-    load = pack_load_new(in, p.items, p.item_count, p.order);
-    place_blocks(&p, load);
-    pack_load_improve(load);
-    if ((uint64_t)p.item_count * in->machines <= LOOKS_MAX) {
-        other = pack_load_new(in, p.items, p.item_count, p.order);
-        place_items(&p, other);
-        pack_load_improve(other);
-        if (is_better(other, load)) {
-            struct pack_load *kept = load;
+    bound_us = bound_of(&p);
+    best = try_plan(&p, IN_ORDER);
+    for (enum attempt a = BY_BLOCK; a < ATTEMPT_COUNT && is_better(bound_us, best); a++) {
+        struct pack_load *load = is_affordable(&p, a) ? try_plan(&p, a) : NULL;
 
-            load = other;
-            other = kept;
+        if (load && is_better(pack_load_longest_us(load), best)) {
+            pack_load_free(best);
+            best = load;
+        } else {
+            pack_load_free(load);
         }
     }
     for (uint32_t i = 0; i < p.item_count; i++)
         for (uint32_t k = 0; k < p.items[i].count; k++)
-            out_machine[p.order[p.items[i].first + k]] = pack_load_machine(load, i);
-    *out = (struct pack_result){ .longest_us = pack_load_longest_us(load),
-                                 .setup_us = pack_load_setup_us(load),
-                                 .bound_us = bound_of(&p) };
-    pack_load_free(load);
-    pack_load_free(other);
+            out_machine[p.order[p.items[i].first + k]] = pack_load_machine(best, i);
+    *out = (struct pack_result){ .longest_us = pack_load_longest_us(best),
+                                 .setup_us = pack_load_setup_us(best),
+                                 .bound_us = bound_us };
+    pack_load_free(best);
     free(p.order);
     free(p.items);
     free(p.blocks);

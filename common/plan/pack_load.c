@@ -4,8 +4,8 @@
 
 #include "mem.h"
 
-#define EFFORT_MAX ((uint64_t)20000000) /* looks at a possible move */
-#define SWAPS_MAX  ((uint64_t)250000)   /* pairs that are tried between two machines */
+#define EFFORT_MAX ((uint64_t)4000000) /* looks at a possible move */
+#define SWAPS_MAX  ((uint64_t)250000)  /* pairs that are tried between two machines */
 
 /* How many tests of a scope a machine has: open addressing; only scopes with a set-up count. */
 struct tallies {

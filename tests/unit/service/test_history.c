@@ -298,9 +298,9 @@ static void test_lesson_forgets_what_was_not_seen_for_long(void **state)
 
 static void test_history_exports_what_was_imported(void **state)
 {
-    const struct duration given[] = { { "a.py::t[1]", 1000 },
-                                      { "a.py::t[2]", 250000 },
-                                      { "b.py::t", 12000000 } };
+    const struct duration given[] = { { "a.py::t[1]", 1000, 0 },
+                                      { "a.py::t[2]", 250000, 0 },
+                                      { "b.py::t", 12000000, 0 } };
     struct durations in = { .items = given, .count = 3 };
     struct store *store = store_mem_new();
     struct duration *out = NULL;

@@ -1,0 +1,211 @@
+#include "split.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "mem.h"
+#include "plan/compat.h"
+#include "plan/estimate.h"
+#include "plan/pack.h"
+#include "plan/suite.h"
+
+#define COVERAGE_PERCENT_MIN 80u
+
+static const struct {
+    const char *name;
+    enum split_algorithm algorithm;
+} algorithms[] = {
+    { "makespan", SPLIT_MAKESPAN },    { "duration_based_chunks", SPLIT_CHUNKS },
+    { "least_duration", SPLIT_LEAST }, { "hash", SPLIT_HASH },
+    { "stride", SPLIT_STRIDE },        { "filename", SPLIT_FILENAME },
+    { "random", SPLIT_RANDOM },
+};
+
+enum err_code split_algorithm_parse(const char *name, enum split_algorithm *out, struct err *err)
+{
+    for (size_t i = 0; i < ARRAY_LEN(algorithms); i++)
+        if (!strcmp(algorithms[i].name, name)) {
+            *out = algorithms[i].algorithm;
+            return ERR_NONE;
+        }
+    return err_set(err, ERR_USAGE,
+                   "algorithm '%.100s' is not one of makespan, duration_based_chunks, "
+                   "least_duration, hash, stride, filename, random",
+                   name);
+}
+
+static int by_id(const void *key, const void *item)
+{
+    return strcmp(key, ((const struct duration *)item)->id);
+}
+
+/* The recorded duration of each test, NULL for none. */
+static const struct duration **find_all(const struct manifest *m, const struct durations *durations)
+{
+    const struct duration **found = mem_new(m->count, sizeof(*found));
+
+    for (uint32_t i = 0; durations && durations->count && i < m->count; i++)
+        found[i] = bsearch(m->tests[i].id, durations->items, durations->count,
+                           sizeof(*durations->items), by_id);
+    return found;
+}
+
+static uint32_t fill_costs(const char *const *ids, const struct duration *const *found,
+                           uint32_t count, uint64_t *costs_us)
+{
+    struct estimate *known = mem_new(count, sizeof(*known));
+    uint32_t known_count;
+
+    for (uint32_t i = 0; i < count; i++)
+        if (found[i])
+            estimate_add(&known[i], found[i]->us, false);
+    known_count = estimate_fill(ids, known, count, costs_us);
+    free(known);
+    return known_count;
+}
+
+struct sorted {
+    const struct manifest_test *test;
+    uint32_t index;
+};
+
+static int by_name(const void *left, const void *right)
+{
+    const struct manifest_test *a = ((const struct sorted *)left)->test;
+    const struct manifest_test *b = ((const struct sorted *)right)->test;
+    int order = strcmp(a->id, b->id);
+
+    return order ? order : (a->k > b->k) - (a->k < b->k);
+}
+
+/* Our own plan is over the sorted ids, so that machines that collect in another order agree. */
+static void plan(const struct manifest *m, const uint64_t *costs_us, uint32_t total,
+                 uint32_t *out_machine)
+{
+    struct suite *suite = suite_new(m);
+    struct sorted *sorted = mem_new(m->count, sizeof(*sorted));
+    struct pool_test *tests = mem_new(m->count, sizeof(*tests));
+    uint32_t *machine = mem_new(m->count, sizeof(*machine));
+    struct pack_input in = { .tests = tests,
+                             .test_count = m->count,
+                             .scopes = suite->scopes,
+                             .scope_count = suite->scope_count,
+                             .policy = POOL_AUTO,
+                             .machines = total };
+    struct pack_result res;
+
+    for (uint32_t i = 0; i < m->count; i++)
+        sorted[i] = (struct sorted){ .test = &m->tests[i], .index = i };
+    qsort(sorted, m->count, sizeof(*sorted), by_name);
+    for (uint32_t i = 0; i < m->count; i++) {
+        tests[i] = suite->tests[sorted[i].index];
+        tests[i].cost_us = costs_us[sorted[i].index];
+    }
+    pack(&in, machine, &res);
+    for (uint32_t i = 0; i < m->count; i++)
+        out_machine[sorted[i].index] = machine[i];
+    free(machine);
+    free(tests);
+    free(sorted);
+    suite_free(suite);
+}
+
+static enum compat_algorithm compat_of(enum split_algorithm algorithm)
+{
+    switch (algorithm) {
+    case SPLIT_CHUNKS:
+        return COMPAT_CHUNKS;
+    case SPLIT_LEAST:
+        return COMPAT_LEAST;
+    case SPLIT_HASH:
+        return COMPAT_HASH;
+    case SPLIT_STRIDE:
+        return COMPAT_STRIDE;
+    case SPLIT_FILENAME:
+        return COMPAT_FILENAME;
+    case SPLIT_RANDOM:
+        return COMPAT_RANDOM;
+    case SPLIT_MAKESPAN:
+        break;
+    }
+    UNREACHABLE("algorithm of others");
+}
+
+static void split_as_others(const char *const *ids, const struct duration *const *found,
+                            uint32_t count, const struct split_opts *opts, uint32_t *group,
+                            uint32_t *order)
+{
+    double *seconds = mem_new(count, sizeof(*seconds));
+    const struct compat_input in = {
+        .ids = ids, .seconds = seconds, .count = count, .groups = opts->total, .seed = opts->seed
+    };
+
+    for (uint32_t i = 0; i < count; i++)
+        seconds[i] = found[i] ? found[i]->seconds : -1;
+    compat_split(compat_of(opts->algorithm), &in, group, order);
+    free(seconds);
+}
+
+static void sum_up(const uint64_t *costs_us, const uint32_t *group, uint32_t count,
+                   const struct split_opts *opts, struct split_about *out)
+{
+    uint64_t *sums_us = mem_new(opts->total, sizeof(*sums_us));
+
+    for (uint32_t i = 0; i < count; i++)
+        sums_us[group[i]] += costs_us[i];
+    out->mine_us = sums_us[opts->index];
+    out->longest_us = out->shortest_us = sums_us[0];
+    for (uint32_t g = 1; g < opts->total; g++) {
+        out->longest_us = sums_us[g] > out->longest_us ? sums_us[g] : out->longest_us;
+        out->shortest_us = sums_us[g] < out->shortest_us ? sums_us[g] : out->shortest_us;
+    }
+    free(sums_us);
+}
+
+uint32_t split_tests(const struct manifest *m, const struct split_opts *opts, uint32_t *out_tests,
+                     uint64_t *out_costs_us, struct split_about *out_about)
+{
+    const struct duration **found = find_all(m, opts->durations);
+    const char **ids = mem_new(m->count, sizeof(*ids));
+    uint32_t *group = mem_new(m->count, sizeof(*group)), *order = mem_new(m->count, sizeof(*order));
+    uint32_t mine = 0;
+
+    INVARIANT(opts->index < opts->total);
+    for (uint32_t i = 0; i < m->count; i++) {
+        ids[i] = m->tests[i].id;
+        order[i] = i;
+    }
+    out_about->known = fill_costs(ids, found, m->count, out_costs_us);
+    if (opts->algorithm == SPLIT_MAKESPAN)
+        plan(m, out_costs_us, opts->total, group);
+    else
+        split_as_others(ids, found, m->count, opts, group, order);
+    sum_up(out_costs_us, group, m->count, opts, out_about);
+    for (uint32_t i = 0; i < m->count; i++)
+        if (group[order[i]] == opts->index)
+            out_tests[mine++] = order[i];
+    free(found);
+    free(ids);
+    free(group);
+    free(order);
+    return mine;
+}
+
+bool split_warning(const struct split_about *about, const struct manifest *m, struct str *out)
+{
+    struct err ignored = ERR_INIT;
+
+    if ((uint64_t)about->known * 100 >= (uint64_t)m->count * COVERAGE_PERCENT_MIN)
+        return false;
+    if (about->known == 0)
+        (void)!str_addz(out,
+                        "warning: no test has a recorded duration: the plan counts tests, "
+                        "not their time",
+                        &ignored);
+    else
+        (void)!str_addf(out, &ignored,
+                        "warning: only %u of %u tests have a recorded duration: the others are "
+                        "taken for the mean of their neighbours",
+                        about->known, m->count);
+    return true;
+}

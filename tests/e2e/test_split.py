@@ -1,0 +1,70 @@
+"""A matrix without a coordinator: a static split by file of durations, printed and run."""
+
+import json
+import subprocess
+import unittest
+
+import harness
+
+SUITE = {f"test_{name}.py": "".join(f"def test_{name}{i}(): pass\n" for i in range(6)) for name in "abc"}
+
+
+class SplitTest(harness.TestCase):
+    def makespan(self, *words, cwd, text=None):
+        return subprocess.run([harness.MAKESPAN, *words], cwd=cwd, input=text, capture_output=True, text=True,
+                              env=harness.clean_environ(XDG_CACHE_HOME=cwd / "cache"), timeout=harness.PATIENCE_S)
+
+    def test_every_test_is_in_one_part_and_run_runs_what_split_prints(self):
+        suite = self.suite(SUITE)
+        command = self.pytest("-v", "-p", "no:cacheprovider")
+        printed, ran = [], []
+        for index in range(3):
+            part = ["--index", str(index), "--total", "3"]
+            split = self.makespan("split", *part, "--", *command, cwd=suite)
+            self.assertEqual(split.returncode, 0, split.stderr)
+            self.assertIn("no test has a recorded duration", split.stderr)
+            printed.append(split.stdout.splitlines())
+            run = self.makespan("run", "-n", "2", *part, "--store-durations", f"part{index}.json", "--", *command,
+                                cwd=suite)
+            self.assertEqual(run.returncode, 0, run.stderr)
+            self.assertIn("no coordinator: a static split", run.stderr)
+            ran.append(sorted(line.split()[0] for line in run.stdout.splitlines() if "PASSED" in line))
+        self.assertEqual([sorted(part) for part in printed], ran)
+        self.assertEqual(len({name for part in printed for name in part}), 18)
+        self.assertEqual(sum(map(len, printed)), 18)
+
+        merged = self.makespan("durations", "merge", ".test_durations", *(f"part{i}.json" for i in range(3)), cwd=suite)
+        self.assertEqual(merged.returncode, 0, merged.stderr)
+        self.assertEqual(len(json.loads((suite / ".test_durations").read_text())), 18)
+        split = self.makespan("split", "--index", "0", "--total", "3", "--", *command, cwd=suite)
+        self.assertNotIn("recorded duration", split.stderr)
+
+    def test_an_empty_part_is_green(self):
+        suite = self.suite({"test_one.py": "def test_one(): pass\n"})
+        statuses = [self.makespan("run", "--index", str(index), "--total", "3", "--", *self.pytest(), cwd=suite).returncode
+                    for index in range(3)]
+        self.assertEqual(statuses, [0, 0, 0])
+
+    def test_a_failing_test_is_red_in_its_part_only(self):
+        suite = self.suite({"test_two.py": "def test_good(): pass\n\ndef test_bad(): assert False\n"})
+        statuses = [self.makespan("run", "--index", str(index), "--total", "2", "--", *self.pytest(), cwd=suite).returncode
+                    for index in range(2)]
+        self.assertEqual(sorted(statuses), [0, 1])
+
+    def test_ids_come_from_a_file_and_mistakes_get_a_sentence(self):
+        folder = self.suite({"ids.txt": ""})
+        ids = "".join(f"t.py::test[{i} x]\n" for i in range(10))
+        parts = [self.makespan("split", "--index", str(i), "--total", "2", "--algorithm", "stride", "--ids", "-",
+                               cwd=folder, text=ids).stdout.splitlines() for i in range(2)]
+        self.assertEqual(parts, [ids.splitlines()[0::2], ids.splitlines()[1::2]])
+        for words, said in ((["--index", "2", "--total", "2", "--ids", "-"], "index 2 of 2"),
+                            (["--index", "0", "--total", "2"], "either --ids"),
+                            (["--total", "2", "--ids", "-"], "--index"),
+                            (["--index", "0", "--total", "2", "--algorithm", "best", "--ids", "-"], "'best'")):
+            wrong = self.makespan("split", *words, cwd=folder, text=ids)
+            self.assertEqual((wrong.returncode, wrong.stdout), (harness.USAGE, ""), words)
+            self.assertIn(said, wrong.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
