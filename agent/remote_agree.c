@@ -30,6 +30,10 @@ static void on_part(void *ctx, const struct transport_answer *answer, const stru
         return;
     if (!err.code)
         err.code = part_answer_decode(answer->body.at, answer->body.len, &part, &err);
+    if (err.code == ERR_CONFLICT) {
+        offer(r); /* it was restarted, or asked somebody else meanwhile */
+        return;
+    }
     if (err.code) {
         remote_fail(r, &err);
         return;

@@ -247,13 +247,15 @@ static void seal(struct live *live, struct job *job)
              live->run->wide ? "yes" : "no");
 }
 
-static void part_reply(struct live *live, struct upload *u, uint32_t have)
+static void part_reply(struct live *live, struct upload *u, uint32_t have, const struct err *err)
 {
     struct box box = { .kind = BOX_PART, .as.part = { .have = have, .sealed = true } };
     struct reply reply = u->reply;
 
     u->reply = (struct reply){ .fn = NULL };
-    if (reply.fn)
+    if (reply.fn && err->code)
+        live_refuse(live, reply, err);
+    else if (reply.fn)
         live_answer(live, reply, &box);
 }
 
@@ -297,10 +299,9 @@ static void job_done(void *ctx, enum err_code rc, const struct err *err)
         u->manifest = job->facts.manifest;
         job->facts.manifest = NULL;
     }
-    if (u->runtime && session_lives(live->run->sessions[u->session]) &&
-        take_part(live, u->session, u->runtime, u->manifest, &found))
-        log_warn("collected_refused run=%s why=\"%s\"", live->id, found.text);
-    part_reply(live, u, job->part_count);
+    if (u->session != SESSION_NONE && session_lives(live->run->sessions[u->session]))
+        (void)take_part(live, u->session, u->runtime, u->manifest, &found); /* found tells */
+    part_reply(live, u, job->part_count, &found);
     wake_collected(live, u);
 settle:
     if (live->broken)
@@ -431,7 +432,7 @@ void service_collected(struct service *svc, const char *bearer, const char *run,
 /* The part's place, or why it has none. */
 static enum err_code part_check(struct upload *u, const struct manifest_part *part, struct err *err)
 {
-    if (!u || u->state != UPLOAD_PARTS)
+    if (!u || u->state != UPLOAD_PARTS || !u->runtime)
         return err_set(err, ERR_CONFLICT, "manifest %s was not asked for", part->digest);
     if (part->of == 0 || part->of > PARTS_MAX || part->part >= part->of)
         return err_set(err, ERR_INVALID, "part %u of %u", part->part, part->of);
@@ -477,21 +478,23 @@ static enum err_code part_session(const struct live *live, const struct upload *
     return err_set(err, ERR_TOKEN, "no credential of this run");
 }
 
-/* The part is kept: says how many there are, or reads them when that was the last. */
-static void part_taken(struct service *svc, struct live *live, struct upload *u, struct reply reply)
+/* The last one has the whole read before it is answered. One that comes when its upload was given
+ * up already, and nobody else was asked meanwhile, is as welcome. */
+static void part_added(struct live *live, struct upload *u, uint32_t session, struct reply reply)
 {
     struct box box = { .kind = BOX_PART };
 
-    INVARIANT(u != NULL);
+    INVARIANT(u);
+    u->session = session;
     if (u->have < u->part_count) {
-        u->until_ms = service_now_ms(svc) + UPLOAD_LEASE_MS;
+        u->until_ms = service_now_ms(live->svc) + UPLOAD_LEASE_MS;
         box.as.part.have = u->have;
         live_answer(live, reply, &box);
-        return;
+    } else {
+        u->reply = reply;
+        u->state = UPLOAD_READING;
+        job_start(live, u);
     }
-    u->reply = reply;
-    u->state = UPLOAD_READING;
-    job_start(live, u);
 }
 
 void service_manifest_part(struct service *svc, const char *bearer, const char *run,
@@ -521,7 +524,7 @@ void service_manifest_part(struct service *svc, const char *bearer, const char *
     } else if (part_add(u, part, &err)) {
         live_refuse(live, reply, &err);
     } else {
-        part_taken(svc, live, u, reply);
+        part_added(live, u, session, reply);
     }
     live_settle(live);
 }

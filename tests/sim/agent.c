@@ -107,6 +107,8 @@ static void step_running(struct world *w, uint32_t at)
     if ((a->state == AG_ENDING || a->drained) && all_idle(a))
         for (uint32_t i = 0; i < a->workers; i++)
             settle_worker(w, a, i);
+    if (a->state == AG_ENDING && all_idle(a) && a->faulty && a->ran && !a->bad)
+        a->bad = true; /* no test shows it: its exit code does */
     if (!a->call[CALL_RESULTS] && (a->out_count || a->release_count))
         say_results(w, at);
     if (a->state == AG_RUNNING && !a->drained) {
@@ -197,6 +199,8 @@ static void obey(struct world *w, struct agent *a, const struct heard *h, uint32
     case ORDER_END:
         a->queue_count = 0;
         a->state = AG_ENDING;
+        if (a->dies_at_end)
+            sim_event(w, 0, (struct event){ .kind = EV_KILL, .agent = (uint32_t)(a - w->agent) });
         return;
     }
 }
@@ -247,6 +251,7 @@ static void heard_good(struct world *w, uint32_t at, const struct heard *h)
         a->drained = true;
         break;
     case CALL_LEAVE:
+        a->left_bad = a->bad && !a->draining;
         agent_exit(w, at, a->bad ? 1 : h->exit);
         return;
     }
@@ -315,4 +320,15 @@ void agent_drain(struct world *w, uint32_t at)
     } else if (a->state == AG_JOINING || a->state == AG_COLLECTING) {
         agent_kill(w, at);
     }
+}
+
+void agent_end(struct world *w, uint32_t at)
+{
+    struct agent *a = &w->agent[at];
+
+    if (a->state != AG_RUNNING || a->draining)
+        return;
+    a->queue_count = 0;
+    a->state = AG_ENDING;
+    agent_step(w, at);
 }

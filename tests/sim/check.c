@@ -6,7 +6,8 @@
 #include "core/ledger.h"
 #include "sim.h"
 
-#define IDLE_MS_MAX 12000u /* answers are lost, the coordinator restarts */
+#define IDLE_MS_MAX      6000u
+#define IDLE_LOST_MS_MAX 40000u /* a pull may be lost more than once */
 
 NORETURN void sim_fail(const struct world *w, const char *what, uint64_t a, uint64_t b)
 {
@@ -93,6 +94,47 @@ static void check_places(struct world *w, const struct run *run)
             sim_fail(w, "the counts by outcome are wrong", outcomes[i], run->counts[i]);
 }
 
+/* ---- what happens at all ---- */
+
+struct seen sim_seen;
+
+static void note_seen(const struct change *change)
+{
+    switch (change->kind) {
+    case CHANGE_NONE:
+    case CHANGE_SEAL:
+    case CHANGE_LEAVE:
+        return;
+    case CHANGE_OPEN:
+        sim_seen.narrow += !change->as.open.wide;
+        return;
+    case CHANGE_JOIN:
+        sim_seen.late += change->as.join.late;
+        sim_seen.widened += change->as.join.widen;
+        return;
+    case CHANGE_COLLECTED:
+        sim_seen.differs += change->as.collected.differs;
+        return;
+    case CHANGE_PULL:
+        sim_seen.recalled += change->as.pull.recall.count > 0;
+        sim_seen.sent_home += change->as.pull.end && !change->as.pull.complete;
+        return;
+    case CHANGE_RESULTS:
+        for (uint32_t i = 0; i < change->as.results.item_count; i++)
+            sim_seen.observed += change->as.results.items[i].way == RESULT_OBSERVE;
+        return;
+    case CHANGE_DRAIN:
+        sim_seen.drained++;
+        return;
+    case CHANGE_EXPIRE:
+        sim_seen.expired++;
+        return;
+    case CHANGE_FINAL:
+        sim_seen.adopted += change->as.final.adopt.count;
+        return;
+    }
+}
+
 /* ---- replay gives the same run ---- */
 
 static enum err_code replay(void *ctx, uint64_t number, const void *bytes, size_t len,
@@ -118,6 +160,7 @@ static enum err_code replay(void *ctx, uint64_t number, const void *bytes, size_
         manifest_seal(copy);
         change.as.seal.manifest = copy;
     }
+    note_seen(&change);
     rc = change_check(w->shadow, &change, err);
     if (!rc)
         run_apply(w->shadow, &change);
@@ -199,7 +242,7 @@ void check_step(struct world *w)
     if (!somebody_waits(w, live->run) || moved != w->moved)
         w->idle_since_ms = w->now_ms;
     w->moved = moved;
-    if (w->now_ms - w->idle_since_ms > IDLE_MS_MAX)
+    if (w->now_ms - w->idle_since_ms > (w->troubled ? IDLE_LOST_MS_MAX : IDLE_MS_MAX))
         sim_fail(w, "a test is free, an agent is idle, nothing moves", w->idle_since_ms, 0);
 }
 
@@ -210,12 +253,18 @@ void check_end(struct world *w, const struct run *run)
     bool all_green = true;
     bool any_bad = false;
     bool any_flaky = false;
+    uint32_t fresh = 0;
     enum verdict v = run->verdict;
 
+    for (uint32_t i = 0; i < run->observation_count; i++)
+        sim_seen.voided += run->observations[i].voided;
     if (run->state != RUN_FINAL)
         sim_fail(w, "the epoch does not end", run->done_count, run->test_count);
-    for (uint32_t i = w->phase_first; i < w->agent_count; i++)
+    for (uint32_t i = w->phase_first; i < w->agent_count; i++) {
         all_green = all_green && w->agent[i].job_exit == 0;
+        if (w->agent[i].left_bad && strcmp(w->agent[i].run, run->id) == 0 && v == VERDICT_GREEN)
+            sim_fail(w, "a runner failed and the verdict is green", i, 0);
+    }
     for (uint32_t i = 0; i < w->test_count; i++) {
         any_bad = any_bad || w->nature[i] == BAD || w->nature[i] == TEARDOWN_BAD;
         any_flaky = any_flaky || w->nature[i] == FLAKY;
@@ -230,8 +279,14 @@ void check_end(struct world *w, const struct run *run)
         sim_fail(w, "a mismatch was forgotten", v, 0);
     if (ledger_complete(run) && !run->mismatch.sessions && any_bad && v != VERDICT_RED)
         sim_fail(w, "complete with a bad test and not red", v, 0);
-    if (!w->troubled && !any_bad && !any_flaky && run->test_count && !run->mismatch.sessions &&
-        v != VERDICT_GREEN)
+    for (uint32_t i = 0; i < run->test_count; i++)
+        fresh += run->tests[i].place == TEST_DONE && !(run->tests[i].flags & TEST_CARRIED);
+    if (v == VERDICT_GREEN && fresh == 0)
+        sim_fail(w, "green on an empty share", run->epoch, 0);
+    if (v == VERDICT_GREEN && run->fault_count)
+        sim_fail(w, "green with an error of the run", run->fault_count, 0);
+    if (!w->troubled && !any_bad && !any_flaky && !run->fault_count && run->test_count &&
+        !run->mismatch.sessions && v != VERDICT_GREEN)
         sim_fail(w, "nothing was wrong and the verdict is not green", v, run->done_count);
     /* The odd set lacks the first test, so its positions are one lower. */
     for (uint32_t i = 0; i < run->test_count; i++)

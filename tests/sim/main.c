@@ -8,6 +8,34 @@
 
 #define QUICK_WORLDS 600u
 
+static bool show_seen(void)
+{
+    const struct {
+        const char *what;
+        uint64_t count;
+        bool rare; /* once in thousands of worlds */
+    } rows[] = {
+        { "recalls", sim_seen.recalled, false },
+        { "agents sent home before the end", sim_seen.sent_home, false },
+        { "observations", sim_seen.observed, false },
+        { "provisional results taken back", sim_seen.voided, false },
+        { "late results adopted at the end", sim_seen.adopted, true },
+        { "agents that came when all was done", sim_seen.late, false },
+        { "narrow epochs", sim_seen.narrow, false },
+        { "narrow epochs that were widened", sim_seen.widened, false },
+        { "other collections", sim_seen.differs, false },
+        { "drains", sim_seen.drained, false },
+        { "sessions lost", sim_seen.expired, false },
+    };
+    bool all = true;
+
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        (void)printf("  %8llu %s\n", (unsigned long long)rows[i].count, rows[i].what);
+        all = all && (rows[i].count > 0 || rows[i].rare);
+    }
+    return all;
+}
+
 int main(int argc, char **argv)
 {
     struct err err = ERR_INIT;
@@ -25,5 +53,9 @@ int main(int argc, char **argv)
         steps += sim_world(seed);
     (void)printf("sim: %llu worlds, %llu events, every promise held\n", (unsigned long long)count,
                  (unsigned long long)steps);
+    if (!show_seen() && count >= QUICK_WORLDS) {
+        (void)fprintf(stderr, "sim: so many worlds and something never happened\n");
+        return 1;
+    }
     return 0;
 }

@@ -153,6 +153,9 @@ static void happen(struct world *w, const struct event *e)
     case EV_DRAIN:
         agent_drain(w, e->agent);
         return;
+    case EV_LEAVE:
+        agent_end(w, e->agent);
+        return;
     case EV_POLL:
         poll_service(w);
         return;
@@ -178,7 +181,7 @@ static void happen(struct world *w, const struct event *e)
 
 static void make_tests(struct world *w)
 {
-    uint32_t kind = (uint32_t)sim_random(w, 4); /* 0, 1: all good; 2: some flaky; 3: anything */
+    uint32_t kind = (uint32_t)sim_random(w, 5); /* 0, 1: all good; 2: flaky; 3: any; 4: teardown */
     struct err err = ERR_INIT;
 
     w->test_count = sim_chance(w, 20000) ? 0 : 1 + (uint32_t)sim_random(w, TESTS_MAX - 1);
@@ -189,11 +192,16 @@ static void make_tests(struct world *w)
 
         INVARIANT(str_addf(&id, &err, "t/f%u.py::test_%u", i % 7, i) == ERR_NONE);
         w->id[i] = str_take(&id);
-        w->dur_ms[i] = 1 + (uint32_t)sim_random(w, sim_chance(w, 100000) ? 20000 : 800);
+        if (kind == 4 && sim_chance(w, 5000))
+            w->dur_ms[i] = 70000;
+        else
+            w->dur_ms[i] = 1 + (uint32_t)sim_random(w, sim_chance(w, 100000) ? 20000 : 800);
         if (kind == 2 && sim_chance(w, 100000))
             w->nature[i] = FLAKY;
         if (kind == 3 && sim_chance(w, 150000))
             w->nature[i] = (enum nature)sim_random(w, 4);
+        if (kind == 4 && sim_chance(w, 60000))
+            w->nature[i] = TEARDOWN_BAD;
         INVARIANT(!manifest_add(w->manifest, view_of(w->id[i]), view_of(""), view_of(""), &err));
         if (i != 0)
             INVARIANT(
@@ -221,6 +229,7 @@ static void add_agent(struct world *w, uint32_t index, uint32_t total, uint32_t 
     a->attempt = attempt;
     a->workers = 1 + (uint32_t)sim_random(w, WORKERS_MAX - 1);
     a->tries_left = 8;
+    a->faulty = sim_chance(w, 15000);
     INVARIANT(str_addf(&text, &err, "job-%u", at) == ERR_NONE);
     memcpy(a->instance, text.at, text.len + 1);
     str_clear(&text);
@@ -235,7 +244,7 @@ static void make_trouble(struct world *w, uint32_t at)
     struct agent *a = &w->agent[at];
     uint64_t when = 200 + sim_random(w, 12000);
 
-    switch (sim_random(w, 9)) {
+    switch (sim_random(w, 12)) {
     case 0:
     case 1:
         sim_event(w, when, (struct event){ .kind = EV_KILL, .agent = at });
@@ -246,8 +255,16 @@ static void make_trouble(struct world *w, uint32_t at)
         sim_event(w, when, (struct event){ .kind = EV_DRAIN, .agent = at });
         break;
     case 3:
+    case 6:
         a->mute_from_ms = w->now_ms + when;
         a->mute_to_ms = a->mute_from_ms + sim_random(w, 25000);
+        break;
+    case 4:
+    case 5:
+        a->dies_at_end = true;
+        break;
+    case 7: /* its runner ends by itself, content */
+        sim_event(w, when, (struct event){ .kind = EV_LEAVE, .agent = at });
         break;
     default:
         return;

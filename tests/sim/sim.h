@@ -30,6 +30,7 @@ enum event_kind {
     EV_AGENT,
     EV_KILL,
     EV_DRAIN,
+    EV_LEAVE,
     EV_POLL,
     EV_TICK,
     EV_RESTART,
@@ -104,7 +105,10 @@ struct agent {
     uint32_t index, total, workers;
     bool gone; /* its process was killed */
     bool draining, drained;
-    bool odd;                          /* collects one test less and one more than the others */
+    bool faulty;      /* something of the run itself fails at its end */
+    bool dies_at_end; /* when it is told that all is done, before it tears anything down */
+    bool left_bad;    /* its runner failed and it left properly, not drained */
+    bool odd;         /* collects one test less and one more than the others */
     uint64_t mute_from_ms, mute_to_ms; /* its network is cut */
     char instance[24], nonce[40];
     char run[ID_TEXT_BYTES], session[SESSION_ID_BYTES], token[TOKEN_TEXT_BYTES];
@@ -124,6 +128,13 @@ struct agent {
     uint32_t job_exit; /* of AG_EXITED */
     uint32_t tries_left;
 };
+
+/* How often the rare things happened, over all worlds: a quick round must see each of them. */
+struct seen {
+    uint64_t recalled, sent_home, observed, voided, adopted, late, narrow, widened, differs;
+    uint64_t drained, expired;
+};
+extern struct seen sim_seen;
 
 struct world {
     uint64_t seed, random, now_ms, order, next_call;
@@ -166,7 +177,8 @@ void agent_timeout(struct world *w, uint32_t at, uint64_t call);
 void agent_test_done(struct world *w, uint32_t at, uint32_t worker);
 void agent_kill(struct world *w, uint32_t at);
 void agent_drain(struct world *w, uint32_t at);
-void calls_free(void); /* at the end of a world */
+void agent_end(struct world *w, uint32_t at); /* its runner ends early */
+void calls_free(void);                        /* at the end of a world */
 void call_deliver(struct world *w, const struct event *event);
 void heard_free(struct heard *heard);
 

@@ -119,6 +119,32 @@ static void test_attempt_never_turns_green_on_an_empty_share(void **state)
     fixture_fini(&f);
 }
 
+/* A runner that died is known by its tests, so such an error alone would leave nothing to run. */
+static void test_attempt_after_a_dead_runner_alone_runs_everything(void **state)
+{
+    struct fixture f;
+    struct run_error error = { .kind = (char *)"runner-died", .text = (char *)"signal 9" };
+    struct results_request req = { .request = 900, .errors = &error, .error_count = 1 };
+    struct change change = { .kind = CHANGE_NONE };
+
+    (void)state;
+    fixture_init(&f);
+    (void)joins_slot(&f, 0, 1);
+    seals(&f, 2);
+    works(&f, 0);
+    assert_int_equal(decide_results(f.run, 0, &req, &change, &f.err), ERR_NONE);
+    turn(&f, &change);
+    (void)leaves(&f, 0, 1);
+    assert_true(ends(&f));
+    assert_int_equal(f.run->verdict, VERDICT_RED);
+    (void)joins_slot(&f, 0, 1);
+    assert_false(f.run->wide);
+    seals(&f, 2);
+    assert_true(f.run->wide);
+    assert_int_equal(f.run->done_count, 0);
+    fixture_fini(&f);
+}
+
 /* Who comes late to a run that is over and green learns that all is done. */
 static void test_attempt_of_a_late_slot_is_told_the_verdict(void **state)
 {
@@ -185,6 +211,7 @@ int main(void)
         cmocka_unit_test(test_attempt_widens_when_a_good_slot_follows),
         cmocka_unit_test(test_attempt_with_another_manifest_runs_everything),
         cmocka_unit_test(test_attempt_never_turns_green_on_an_empty_share),
+        cmocka_unit_test(test_attempt_after_a_dead_runner_alone_runs_everything),
         cmocka_unit_test(test_attempt_of_a_late_slot_is_told_the_verdict),
         cmocka_unit_test(test_attempt_of_a_slot_joins_an_open_epoch),
         cmocka_unit_test(test_attempt_without_slots_goes_by_the_number),
