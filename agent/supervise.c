@@ -152,12 +152,29 @@ static bool runner_is_content(uint32_t status)
     return status == 0 || status == PYTEST_NO_TESTS;
 }
 
+/* The source has given up: results that it still holds are said to be undelivered. */
+static void leave_without_source(struct supervisor *s)
+{
+    enum err_code code = s->fail_err.code;
+    bool away = code == ERR_UNREACHABLE || code == ERR_TIMEOUT || code == ERR_UNAVAILABLE;
+
+    if (away && s->report.finished > 0) {
+        say(s, "results could not be delivered: %s", s->fail_err.text);
+        s->fail_err.code = ERR_NONE;
+        s->report.exit = EXIT_UNDELIVERED;
+    }
+    finish(s);
+}
+
 static void leave(struct supervisor *s, uint32_t status)
 {
     if (s->phase == PHASE_LEAVE)
         return;
     s->phase = PHASE_LEAVE;
-    s->source->ops->leave(s->source, status);
+    if (s->source_failed)
+        leave_without_source(s);
+    else
+        s->source->ops->leave(s->source, status);
 }
 
 /* All is delivered: the exit status of the process, by invariant 2 of the design. */
@@ -181,11 +198,9 @@ void left(struct supervisor *s, uint32_t exit_code, bool complete)
 
 void fail(struct supervisor *s, const struct err *err)
 {
-    bool undelivered =
-        err->code == ERR_UNREACHABLE || err->code == ERR_TIMEOUT || err->code == ERR_UNAVAILABLE;
-
     if (s->fail_err.code == ERR_NONE)
         s->fail_err = *err;
+    s->source_failed = true;
     switch (s->phase) {
     case PHASE_JOIN:
     case PHASE_START:
@@ -194,17 +209,13 @@ void fail(struct supervisor *s, const struct err *err)
         return;
     case PHASE_COLLECT:
     case PHASE_SEAL:
-    case PHASE_RUN:
-    case PHASE_END: /* pytest tells what it has; the failure is told after that */
+    case PHASE_RUN: /* pytest tells what it has; the failure is told after that */
         stop_tests(s, ENDING_BROKEN, FRAME_ANY, err->text);
         return;
+    case PHASE_END:
+        return;
     case PHASE_LEAVE:
-        if (undelivered && s->report.finished > 0) {
-            say(s, "results could not be delivered: %s", err->text);
-            s->fail_err.code = ERR_NONE;
-            s->report.exit = EXIT_UNDELIVERED;
-        }
-        finish(s);
+        leave_without_source(s);
         return;
     }
     UNREACHABLE("phase");

@@ -98,6 +98,7 @@ struct supervisor {
 
     struct supervise_report report;
     bool finished;       /* report.exit stands */
+    bool source_failed;  /* nothing can be delivered any more */
     struct err fail_err; /* the first thing that keeps the run from going on */
 };
 

@@ -147,7 +147,8 @@ static const char *value_of(char *const *env, const char *name)
 /* What the command must not see, and what is set anew below. */
 static bool is_dropped(const char *entry)
 {
-    static const char *const names[] = { "MAKESPAN_TOKEN=", "_MAKESPAN_SOCKET=", "_MAKESPAN_KEY=",
+    static const char *const names[] = { "MAKESPAN_TOKEN=", "MAKESPAN_TOKEN_FILE=",
+                                         "_MAKESPAN_SOCKET=", "_MAKESPAN_KEY=",
                                          "_MAKESPAN_RESTORE=" };
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
