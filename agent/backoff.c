@@ -37,7 +37,7 @@ bool backoff_retryable(enum err_code code)
     UNREACHABLE("error code");
 }
 
-uint32_t backoff_ms(uint32_t tries, uint64_t chance, uint32_t at_least_ms)
+uint32_t backoff_ms(uint32_t tries, uint64_t chance, uint32_t asked_ms)
 {
     uint32_t full = BACKOFF_FIRST_MS;
     uint32_t wait;
@@ -47,9 +47,9 @@ uint32_t backoff_ms(uint32_t tries, uint64_t chance, uint32_t at_least_ms)
     if (full > BACKOFF_MAX_MS)
         full = BACKOFF_MAX_MS;
     wait = full / 2 + (uint32_t)(chance % (full / 2 + 1));
-    if (wait < at_least_ms)
-        wait = at_least_ms < BACKOFF_MAX_MS ? at_least_ms : BACKOFF_MAX_MS;
-    return wait;
+    if (asked_ms > BACKOFF_ASKED_MAX_MS)
+        asked_ms = BACKOFF_ASKED_MAX_MS;
+    return wait > asked_ms ? wait : asked_ms;
 }
 
 bool backoff_within(uint64_t since_ms, uint64_t now_ms, uint64_t wait_ms, uint64_t patience_ms)

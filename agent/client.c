@@ -151,10 +151,11 @@ static void note_answered(struct client *c)
         c->opts.back(c->opts.ctx, away_ms);
 }
 
-bool client_pause(struct client *c, const struct err *err, uint32_t tries, uint32_t *out_wait_ms)
+bool client_pause(struct client *c, const struct err *err, struct client_trouble trouble,
+                  uint32_t *out_wait_ms)
 {
     uint64_t now_ms = clock_mono_ms(c->opts.clock);
-    uint32_t wait_ms = backoff_ms(tries, id_random_u64(), 0);
+    uint32_t wait_ms = backoff_ms(trouble.tries, id_random_u64(), trouble.asked_ms);
 
     if (!backoff_retryable(err->code))
         return false;
@@ -212,11 +213,10 @@ static void on_exchange(void *ctx, const struct transport_answer *answer, const 
     if (!backoff_retryable(err.code)) {
         note_answered(c);
     } else if (call->request.kind == CLIENT_INSIST &&
-               client_pause(c, &err, call->tries, &wait_ms)) {
+               client_pause(c, &err, (struct client_trouble){ call->tries, answer->retry_after_ms },
+                            &wait_ms)) {
         struct timeval tv;
 
-        if (wait_ms < answer->retry_after_ms && answer->retry_after_ms <= BACKOFF_MAX_MS)
-            wait_ms = answer->retry_after_ms;
         tv = (struct timeval){ .tv_sec = wait_ms / 1000, .tv_usec = wait_ms % 1000 * 1000 };
         (void)evtimer_add(call->pause, &tv);
         return;

@@ -70,7 +70,12 @@ struct client_call *client_get(struct client *c, const char *path, uint32_t time
 
 /* Whether a call of kind CLIENT_TRY that failed so is worth being made again, and after how long;
  * counts as part of the same outage as everything else. */
-bool client_pause(struct client *c, const struct err *err, uint32_t tries, uint32_t *out_wait_ms);
+struct client_trouble {
+    uint32_t tries;    /* that failed, at least 1 */
+    uint32_t asked_ms; /* Retry-After */
+};
+bool client_pause(struct client *c, const struct err *err, struct client_trouble trouble,
+                  uint32_t *out_wait_ms);
 
 /* Reads a refusal: the status and the problem's code and detail, or what a foreign answer says. */
 enum err_code client_refusal(const struct transport_answer *answer, struct err *err);

@@ -126,13 +126,14 @@ static void obey_all(struct remote *r, const struct pull_answer *answer)
 
 /* ---- pulls ---- */
 
-static void on_pull_failed(struct remote *r, const struct err *err)
+static void on_pull_failed(struct remote *r, uint32_t asked_ms, const struct err *err)
 {
+    struct client_trouble trouble = { .tries = ++r->pull_tries, .asked_ms = asked_ms };
     uint32_t wait_ms = 0;
 
     if (err->code == ERR_SESSION_GONE)
         remote_gone(r, err);
-    else if (!client_pause(r->client, err, ++r->pull_tries, &wait_ms))
+    else if (!client_pause(r->client, err, trouble, &wait_ms))
         remote_fail(r, err);
     else if (pulls_under_way(r) == 0)
         remote_arm(r->pull_timer, wait_ms);
@@ -152,7 +153,7 @@ static void on_pull(void *ctx, const struct transport_answer *answer, const stru
     if (!err.code)
         err.code = pull_answer_decode(answer->body.at, answer->body.len, &orders, &err);
     if (err.code) {
-        on_pull_failed(r, &err);
+        on_pull_failed(r, answer->retry_after_ms, &err);
         return;
     }
     r->pull_tries = 0;
