@@ -420,6 +420,7 @@ void change_fini(struct change *change)
         free(change->as.seal.costs_us);
         free(change->as.seal.scope_us);
         manifest_free(change->as.seal.manifest);
+        pool_free(change->as.seal.pool);
         break;
     case CHANGE_PULL:
         free(change->as.pull.started.at);

@@ -73,6 +73,7 @@ struct change_seal {
     uint64_t *scope_us; /* one a scope, as plan/suite.h orders them */
     uint32_t scope_count;
     struct manifest *manifest; /* not stored: run_apply takes it */
+    struct pool *pool;         /* not stored, NULL: run_apply builds it, which takes a while */
 };
 
 struct change_pull {

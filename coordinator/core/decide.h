@@ -35,13 +35,16 @@ MUST_USE enum err_code decide_collected(const struct run *run, const struct coll
 /* Would this runtime be refused? Asked before a manifest is uploaded. */
 MUST_USE enum err_code decide_runtime(const struct run *run, const char *runtime, struct err *err);
 
-/* costs: one a test; scope_us: one a scope as plan/suite.h orders them; both taken, as the manifest
- * is. */
+/* costs: one a test; scope_us: one a scope as plan/suite.h orders them; all is taken. */
 struct seal_facts {
     struct manifest *manifest;
     uint64_t *costs_us, *scope_us;
     uint32_t scope_count;
+    struct pool *pool; /* of seal_pool; NULL: built when the seal is applied */
 };
+/* The planner's view of the facts: a pure function that takes a while for a large suite, for
+ * another thread. */
+struct pool *seal_pool(const struct seal_facts *facts);
 void decide_seal(const struct run *run, struct seal_facts *take, struct change *out);
 
 MUST_USE enum err_code decide_pull(const struct run *run, uint32_t session,

@@ -183,6 +183,7 @@ void decide_seal(const struct run *run, struct seal_facts *take, struct change *
     s->scope_us = take->scope_us;
     s->scope_count = take->scope_count;
     s->manifest = take->manifest;
+    s->pool = take->pool;
     *take = (struct seal_facts){ .manifest = NULL };
 }
 

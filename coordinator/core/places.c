@@ -3,20 +3,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/decide.h"
 #include "core/ledger.h"
 #include "mem.h"
 #include "plan/suite.h"
 
-static struct pool *pool_build(const struct manifest *manifest, const struct change_seal *seal)
+struct pool *seal_pool(const struct seal_facts *facts)
 {
-    struct suite *suite = suite_new(manifest);
+    struct suite *suite = suite_new(facts->manifest);
     struct pool_input in = { 0 };
     struct pool *pool;
 
-    for (uint32_t i = 0; i < suite->test_count && i < seal->test_count; i++)
-        suite->tests[i].cost_us = seal->costs_us[i];
-    for (uint32_t i = 0; i < suite->scope_count && i < seal->scope_count; i++)
-        suite->scopes[i].setup_us = seal->scope_us[i];
+    for (uint32_t i = 0; i < suite->test_count; i++)
+        suite->tests[i].cost_us = facts->costs_us[i];
+    for (uint32_t i = 0; i < suite->scope_count && i < facts->scope_count; i++)
+        suite->scopes[i].setup_us = facts->scope_us[i];
     in.tests = suite->tests;
     in.test_count = suite->test_count;
     in.scopes = suite->scopes;
@@ -40,21 +41,25 @@ static void carry(struct run *run)
 
 void places_seal(struct run *run, struct change_seal *seal)
 {
-    INVARIANT(!run->manifest && seal->manifest);
+    INVARIANT(!run->manifest && seal->manifest && seal->manifest->count == seal->test_count);
     run->manifest = seal->manifest;
     seal->manifest = NULL;
     run->test_count = run->manifest->count;
     run->wide = seal->wide;
-    run->costs_us = mem_new(run->test_count, sizeof(*run->costs_us));
-    for (uint32_t i = 0; i < run->test_count && i < seal->test_count; i++)
-        run->costs_us[i] = seal->costs_us[i];
+    run->pool = seal->pool ? seal->pool
+                           : seal_pool(&(struct seal_facts){ .manifest = run->manifest,
+                                                             .costs_us = seal->costs_us,
+                                                             .scope_us = seal->scope_us,
+                                                             .scope_count = seal->scope_count });
+    seal->pool = NULL;
+    run->costs_us = seal->costs_us;
+    seal->costs_us = NULL;
     run->tests = mem_new(run->test_count, sizeof(*run->tests));
     for (uint32_t i = 0; i < run->test_count; i++) {
         run->tests[i].session = SESSION_NONE;
         run->tests[i].prev = POOL_NONE;
         run->tests[i].next = POOL_NONE;
     }
-    run->pool = pool_build(run->manifest, seal);
     for (uint32_t i = 0; i < run->session_count; i++)
         if (session_lives(run->sessions[i]) && !run->sessions[i]->late)
             places_join(run, i);

@@ -160,12 +160,17 @@ static void note_wake(struct live *live, const struct change *change)
     switch (change->kind) {
     case CHANGE_NONE:
     case CHANGE_OPEN:
-    case CHANGE_JOIN:
-        return;
     case CHANGE_COLLECTED:
+        return;
+    case CHANGE_JOIN:
+        live->wake_all = live->wake_all || change->as.join.widen;
+        return;
+    case CHANGE_LEAVE:
+        live->wake_all =
+            live->wake_all || live->run->sessions[change->as.leave.session]->held_count > 0;
+        return;
     case CHANGE_SEAL:
     case CHANGE_DRAIN:
-    case CHANGE_LEAVE:
     case CHANGE_EXPIRE:
     case CHANGE_FINAL:
         live->wake_all = true;
