@@ -22,6 +22,8 @@ static const struct subcommand subcommands[] = {
     { "durations", "import, export or merge the durations of tests", command_durations },
     { "split", "which tests fall to one machine of a matrix, without a coordinator",
       command_split },
+    { "simulate", "how long the suite would take on how many machines", command_simulate },
+    { "matrix", "how many parallel jobs, as a CI wants to be told", command_matrix },
     { "doctor", "check the way to the coordinator and what it would be told", command_doctor },
 };
 

@@ -19,5 +19,9 @@ MUST_USE enum err_code command_durations(int argc, char *const *argv, uint32_t *
                                          struct err *err);
 MUST_USE enum err_code command_split(int argc, char *const *argv, uint32_t *out_exit,
                                      struct err *err);
+MUST_USE enum err_code command_simulate(int argc, char *const *argv, uint32_t *out_exit,
+                                        struct err *err);
+MUST_USE enum err_code command_matrix(int argc, char *const *argv, uint32_t *out_exit,
+                                      struct err *err);
 MUST_USE enum err_code command_doctor(int argc, char *const *argv, uint32_t *out_exit,
                                       struct err *err);

@@ -65,6 +65,27 @@ class SplitTest(harness.TestCase):
             self.assertEqual((wrong.returncode, wrong.stdout), (harness.USAGE, ""), words)
             self.assertIn(said, wrong.stderr)
 
+    def test_simulate_and_matrix_tell_how_many_machines(self):
+        folder = self.suite({"durations.json": json.dumps({f"t.py::test_{i}": 0.5 + i / 100 for i in range(200)})})
+        given = ["--durations", "durations.json", "--startup", "10s"]
+        table = self.makespan("simulate", *given, cwd=folder)
+        self.assertEqual(table.returncode, 0, table.stderr)
+        self.assertIn("<- knee", table.stdout)
+        self.assertIn("t.py::test_199", table.stdout)
+        again = self.makespan("simulate", *given, cwd=folder)
+        self.assertEqual(table.stdout, again.stdout, "the same seed, another forecast")
+        rows = json.loads(self.makespan("simulate", *given, "--agents", "1,4,16", "--output", "json",
+                                        cwd=folder).stdout)["forecast"]
+        self.assertTrue(rows[0]["time_us"] > rows[1]["time_us"] > rows[2]["time_us"] > 10e6, rows)
+        answer = json.loads(self.makespan("matrix", *given, "--target", "40s", cwd=folder).stdout)
+        self.assertLessEqual(answer["predicted_us"], 40e6)
+        self.assertEqual(answer["github"], {"index": list(range(answer["agents"])), "total": [answer["agents"]]})
+        parallel = self.makespan("matrix", "--agents", "7", "--format", "gitlab", cwd=folder)
+        self.assertEqual(parallel.stdout, "7\n")
+        never = self.makespan("matrix", *given, "--target", "11s", cwd=folder)
+        self.assertEqual(never.returncode, harness.USAGE)
+        self.assertIn("t.py::test_199", never.stderr)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)
