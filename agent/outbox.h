@@ -6,9 +6,12 @@
 
 #include "str.h"
 
+#define OUTBOX_DAYS_KEPT 7
+
 struct outbox;
 
-/* Files go to a folder of this name below the user's state folder (XDG), made when first needed. */
+/* Files go to a folder of this name below the user's state folder (XDG), made when first needed;
+ * what other sessions left there more than OUTBOX_DAYS_KEPT days before is removed then. */
 struct outbox *outbox_new(const char *name);
 
 /* Forgets what is in memory. Files stay when any body was not acknowledged; else the folder goes.

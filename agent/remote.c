@@ -238,6 +238,16 @@ static bool join_again(struct remote *r, const struct err *err)
     return true;
 }
 
+/* Ids become parts of paths here and there. */
+static enum err_code check_id(const char *what, const char *id, struct err *err)
+{
+    static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
+
+    if (*id && id[strspn(id, good)] == '\0')
+        return ERR_NONE;
+    return err_set(err, ERR_MALFORMED, "the coordinator gave the %s an id that is none", what);
+}
+
 static void on_joined(void *ctx, const struct transport_answer *answer, const struct err *why)
 {
     struct remote *r = ctx;
@@ -249,7 +259,10 @@ static void on_joined(void *ctx, const struct transport_answer *answer, const st
         return;
     if (!err.code)
         err.code = join_answer_decode(answer->body.at, answer->body.len, &join, &err);
+    if (!err.code && !check_id("run", join.run, &err))
+        err.code = check_id("session", join.session, &err);
     if (err.code) {
+        join_answer_fini(&join);
         remote_fail(r, &err);
         return;
     }

@@ -78,6 +78,7 @@ class Coordinator:
         self.repeat_orders = False  # send orders again that were acknowledged
         self.requests = []  # (kind, body)
         self.sessions = {}  # nonce -> session
+        self.session_prefix = "s"
         self.parts, self.ids, self.waiting = {}, None, []
         self.results = collections.Counter()  # test id -> times accepted
         self.released, self.orders, self.numbers = [], [], {}
@@ -199,7 +200,7 @@ class Coordinator:
     def do_join(self, _, body):
         join = json.loads(body)
         with self.lock:
-            session = self.sessions.setdefault(join["nonce"], f"s{len(self.sessions)}")
+            session = self.sessions.setdefault(join["nonce"], f"{self.session_prefix}{len(self.sessions)}")
         return {"run": "r1", "session": session, "session_token": "mss_" + session, "epoch": 1, "seed": 7,
                 "session_ms": 10000, "beat_ms": self.beat_ms, "manifest": None}
 

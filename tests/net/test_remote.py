@@ -174,6 +174,12 @@ class RemoteTest(unittest.TestCase):
         self.assertRegex(output, "failed token-refused: no\n")
         self.assertEqual(coordinator.count("join"), 1)
 
+    def test_a_session_that_would_be_a_path_is_refused(self):
+        coordinator = self.coordinator()
+        coordinator.session_prefix = "../../x"
+        _, output = self.end(self.start(coordinator))
+        self.assertRegex(output, "failed malformed: the coordinator gave the session an id")
+
     def test_a_slot_that_is_still_taken_is_waited_for(self):
         coordinator = self.coordinator()
         coordinator.faults["join"].extend(["taken", "taken"])

@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include "fs.h"
 #include "mem.h"
@@ -115,6 +117,31 @@ static void test_outbox_spill_keeps_in_memory_what_cannot_be_written(void **stat
     outbox_free(o);
 }
 
+/* What a session left more than a week ago goes when another one needs the place; newer things
+ * stay. */
+static void test_outbox_removes_what_is_older_than_a_week(void **state)
+{
+    struct outbox *o = outbox_new("s-6");
+    const struct timespec old[2] = { { .tv_sec = 1000000 }, { .tv_sec = 1000000 } };
+    struct str gone = STR_MAX(PATH_BYTES_MAX);
+    struct str stays = STR_MAX(PATH_BYTES_MAX);
+    struct err err = ERR_INIT;
+
+    assert_int_equal(str_addf(&gone, &err, "%s/makespan/outbox/s-old", (char *)*state), ERR_NONE);
+    assert_int_equal(str_addf(&stays, &err, "%s/makespan/outbox/s-new", (char *)*state), ERR_NONE);
+    assert_int_equal(fs_mkdirs(gone.at, FS_PRIVATE, &err), ERR_NONE);
+    assert_int_equal(fs_mkdirs(stays.at, FS_PRIVATE, &err), ERR_NONE);
+    assert_int_equal(utimensat(AT_FDCWD, gone.at, old, 0), 0);
+    outbox_add(o, 1, mem_strdup("one"));
+    assert_int_equal(outbox_spill(o, &err), ERR_NONE);
+    assert_false(fs_exists(gone.at));
+    assert_true(fs_exists(stays.at));
+    assert_true(fs_exists(outbox_folder(o)));
+    outbox_free(o);
+    str_fini(&gone);
+    str_fini(&stays);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +150,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             test_outbox_free_removes_the_folder_when_all_was_acknowledged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_outbox_free_keeps_what_was_not_acknowledged, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_outbox_removes_what_is_older_than_a_week, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_outbox_spill_keeps_in_memory_what_cannot_be_written,
                                         set_up, tear_down),
