@@ -134,28 +134,47 @@ static bool fault_known(const struct run *run, uint32_t session, const struct ru
     return false;
 }
 
-/* Every agent collects the same files, so only the first to speak of one is heard. */
-static bool skip_known(const struct unit_skip *skips, uint32_t count, const char *id)
+/* A set of ids for the length of one decision. */
+struct id_set {
+    const char **slots; /* NULL is free */
+    size_t mask;
+};
+
+/* False when it was there already. */
+static bool id_set_add(struct id_set *set, const char *id)
 {
-    for (uint32_t i = 0; i < count; i++)
-        if (strcmp(skips[i].id, id) == 0)
-            return true;
-    return false;
+    size_t at = (size_t)hash_fast(id, strlen(id));
+
+    for (; set->slots[at & set->mask]; at++)
+        if (strcmp(set->slots[at & set->mask], id) == 0)
+            return false;
+    set->slots[at & set->mask] = id;
+    return true;
 }
 
+/* Every agent collects the same files, so only the first to speak of one is heard. */
 static void copy_skips(const struct run *run, const struct results_request *req,
                        struct change_results *r)
 {
+    struct id_set known = { .mask = 15 };
+
+    if (req->skip_count == 0)
+        return;
+    while (known.mask < 2 * ((size_t)run->skip_count + req->skip_count))
+        known.mask = 2 * known.mask + 1;
+    known.slots = mem_new(known.mask + 1, sizeof(*known.slots));
+    for (uint32_t i = 0; i < run->skip_count; i++)
+        (void)id_set_add(&known, run->skips[i].id); /* they differ */
     r->skips = mem_new(req->skip_count, sizeof(*r->skips));
     for (uint32_t i = 0; i < req->skip_count; i++) {
         const struct unit_skip *skip = &req->skips[i];
 
-        if (!skip_known(run->skips, run->skip_count, skip->id) &&
-            !skip_known(r->skips, r->skip_count, skip->id))
+        if (id_set_add(&known, skip->id))
             r->skips[r->skip_count++] =
                 (struct unit_skip){ .id = mem_strdup(skip->id),
                                     .text = mem_strdup(skip->text ? skip->text : "") };
     }
+    free(known.slots);
 }
 
 static void copy_rest(const struct run *run, uint32_t session, const struct results_request *req,

@@ -280,7 +280,7 @@ static void adopt(const struct run *run, struct change_final *f)
     free(taken);
     if (bad && (f->verdict == VERDICT_INCOMPLETE || f->verdict == VERDICT_MACHINES))
         f->verdict = VERDICT_RED;
-    else if (run->done_count + count == run->test_count &&
+    else if (run->done_count + count == run->test_count && run->unsettled_count == 0 &&
              (f->verdict == VERDICT_INCOMPLETE || f->verdict == VERDICT_MACHINES))
         f->verdict = VERDICT_GREEN;
 }

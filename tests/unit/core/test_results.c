@@ -214,6 +214,40 @@ static void test_results_late_failure_is_adopted_at_the_end(void **state)
     fixture_fini(&f);
 }
 
+/* Closed while one result is provisional and a late one speaks for the only other test: all have a
+ * result for a moment, but what was around the provisional one was never seen to hold. */
+static void test_results_late_pass_does_not_settle_another(void **state)
+{
+    struct fixture f;
+    struct change change = { .kind = CHANGE_NONE };
+    struct result late[2];
+    struct results_request req = { .request = 900, .results = late, .result_count = 2 };
+
+    (void)state;
+    fixture_init(&f);
+    (void)joins_slot(&f, 0, 2);
+    (void)joins_slot(&f, 1, 2);
+    seals(&f, 2);
+    while (pool_free_count(f.run->pool) > 0)
+        assert_true(pulls(&f, 0) > 0);
+    for (uint32_t i = 0; i < 2; i++)
+        late[i] = (struct result){ .test = { .id = (char *)f.run->manifest->tests[i].id },
+                                   .fence = f.run->tests[i].fence,
+                                   .outcome = OUTCOME_PASSED };
+    dies(&f, 0);
+    while (pool_free_count(f.run->pool) > 0)
+        assert_true(pulls(&f, 1) > 0);
+    assert_int_equal(decide_results(f.run, 0, &req, &change, &f.err), ERR_SESSION_GONE);
+    turn(&f, &change);
+    assert_int_equal(f.run->observation_count, 2); /* the first is known to have held */
+    passes(&f, 1, 1);
+    decide_close(f.run, 5000, &change);
+    turn(&f, &change);
+    assert_int_equal(f.run->tests[1].place, TEST_FREE);
+    assert_int_equal(f.run->verdict, VERDICT_INCOMPLETE);
+    fixture_fini(&f);
+}
+
 /* A test that was given back, then reported all the same by its first holder: nobody else finished
  * it, so that is its result; the second holder's is kept beside. */
 static void test_results_of_a_former_holder_count_first(void **state)
@@ -281,6 +315,7 @@ int main(void)
         cmocka_unit_test(test_results_of_a_session_that_left_are_settled),
         cmocka_unit_test(test_results_of_a_dead_session_are_observations),
         cmocka_unit_test(test_results_late_failure_is_adopted_at_the_end),
+        cmocka_unit_test(test_results_late_pass_does_not_settle_another),
         cmocka_unit_test(test_results_of_a_former_holder_count_first),
         cmocka_unit_test(test_results_with_a_strange_fence_are_ignored),
         cmocka_unit_test(test_results_released_tests_are_free),
