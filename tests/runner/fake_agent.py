@@ -139,6 +139,8 @@ class FakeAgent:
         if peer.role == frames.ROLE_WORKER:
             self._worker_gone(peer)
         elif peer.role == frames.ROLE_ZYGOTE and not self.ended:
+            self.stopped = self.stopped or "broken"
+            self.status = self.status or 3
             self._end()
 
     def _worker_gone(self, peer):
@@ -173,7 +175,7 @@ class FakeAgent:
         self.ended = True
         if self.zygote:
             self.zygote.send(frames.QUIT)
-        more = {"reason": self.stopped or "done", "message": None, "status": None}
+        more = {"reason": self.stopped or "done", "message": None, "status": self.status}
         self.reporter.send(frames.END, 1 if self.stopped else 0, 0, json.dumps(more).encode())
 
     def _reap(self, wanted=None):

@@ -51,6 +51,11 @@ class Fork(unittest.TestCase):
         self.assertIn("Fatal Python error: Segmentation fault", forked.output)
         self.assertIn("3 failed, 12 passed", forked.output)
 
+    def test_death_while_collecting_is_red_and_named(self):
+        forked = self.run_suite("dies")
+        self.assertEqual(forked.status, 3)
+        self.assertIn("broken", forked.output)
+
     def test_threads_started_at_import_are_told(self):
         forked = self.run_suite("threads")
         self.assertEqual(forked.status, 0)

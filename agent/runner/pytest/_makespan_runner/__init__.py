@@ -4,9 +4,15 @@ hooks     the entry: options, the handshake with the agent, the fork into report
 reporter  the pytest the user asked for: terminal, JUnit XML, cache, exit code; runs no test
 replay    turns what workers sent back into the hook calls a serial run would have made
 zygote    collects once, then only forks
-worker    a fork of the zygote that runs the tests the agent names
+worker    a fork of the zygote, from there to its exit
+runner    runs the tests that the agent names
+events    what is told at once, beside the reports of a test
 records   what a test did, as sent to the agent and the reporter
 atfork    all that a process has to forget or renew right after a fork
+shortcuts what a worker need not do for each test
+logs      live logging and log files, forwarded
+voice     the terminal reporter of processes without a terminal
+xmlstub   the JUnit XML object, as far as tests see it
 capture   capture of output for forked processes
 fixtures  exclusive time of set-up and teardown of wider fixtures
 compat    what suites written for pytest-xdist expect to find

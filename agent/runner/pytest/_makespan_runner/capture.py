@@ -5,7 +5,9 @@ anew with files of its own, without reading what it inherited. A worker's files 
 dies in a test, the agent finds its last words there.
 """
 
+import functools
 import os
+import sys
 
 from _pytest.capture import EncodedFile, FDCapture, SysCapture
 
@@ -27,6 +29,28 @@ class NamedCapture(FDCapture):
                                    write_through=True)
         self.syscapture = SysCapture(targetfd, self.tmpfile)
         self._fd = stream.fileno()
+        self._sys_name = "stdout" if targetfd == 1 else "stderr"
+        self._sys_outside = None
+
+    def start(self):
+        self._sys_outside = getattr(sys, self._sys_name)
+        super().start()
+
+    def suspend(self):
+        if self._state != "started":
+            super().suspend()
+            return
+        setattr(sys, self._sys_name, self._sys_outside)
+        os.dup2(self.targetfd_save, self.targetfd)
+        self._state = "suspended"
+
+    def resume(self):
+        if self._state != "suspended":
+            super().resume()
+            return
+        setattr(sys, self._sys_name, self.tmpfile)
+        os.dup2(self._fd, self.targetfd)
+        self._state = "started"
 
     def snap(self):
         size = os.lseek(self._fd, 0, os.SEEK_END)
@@ -61,6 +85,33 @@ class PastCapture:
             os.ftruncate(self.fd, 0)
 
 
+class _ItemCapture:
+    """CaptureManager.item_capture without its layers: six times a test, they add up."""
+
+    def __init__(self, manager, when, item):
+        self._manager = manager
+        self._when = when
+        self._item = item
+
+    def __enter__(self):
+        manager = self._manager
+        manager.resume_global_capture()
+        if manager._capture_fixture:
+            manager.activate_fixture()
+
+    def __exit__(self, *raised):
+        manager, item = self._manager, self._item
+        if manager._capture_fixture:
+            manager.deactivate_fixture()
+        running = manager._global_capturing
+        running.suspend_capturing(in_=False)
+        out, err = running.out.snap(), running.err.snap()
+        if out:
+            item.add_report_section(self._when, "stdout", out)
+        if err:
+            item.add_report_section(self._when, "stderr", err)
+
+
 def _read_all(fd, size):
     parts, at = [], 0
     while at < size:
@@ -86,6 +137,8 @@ def use_named_files(config, prefix):
     manager._global_capturing.start_capturing()
     if suspended:
         manager.suspend_global_capture()
+    if hasattr(manager, "_capture_fixture") and hasattr(manager, "item_capture"):
+        manager.item_capture = functools.partial(_ItemCapture, manager)
 
 
 def restart(config, stdout_fd=None, stderr_fd=None):

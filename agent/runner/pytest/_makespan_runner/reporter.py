@@ -4,16 +4,20 @@ It owns the terminal, the JUnit XML, the cache and the exit code. It never colle
 the zygote collects, workers run, and what they say arrives through the agent.
 """
 
+import contextlib
 import json
 import pickle
 import select
+import signal
 import struct
+import time
 
 import pytest
 
 from . import compat, events, frames, logs, records, replay, xmlstub
 
 _LENGTH = struct.Struct("<I")
+_LAST_WORDS_SECONDS = 5.0
 
 
 class RemoteInternalError(Exception):
@@ -35,7 +39,9 @@ class Reporter:
         self.total = None  # (tests, message) as the agent said
         self.end = None  # (stopped, {"reason", "message", "status"}) of END
         self.problem = None  # an exception of the zygote or a worker, to be raised here
+        self._zygote_gone_at = None
         self._stop_sent = False
+        self._interrupted = False
         self._interrupted_at = None  # a serialised report that holds the traceback
         link.role = "reporter"
 
@@ -81,6 +87,8 @@ class Reporter:
             self._step()
         if self.collected is None and self.problem is None:
             self._raise_end()
+            pytest.exit("makespan: the process that collects ended before it was done",
+                        returncode=3)
         # Where nothing may run, the agent has no number to add.
         while self.collected is not None and self.collected["runs"] and (
                 self.total is None and self.end is None):
@@ -126,14 +134,14 @@ class Reporter:
             raise session.Interrupted("%d error%s during collection" % (
                 session.testsfailed, "s" if session.testsfailed != 1 else ""))
         try:
-            while self.end is None:
-                self._step()
-                self._check_stop()
-        except KeyboardInterrupt:
-            self._send_stop(frames.STOP_INTERRUPTED, "interrupted")
-            raise
+            with self._interruptible():
+                while self.end is None:
+                    self._step()
+                    self._check_stop()
         finally:
             self.replay.flush_all()
+        if self._interrupted:
+            raise KeyboardInterrupt
         self._raise_problem()
         if session.shouldfail:
             raise session.Failed(session.shouldfail)
@@ -141,6 +149,26 @@ class Reporter:
             raise session.Interrupted(session.shouldstop)
         self._raise_end()
         return True
+
+    @contextlib.contextmanager
+    def _interruptible(self):
+        """The first Ctrl-C asks the workers to stop, so that fixtures are torn down and what ran is
+        shown; the second one ends this process at once."""
+        def on_interrupt(number, frame):
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._interrupted = True
+            self._send_stop(frames.STOP_INTERRUPTED, "interrupted")
+
+        before = signal.getsignal(signal.SIGINT)
+        if before is not signal.default_int_handler:  # ignored, or the suite has its own way
+            yield
+            return
+        signal.signal(signal.SIGINT, on_interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def _check_stop(self):
         """-x and kin: as soon as this process knows, no queued test may start."""
@@ -153,7 +181,10 @@ class Reporter:
     def _send_stop(self, why, reason):
         if not self._stop_sent:
             self._stop_sent = True
-            self.connection.send(frames.frame(frames.STOP, why, 0, reason.encode()))
+            try:
+                self.connection.send(frames.frame(frames.STOP, why, 0, reason.encode()))
+            except EOFError:
+                pass  # the next read says the same
 
     def _raise_problem(self):
         if self.problem is not None:
@@ -178,7 +209,11 @@ class Reporter:
         """Handle the next frame of the agent, and questions of the zygote meanwhile."""
         while not self.connection.has_frame():
             watched = [self.connection] + ([self.channel] if self.channel else [])
-            ready = select.select(watched, [], [])[0]
+            ready = select.select(watched, [], [], self._patience())[0]
+            if not ready:
+                self.end = (1, {"status": 3, "message":
+                                "makespan: the process that collects ended before it was done"})
+                return
             if self.channel in ready:
                 self._answer_zygote()
             if self.connection in ready:
@@ -212,12 +247,16 @@ class Reporter:
         self._send_zygote(self._node(_LENGTH.unpack(data)[0]).workerinput)
 
     def _zygote_gone(self):
-        """Its end before it has collected can only be an accident, and nobody else can tell."""
+        """Its last words may still be on their way through the agent, so this is not the end yet."""
         self.channel.close()
         self.channel = None
-        if self.collected is None:
-            self.end = (1, {"status": 3, "message":
-                            "makespan: the process that collects has ended before it was done"})
+        self._zygote_gone_at = time.monotonic()
+
+    def _patience(self):
+        """Seconds to wait for the next frame; None for ever."""
+        if self._zygote_gone_at is None or self.collected is not None:
+            return None
+        return max(0.0, self._zygote_gone_at + _LAST_WORDS_SECONDS - time.monotonic())
 
     def _set_total(self, tests, more):
         self.total = (tests, more.get("message"))

@@ -13,12 +13,34 @@ import signal
 import pytest
 from _pytest.runner import CallInfo
 
-from . import fixtures, frames, records, xmlstub
+from . import fixtures, frames, records, shortcuts, xmlstub
 
 try:
     from _pytest.warnings import catch_warnings_for_item
 except ImportError:  # a pytest that has moved it: warnings of late teardowns are not recorded
     catch_warnings_for_item = None
+
+
+class _Listening:
+    """Registered only where other plugins hear of tests: what they print in their hooks is dropped,
+    since the reporter will hear the same from them."""
+
+    def __init__(self, tests):
+        self._tests = tests
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_logstart(self):
+        yield
+        if self._tests.awake:
+            self._tests.past_capture.skip()
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_logfinish(self):
+        if self._tests.awake:
+            self._tests._take_text()
+        yield
+        if self._tests.awake:
+            self._tests.past_capture.skip()
 
 
 class Tests:
@@ -48,6 +70,7 @@ class Tests:
         self._provisional = None  # what was passed as nextitem because none was known
         self._ran = {}  # index -> properties it had before its first run
         self.past_capture = None
+        self.listeners = False
         self._told_stop = False
         self._settle_asked = False
         self._quit_asked = False
@@ -61,6 +84,10 @@ class Tests:
         self._setupstate.teardown_exact = self._teardown_exact_late
         xmlstub.install(self.config, self._xml_attribute, self.sender)
         self._serializable = self.config.hook.pytest_report_to_serializable
+        shortcuts.after_collection(self.config, session)
+        self.listeners = shortcuts.others_listen(self.config, self)
+        if self.listeners:
+            self.config.pluginmanager.register(_Listening(self), "makespan_listening")
         # A plugin that serialises reports its own way must see all of them.
         self._compact = len(self._serializable.get_hookimpls()) == 1
 
@@ -264,31 +291,14 @@ class Tests:
             self._entries.append(("T", text))
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_runtest_logstart(self):
-        if self.awake:
-            self._take_text()
-        yield
-        if self.awake:
-            self.past_capture.skip()
-
-    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_runtest_logfinish(self):
-        if self.awake:
-            self._take_text()
-        yield
-        if self.awake:
-            self.past_capture.skip()
-
-    # Reports.
-
-    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report):
         if not self.awake:
             yield
             return
         self._take_text()
         outcome = yield
-        self.past_capture.skip()
+        if self.listeners:
+            self.past_capture.skip()
         if outcome.excinfo is None and not self._late and self._fold is not None:
             self._take_report(report)
 
