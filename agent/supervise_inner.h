@@ -61,8 +61,9 @@ struct supervisor {
     bool foreground; /* a terminal sends its Ctrl-C to the command too */
 
     struct event *keeper_event, *signals[3], *grace;
-    uint32_t signal; /* first that came; 0: none */
-    bool killing;    /* workers are being killed on purpose */
+    uint32_t signal;      /* first that came; 0: none */
+    bool signal_inferred; /* from the command's death; our own copy may still come */
+    bool killing;         /* workers are being killed on purpose */
 
     struct peer *reporter, *zygote;
     uint32_t command_pid;
@@ -105,13 +106,21 @@ struct supervisor {
 uint64_t now_us(const struct supervisor *s);
 void say(const struct supervisor *s, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* supervise.c */
-/* Remembers the first failure, and leaves as orderly as the phase allows. */
+/* supervise_end.c */
+#define SIGNAL_EXIT 128u
+void finish(struct supervisor *s); /* ends the loop; report.exit or fail_err stands */
+/* Remembers the first failure of the source, and leaves as orderly as the phase allows. */
 void fail(struct supervisor *s, const struct err *err);
-/* The answer to source_leave. */
-void left(struct supervisor *s, uint32_t exit_code, bool complete);
+/* The command is over before its time: says so where it counts, and goes. */
+void gave_up(struct supervisor *s, enum err_code code, const char *text);
+/* No test starts any more; the first reason stands. */
 void stop_tests(struct supervisor *s, enum ending why, uint32_t status, const char *text);
 void end_reporter(struct supervisor *s);
+void first_signal(struct supervisor *s, uint32_t sig);
+void command_ended(struct supervisor *s);
+/* The answer to source_leave. */
+void left(struct supervisor *s, uint32_t exit_code, bool complete);
+void on_grace(int fd, short what, void *ctx); /* the time after a stop is over */
 
 /* supervise_source.c */
 void deliver(struct supervisor *s, uint32_t test, struct result *take_result);

@@ -85,9 +85,9 @@ def misbehave(me, mode, test):
         me.send(REPORT, 1000, 0, b"")
     if mode in ("garbage", "too-large", "out-of-turn", "unknown-test"):
         time.sleep(60)  # the agent kills us
-    if mode == "slow":
+    if mode in ("slow", "slow-2s"):
         print("SLOW", flush=True)
-        time.sleep(60)
+        time.sleep(60 if mode == "slow" else 2)
     if mode == "silent-close":
         me.socket.close()
         time.sleep(60)

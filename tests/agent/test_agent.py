@@ -26,10 +26,11 @@ class AgentTest(unittest.TestCase):
         self.env = {k: v for k, v in os.environ.items() if not k.startswith("MAKESPAN_")}
         self.env.update(XDG_CACHE_HOME=self.folder.name + "/cache", TMPDIR=self.folder.name)
 
-    def start(self, mode, *options):
+    def start(self, mode, *options, group=False):
         return subprocess.Popen(
             [MAKESPAN, "run", "-n", "2", *options, "--", sys.executable, HERE / "fake_runner.py", mode],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env, cwd=self.folder.name)
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=self.env, cwd=self.folder.name,
+            start_new_session=group)
 
     def finish(self, process):
         out, err = process.communicate(timeout=PATIENCE_S)
@@ -150,6 +151,17 @@ class AgentTest(unittest.TestCase):
         self.assertEqual(done.status, 75)
         self.assertEqual(self.end(done), "interrupted")
         self.assertEqual(self.of(done, "CRASH"), [], "killed on purpose is no crash")
+
+    def test_results_still_come_in_when_the_whole_group_is_signalled(self):
+        """pytest itself dies at once; the running test ends within the time it has."""
+        process = self.start("slow-2s", "--output", "json", group=True)
+        self.wait_for_start(process)
+        os.killpg(process.pid, signal.SIGTERM)
+        done = self.finish(process)
+        closing = json.loads(done.err.splitlines()[-1])
+        self.assertEqual(self.of(done, "END"), [])
+        self.assertEqual((done.status, closing["drained"]), (75, True))
+        self.assertGreaterEqual(closing["finished"], 3)
 
     def test_second_signal_kills_at_once(self):
         process = self.start("slow")
