@@ -172,6 +172,8 @@ MUST_USE enum err_code reader_enter(struct service *svc, const char *bearer, con
 bool pull_again(struct live *live, struct held *held);
 /* What a session has to be told: its unseen orders. */
 void pull_box(const struct run *run, uint32_t session, struct box *out);
+/* A held session lives; from the answer on its life is counted again. */
+void held_over(struct live *live, const struct held *held);
 /* Answers a held request with what there is. */
 void held_answer(struct live *live, struct held *take_held);
 

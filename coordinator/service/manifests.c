@@ -227,6 +227,7 @@ static void wake_collected(struct live *live, struct upload *u)
             return;
         *at = held->next;
         live->held_count--;
+        held_over(live, held);
         if (u->state == UPLOAD_PARTS) {
             upload_assign(live, u, held->session, held->runtime);
             answer_action(live, held->reply, COLLECTED_UPLOAD);

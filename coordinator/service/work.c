@@ -100,8 +100,7 @@ bool pull_again(struct live *live, struct held *held)
     if (pull_turn(live, held->session, &held->pull, &err)) {
         live_refuse(live, held->reply, &err);
     } else if (live->run->sessions[held->session]->order_count > 0) {
-        /* Held means alive: its life is counted from the answer. */
-        lease_touch(live->run, held->session, service_now_ms(live->svc) + PROTO_SESSION_MS);
+        held_over(live, held);
         pull_answer_now(live, held->session, held->reply);
     } else {
         return false;
@@ -172,10 +171,17 @@ void service_pull(struct service *svc, const char *bearer, const char *run,
     live_settle(live);
 }
 
+void held_over(struct live *live, const struct held *held)
+{
+    if (held->kind != HELD_VERDICT)
+        lease_shorten(live->run, held->session, service_now_ms(live->svc) + PROTO_SESSION_MS);
+}
+
 void held_answer(struct live *live, struct held *take_held)
 {
     struct box box = { .kind = BOX_NONE };
 
+    held_over(live, take_held);
     switch (take_held->kind) {
     case HELD_PULL:
         pull_box(live->run, take_held->session, &box);
