@@ -49,6 +49,18 @@ static enum err_code check_next(const struct run *run, const struct join_request
     return ERR_NONE;
 }
 
+/* What was decided on an epoch is said when that is durable. */
+static void refuse(struct live *live, struct reply reply, const struct err *err)
+{
+    if (live) {
+        live_refuse(live, reply, err);
+        live_settle(live);
+    } else {
+        reply_err(reply, err);
+    }
+}
+
+/* After a refusal *out is the epoch that it was decided on, or NULL. */
 static enum err_code epoch_of(struct service *svc, const struct join_request *req,
                               const char *nonce_hash, struct live **out, struct err *err)
 {
@@ -71,11 +83,14 @@ static enum err_code epoch_of(struct service *svc, const struct join_request *re
         rc = check_next(live->run, req, err);
     if (!rc &&
         (req->workers == 0 || req->workers > PROTO_WORKERS_MAX || req->total > PROTO_SLOTS_MAX ||
-         (req->index != PROTO_SLOT_NONE && req->index >= PROTO_SLOTS_MAX)))
+         (req->index != PROTO_SLOT_NONE &&
+          req->index >= (req->total ? req->total : PROTO_SLOTS_MAX))))
         rc = err_set(err, ERR_INVALID, "%u workers, index %u of %u agents", req->workers,
                      req->index, req->total);
-    if (rc)
+    if (rc) {
+        *out = live;
         return rc;
+    }
     id_new(id);
     with.seed = id_random_u64() & UINT32_MAX; /* PYTHONHASHSEED's range */
     attempt_open(live ? live->run : NULL, req, &with, &open);
@@ -138,7 +153,7 @@ void service_join(struct service *svc, const char *bearer, const struct join_req
     }
     hash_hex(req->nonce, strlen(req->nonce), nonce_hash);
     if (epoch_of(svc, req, nonce_hash, &live, &err)) {
-        reply_err(reply, &err);
+        refuse(live, reply, &err);
         return;
     }
     session_id_new(live->run, session_id);

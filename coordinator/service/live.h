@@ -69,7 +69,7 @@ struct upload { /* of one manifest to one run */
     struct str *parts;
     uint32_t part_count, have;
     struct reply reply;        /* of the last part, while UPLOAD_READING */
-    struct manifest *manifest; /* UPLOAD_READY, when it is not what was sealed */
+    struct manifest *manifest; /* read, and not what was sealed; until all who wait know */
 };
 
 struct live {
@@ -98,7 +98,9 @@ struct service {
     struct store *store;
     const struct clock *clock;
     struct commit *commit;
-    struct commit *aside; /* no changes go here: its thread reads what is large, and tidies up */
+    struct commit
+        *sealing;         /* no changes go here: its thread reads manifests, for agents that wait */
+    struct commit *aside; /* as before: what is large is read, what is old is removed */
     struct live *buckets[LIVE_BUCKETS];
     bool releasing; /* nothing is held any more */
     bool ending;    /* nothing new is begun any more */

@@ -1,6 +1,6 @@
 /* collected and the upload of a manifest: one agent uploads, the others wait, everybody goes on.
  *
- * Parsing, storing and looking up history happen on the commit thread; a digest that the store
+ * Parsing, storing and looking up history happen on a thread of their own; a digest that the store
  * knows already is not uploaded again. */
 #include <stdlib.h>
 #include <string.h>
@@ -14,13 +14,14 @@
 #include "service/live.h"
 
 #define COLLECTED_WAIT_MS 10000u
+#define UPLOADS_MAX       SESSIONS_MAX
 #define UPLOAD_LEASE_MS   20000u /* without a part somebody else is asked */
 #define PART_BYTES_MAX                                                                             \
     (MANIFEST_PART_BYTES + (64u << 10)) /* gzip of what cannot be made smaller                     \
                                          */
 #define PARTS_MAX (MANIFEST_TEXT_BYTES_MAX / MANIFEST_PART_BYTES)
 
-/* ---- the job on the commit thread ---- */
+/* ---- the job on the thread for sealing ---- */
 
 struct job {
     struct service *svc;
@@ -127,7 +128,7 @@ static void job_start(struct live *live, struct upload *u)
     u->part_count = 0;
     u->have = 0;
     live->in_flight++;
-    commit_do(live->svc->commit, &work);
+    commit_do(live->svc->sealing, &work);
 }
 
 /* ---- uploads of a run ---- */
@@ -229,8 +230,10 @@ static void wake_collected(struct live *live, struct upload *u)
         live->held_count--;
         held_over(live, held);
         if (u->state == UPLOAD_PARTS) {
-            upload_assign(live, u, held->session, held->runtime);
-            answer_action(live, held->reply, COLLECTED_UPLOAD);
+            if (held->reply.fn) { /* else it would never hear of it */
+                upload_assign(live, u, held->session, held->runtime);
+                answer_action(live, held->reply, COLLECTED_UPLOAD);
+            }
         } else if (take_part(live, held->session, held->runtime, u->manifest, &err)) {
             live_refuse(live, held->reply, &err);
         } else {
@@ -306,6 +309,8 @@ static void job_done(void *ctx, enum err_code rc, const struct err *err)
         (void)take_part(live, u->session, u->runtime, u->manifest, &found); /* found tells */
     part_reply(live, u, job->part_count, &found);
     wake_collected(live, u);
+    manifest_free(u->manifest); /* one for each agent would be too much: it is in the store */
+    u->manifest = NULL;
 settle:
     if (live->broken)
         live_mend(live);
@@ -348,8 +353,18 @@ static void hold(struct live *live, uint32_t session, const struct collected_req
 static void look_up(struct live *live, uint32_t session, const struct collected_request *req,
                     struct reply reply)
 {
-    struct upload *u = mem_new(1, sizeof(*u));
+    struct err err = ERR_INIT;
+    struct upload *u = live->uploads;
+    uint32_t count = 0;
 
+    for (; u; u = u->next)
+        count++;
+    if (count == UPLOADS_MAX) {
+        (void)err_set(&err, ERR_TOO_LARGE, "a run has at most %u sets of tests", UPLOADS_MAX);
+        live_refuse(live, reply, &err);
+        return;
+    }
+    u = mem_new(1, sizeof(*u));
     memcpy(u->digest, req->digest, strlen(req->digest) + 1);
     u->state = UPLOAD_LOOKING;
     u->session = SESSION_NONE;
@@ -364,7 +379,6 @@ static void collected_other(struct live *live, uint32_t session,
                             const struct collected_request *req, struct reply reply)
 {
     struct upload *u = upload_find(live, req->digest);
-    struct err err = ERR_INIT;
 
     if (!u) {
         look_up(live, session, req, reply);
@@ -385,10 +399,10 @@ static void collected_other(struct live *live, uint32_t session,
         answer_action(live, reply, COLLECTED_UPLOAD);
         return;
     case UPLOAD_READY:
-        if (take_part(live, session, req->runtime, u->manifest, &err))
-            live_refuse(live, reply, &err);
-        else
-            answer_action(live, reply, COLLECTED_GO);
+        u->state = UPLOAD_LOOKING;
+        u->session = SESSION_NONE;
+        hold(live, session, req, reply);
+        job_start(live, u);
         return;
     }
     UNREACHABLE("upload state");

@@ -27,6 +27,7 @@ struct service *service_new(const struct service_opts *opts)
     svc->ticked_ms = clock_mono_ms(opts->clock);
     svc->keep_ms = opts->keep_ms;
     svc->commit = commit_new(&commit);
+    svc->sealing = commit_new(&commit);
     svc->aside = commit_new(&commit);
     return svc;
 }
@@ -94,8 +95,10 @@ void service_free(struct service *svc)
     each_live(svc, silence_live, NULL);
     errands_silence(svc);
     svc->ending = true;
-    commit_flush(svc->aside); /* first: what it did may be work for the other */
+    commit_flush(svc->sealing); /* first: what they did may be work for the other */
+    commit_flush(svc->aside);
     commit_flush(svc->commit);
+    commit_free(svc->sealing);
     commit_free(svc->aside);
     commit_free(svc->commit);
     teach_free(svc);
@@ -145,8 +148,9 @@ enum err_code service_start(struct service *svc, struct err *err)
 
 void service_poll(struct service *svc)
 {
-    (void)commit_poll(svc->commit); /* how many were settled is of no interest */
-    (void)commit_poll(svc->aside);  /* as above */
+    (void)commit_poll(svc->commit);  /* how many were settled is of no interest */
+    (void)commit_poll(svc->sealing); /* as above */
+    (void)commit_poll(svc->aside);   /* as above */
 }
 
 /* ---- time ---- */

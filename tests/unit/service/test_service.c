@@ -143,19 +143,25 @@ static void on_report(void *ctx, const union answer *answer, const struct err *e
         assert_int_equal(str_addz(&p->text, str_text(answer->text), &ignored), ERR_NONE);
 }
 
-static void join(struct place *p, char *key)
+static struct join_request join_of(char *key)
 {
     static char texts[6][24] = { "web", "unit", "job/1", "0123456789abcdef", "linux", "pytest" };
-    struct join_request req = { .project = texts[0],
-                                .suite = texts[1],
-                                .run_key = key,
-                                .instance = texts[2],
-                                .nonce = texts[3],
-                                .fingerprint = texts[4],
-                                .command = texts[5],
-                                .agent_version = texts[5],
-                                .index = PROTO_SLOT_NONE,
-                                .workers = 1 };
+
+    return (struct join_request){ .project = texts[0],
+                                  .suite = texts[1],
+                                  .run_key = key,
+                                  .instance = texts[2],
+                                  .nonce = texts[3],
+                                  .fingerprint = texts[4],
+                                  .command = texts[5],
+                                  .agent_version = texts[5],
+                                  .index = PROTO_SLOT_NONE,
+                                  .workers = 1 };
+}
+
+static void join(struct place *p, char *key)
+{
+    struct join_request req = join_of(key);
 
     service_join(p->svc, p->token, &req, (struct reply){ on_join, p });
     settle(p);
@@ -260,6 +266,39 @@ static void test_service_reports_to_those_who_may_read(void **state)
     assert_int_equal(report(p, "msp_nobody", "none"), ERR_TOKEN);
 }
 
+/* A request that makes no sense must not leave an epoch without agents behind. */
+static void test_service_join_with_a_strange_index_opens_nothing(void **state)
+{
+    struct place *p = *state;
+    char key[] = "key";
+    struct join_request req = join_of(key);
+
+    req.index = 2;
+    req.total = 2;
+    service_join(p->svc, p->token, &req, (struct reply){ on_join, p });
+    settle(p);
+    assert_int_equal(p->rc, ERR_INVALID);
+    assert_int_equal(stored(p, STORE_RUNS_ALL), 0);
+}
+
+/* The slot is taken by a join that may yet be lost: nobody is told before it is durable. */
+static void test_service_join_is_refused_when_the_reason_is_durable(void **state)
+{
+    struct place *p = *state;
+    static char nonce[] = "another nonce 16";
+    char key[] = "key";
+    struct join_request req = join_of(key);
+
+    req.index = 0;
+    service_join(p->svc, p->token, &req, (struct reply){ on_join, p });
+    req.nonce = nonce;
+    service_join(p->svc, p->token, &req, (struct reply){ on_join, p });
+    assert_int_equal(p->replies, 0);
+    settle(p);
+    assert_int_equal(p->replies, 2);
+    assert_int_equal(p->rc, ERR_SLOT_TAKEN);
+}
+
 #define IN_PLACE(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -268,6 +307,8 @@ int main(void)
         IN_PLACE(test_service_removes_runs_closed_longer_ago_than_asked),
         IN_PLACE(test_service_teaches_a_run_when_its_end_is_durable),
         IN_PLACE(test_service_teaches_after_a_start_what_was_left),
+        IN_PLACE(test_service_join_with_a_strange_index_opens_nothing),
+        IN_PLACE(test_service_join_is_refused_when_the_reason_is_durable),
         IN_PLACE(test_service_reports_to_those_who_may_read),
     };
 
