@@ -10,6 +10,8 @@
 #include "mem.h"
 #include "paid.h"
 
+#define PYTEST_NO_TESTS 5u /* its exit status */
+
 struct solo {
     struct source source; /* first member */
     struct solo_opts opts;
@@ -263,6 +265,7 @@ static void solo_leave(struct source *source, uint32_t runner_exit)
 {
     struct solo *solo = (struct solo *)source;
     struct err err = ERR_INIT;
+    bool empty;
 
     (void)runner_exit;
     if (solo->changed)
@@ -272,7 +275,9 @@ static void solo_leave(struct source *source, uint32_t runner_exit)
         say(solo, &err);
     if (solo->took_us && solo->opts.store && store_durations(solo, &err))
         say(solo, &err);
-    source->events->left(source->ctx, 0, NULL);
+    /* A share without tests is fine, a suite without tests is not. */
+    empty = solo->manifest && solo->manifest->count == 0;
+    source->events->left(source->ctx, empty ? PYTEST_NO_TESTS : EXIT_OK, NULL);
 }
 
 static void solo_free(struct source *source)

@@ -163,6 +163,7 @@ enum err_code supervise_new(const struct supervise_opts *opts, struct supervisor
     enum err_code rc;
 
     s->opts = *opts;
+    s->report.exit = EXIT_INTERNAL; /* until somebody knows better */
     s->ending_status = FRAME_ANY;
     s->max_restarts = FRAME_ANY;
     s->left_complete = true;
@@ -228,14 +229,28 @@ static void measure(struct supervisor *s)
         s->report.bound_us = spread_us;
 }
 
-enum err_code supervise_run(struct supervisor *s, struct source *source,
-                            struct supervise_report *out, struct err *err)
+static void listen_to_processes(struct supervisor *s)
 {
-    s->source = source;
     s->keeper_event =
         event_new(s->opts.base, keeper_fd(s->opts.keeper), EV_READ | EV_PERSIST, on_keeper, s);
     INVARIANT(s->keeper_event && event_add(s->keeper_event, NULL) == 0);
     take_signals(s);
+}
+
+bool supervise_joined(const struct supervisor *s)
+{
+    return s->phase != PHASE_JOIN;
+}
+
+enum err_code supervise_run(struct supervisor *s, struct source *source,
+                            struct supervise_report *out, struct err *err)
+{
+    INVARIANT(!supervise_joined(s));
+    if (!s->source)
+        listen_to_processes(s);
+    s->source = source;
+    s->finished = s->source_failed = false;
+    s->fail_err = (struct err)ERR_INIT;
     source->ops->start(source);
     while (!s->finished && event_base_loop(s->opts.base, EVLOOP_ONCE) == 0) {
     }

@@ -45,6 +45,10 @@ void supervise_free(struct supervisor *s); /* the keeper removes the private fol
 const struct source_events *supervise_events(void);
 
 /* Runs until all is over. An error: the command never ran to an end of its own making, and err
- * says why (main translates it). source is lent. */
+ * says why (main translates it). source is lent. Once more, with another source, if it failed
+ * before it joined. */
 MUST_USE enum err_code supervise_run(struct supervisor *s, struct source *source,
                                      struct supervise_report *out, struct err *err);
+
+/* The source has let the command start, at some time. */
+bool supervise_joined(const struct supervisor *s);

@@ -74,7 +74,7 @@ static void run_inline(struct supervisor *s, const char *reason)
     if (!s->opts.alone && !only_looks(reason)) {
         err_set(&err, ERR_USAGE,
                 "%s runs the tests in pytest's own process, which cannot be shared with other "
-                "machines; leave it out, or unset MAKESPAN_URL",
+                "machines; leave it out, or unset MAKESPAN_URL and MAKESPAN_INDEX",
                 reason);
         fail(s, &err);
         return;

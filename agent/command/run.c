@@ -9,6 +9,7 @@
 #include <event2/event.h>
 
 #include "command.h"
+#include "fallback.h"
 #include "fs.h"
 #include "hash.h"
 #include "history.h"
@@ -27,7 +28,9 @@ extern char **environ;
 struct run {
     struct options options;
     struct share share;
+    struct fallback fallback;
     bool is_share; /* of a matrix without a coordinator */
+    bool fell_back;
     const char *workers_text, *junit_text;
     struct target target;
     char digest[HASH_HEX_BYTES];
@@ -68,7 +71,7 @@ static void say(void *ctx, const char *line)
 static enum err_code read_options(struct run *r, int argc, char *const *argv, bool *out_help,
                                   struct err *err)
 {
-    struct cfg_option rows[OPTIONS_ROWS_MAX + SHARE_ROWS + 2] = {
+    struct cfg_option rows[OPTIONS_ROWS_MAX + SHARE_ROWS + FALLBACK_ROWS + 2] = {
         { .name = "workers",
           .short_name = 'n',
           .env = "MAKESPAN_WORKERS",
@@ -95,6 +98,7 @@ static enum err_code read_options(struct run *r, int argc, char *const *argv, bo
         2 + options_rows(&r->options, OPTIONS_SERVER | OPTIONS_RUN | OPTIONS_SLOT | OPTIONS_OUTPUT,
                          rows + 2);
     command.option_count += share_rows(&r->share, true, rows + command.option_count);
+    command.option_count += fallback_rows(&r->fallback, rows + command.option_count);
     INVARIANT(command.option_count <= ARRAY_LEN(rows));
     rc = cfg_parse(&command, argc, argv, &rest, out_help, err);
     if (rc)
@@ -171,18 +175,16 @@ static void find_history(struct run *r)
 
 /* In a matrix without a coordinator: this machine runs its part of a split that all compute. Only
  * if index and total were given to us: a CI counts jobs of a matrix that are no parts of one suite.
- */
+ * With the fallback in mind the split is looked at before it is needed. */
 static enum err_code find_share(struct run *r, struct err *err)
 {
     struct str note = STR_MAX(PATH_BYTES_MAX + 100);
-    enum err_code rc;
+    enum err_code rc = fallback_check(&r->fallback, &r->target, err);
 
-    if (r->target.url)
-        return ERR_NONE;
-    r->is_share = r->options.total > 0 && r->options.index != PROTO_SLOT_NONE;
-    if (!r->is_share)
-        return ERR_NONE;
-    rc = share_open(&r->share, r->options.index, r->options.total, &note, err);
+    r->is_share = !r->target.url && r->options.total > 0 && r->options.index != PROTO_SLOT_NONE;
+    if (rc || !(r->is_share || (r->target.url && r->fallback.wanted)))
+        return rc;
+    rc = share_open(&r->share, r->target.index, r->target.total, &note, err);
     if (!rc && note.len)
         say(NULL, str_text(&note));
     str_fini(&note);
@@ -199,7 +201,7 @@ static bool tell_share(void *ctx, const struct manifest *manifest, const uint32_
     (void)fprintf(stderr,
                   "makespan: no coordinator: a static split, part %u of %u: %u of %u tests, "
                   "predicted %.2f s (all parts: %.2f to %.2f s)\n",
-                  r->options.index + 1, r->options.total, count, manifest->count,
+                  r->target.index + 1, r->target.total, count, manifest->count,
                   (double)plan->mine_us / 1e6, (double)plan->shortest_us / 1e6,
                   (double)plan->longest_us / 1e6);
     if (split_warning(plan, manifest, &text))
@@ -256,12 +258,21 @@ static void close_text(const struct run *r, const struct supervise_report *repor
     (void)fprintf(stderr, "; %s\n", report->complete ? "complete" : "not complete");
 }
 
+static const char *mode_of(const struct run *r)
+{
+    if (r->target.url)
+        return "shared";
+    if (r->fell_back)
+        return "fallback";
+    return r->is_share ? "split" : "alone";
+}
+
 static void close_json(const struct run *r, const struct supervise_report *report)
 {
     struct json *doc = json_new_object();
     char *text;
 
-    json_set_text(doc, "mode", r->target.url ? "shared" : r->is_share ? "split" : "alone");
+    json_set_text(doc, "mode", mode_of(r));
     json_set_u64(doc, "exit", report->exit);
     json_set_bool(doc, "complete", report->complete);
     json_set_bool(doc, "drained", report->drained);
@@ -281,6 +292,38 @@ static void close_json(const struct run *r, const struct supervise_report *repor
     json_free(doc);
 }
 
+/* From here on there is no coordinator. */
+static void fall_back(struct run *r, const struct err *why)
+{
+    say(NULL, why->text);
+    say(NULL, "falling back: this machine runs its share of a static split, and nobody checks that "
+              "the other shares run; what it finds reaches no coordinator");
+    r->source->ops->free(r->source);
+    r->source = NULL;
+    free(r->target.url);
+    r->target.url = NULL;
+    r->is_share = r->fell_back = true;
+}
+
+static enum err_code run_source(struct run *r, struct supervise_report *out, struct err *err)
+{
+    enum err_code rc = make_source(r, err);
+    const char *why_not = NULL;
+
+    if (!rc)
+        rc = supervise_run(r->supervisor, r->source, out, err);
+    if (rc &&
+        fallback_may(&r->fallback, &r->target, supervise_joined(r->supervisor), rc, &why_not)) {
+        fall_back(r, err);
+        *err = (struct err)ERR_INIT;
+        rc = make_source(r, err);
+        return rc ? rc : supervise_run(r->supervisor, r->source, out, err);
+    }
+    if (rc && why_not)
+        say(NULL, why_not);
+    return rc;
+}
+
 static enum err_code perform(struct run *r, uint32_t *out_exit, struct err *err)
 {
     struct supervise_opts opts = { .clock = clock_system(),
@@ -293,6 +336,7 @@ static enum err_code perform(struct run *r, uint32_t *out_exit, struct err *err)
                                    .alone = !r->target.url && !r->is_share,
                                    .say = say };
     struct supervise_report report = { .exit = EXIT_INTERNAL };
+    const char *why = NULL;
     enum err_code rc;
 
     r->base = opts.base = event_base_new();
@@ -301,13 +345,16 @@ static enum err_code perform(struct run *r, uint32_t *out_exit, struct err *err)
     if (!keeper_holds_all(r->keeper))
         say(NULL, "this system does not let us adopt orphans: what a test detaches may survive it");
     if ((rc = supervise_new(&opts, &r->supervisor, err)) != ERR_NONE ||
-        (rc = make_source(r, err)) != ERR_NONE ||
-        (rc = supervise_run(r->supervisor, r->source, &report, err)) != ERR_NONE)
+        (rc = run_source(r, &report, err)) != ERR_NONE)
         return rc;
+    if (report.ran && r->fell_back)
+        report.exit = fallback_exit(&r->fallback, &r->target, report.exit, &why);
     if (report.ran && r->target.output_json)
         close_json(r, &report);
     else if (report.ran)
         close_text(r, &report);
+    if (why)
+        say(NULL, why);
     *out_exit = report.exit;
     return ERR_NONE;
 }
