@@ -193,6 +193,11 @@ const char *verdict_name(enum verdict v); /* none green red mismatch incomplete 
 MUST_USE enum err_code verdict_parse(const char *name, enum verdict *out, struct err *err);
 uint32_t verdict_exit(enum verdict v); /* 0, 1, EXIT_MISMATCH, EXIT_INCOMPLETE, EXIT_MACHINES */
 
+struct time_part { /* of the time above the lower bound */
+    char *name;    /* start-up, speed, set-up repeated, recovery, idle, prediction, tail */
+    uint64_t us;
+};
+
 struct verdict_answer { /* of GET verdict and of leave */
     char *run;
     bool final, complete;
@@ -204,7 +209,10 @@ struct verdict_answer { /* of GET verdict and of leave */
     uint32_t unrun, flaky;
     uint32_t sessions_live, sessions_seen, slots_expected;
     uint64_t makespan_us, bound_us,
-        work_us; /* first start to last end; lower bound; sum of tests */
+        work_us;             /* first start to last end; lower bound; sum of tests */
+    struct time_part *drift; /* of a complete run */
+    uint32_t drift_count;
+    char *floor; /* the test that alone is the lower bound, NULL when it is not one test */
     struct run_error *errors;
     uint32_t error_count;
     struct test_ref *only_first, *only_other; /* mismatch: first 20 of each */

@@ -4,6 +4,8 @@
 #include "mem.h"
 #include "proto_util.h"
 
+#define DRIFT_PARTS_READ 32u
+
 static const char *const verdict_words[VERDICT_COUNT + 1] = {
     [VERDICT_NONE] = "none",
     [VERDICT_GREEN] = "green",
@@ -73,6 +75,39 @@ static void read_counts(struct fields *f, uint32_t counts[OUTCOME_COUNT])
     }
 }
 
+static void put_drift(struct json *obj, const struct verdict_answer *m)
+{
+    struct json *parts;
+
+    put_text(obj, "floor", m->floor);
+    if (!m->drift_count)
+        return;
+    parts = json_new_object();
+    for (uint32_t i = 0; i < m->drift_count; i++)
+        json_set_u64(parts, m->drift[i].name, m->drift[i].us);
+    json_set(obj, "drift_us", parts);
+}
+
+static void read_drift(struct fields *f, struct verdict_answer *out)
+{
+    const struct json *obj = NULL;
+    struct json_member member;
+
+    field_text_opt(f, "floor", PROTO_TEXT_BYTES_MAX, &out->floor);
+    if (!f->rc)
+        f->rc = json_opt_object(f->obj, "drift_us", &obj, f->err);
+    if (f->rc || !obj || json_size(obj) > DRIFT_PARTS_READ)
+        return;
+    out->drift = mem_new(json_size(obj), sizeof(*out->drift));
+    for (bool more = json_first(obj, &member); more; more = json_next(obj, &member)) {
+        int64_t us = 0;
+
+        if (json_whole(member.value, &us) && us >= 0)
+            out->drift[out->drift_count++] =
+                (struct time_part){ .name = mem_strdup(member.key), .us = (uint64_t)us };
+    }
+}
+
 char *verdict_answer_encode(const struct verdict_answer *m)
 {
     struct json *obj = json_new_object();
@@ -94,6 +129,7 @@ char *verdict_answer_encode(const struct verdict_answer *m)
     json_set_u64(obj, "makespan_us", m->makespan_us);
     json_set_u64(obj, "bound_us", m->bound_us);
     json_set_u64(obj, "work_us", m->work_us);
+    put_drift(obj, m);
     put_errors(obj, "errors", m->errors, m->error_count);
     put_refs(obj, "only_first", m->only_first, m->only_first_count);
     put_refs(obj, "only_other", m->only_other, m->only_other_count);
@@ -133,6 +169,7 @@ enum err_code verdict_answer_decode(const char *bytes, size_t len, struct verdic
     out->verdict = (enum verdict)field_word(&f, "verdict", verdict_words);
     field_u32(&f, "exit", 0, UINT8_MAX, &out->exit);
     read_sizes(&f, out);
+    read_drift(&f, out);
     read_counts(&f, out->counts);
     field_errors(&f, "errors", &out->errors, &out->error_count);
     field_refs(&f, "only_first", PROTO_TESTS_MAX, &out->only_first, &out->only_first_count);
@@ -148,6 +185,10 @@ void verdict_answer_fini(struct verdict_answer *m)
 {
     free(m->run);
     free(m->message);
+    free(m->floor);
+    for (uint32_t i = 0; i < m->drift_count; i++)
+        free(m->drift[i].name);
+    free(m->drift);
     run_errors_free(m->errors, m->error_count);
     refs_free(m->only_first, m->only_first_count);
     refs_free(m->only_other, m->only_other_count);

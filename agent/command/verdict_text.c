@@ -34,6 +34,34 @@ static enum err_code add_times(const struct verdict_answer *v, struct str *out, 
         (unsigned long long)(v->work_us % 1000000 / 100000));
 }
 
+/* Where the time above the bound went: what is a hundredth of the whole or more, largest first. */
+static enum err_code add_drift(const struct verdict_answer *v, struct str *out, struct err *err)
+{
+    uint64_t below_us = UINT64_MAX;
+    const char *lead = "  above that:";
+    enum err_code rc = ERR_NONE;
+
+    for (uint32_t shown = 0; !rc && shown < v->drift_count; shown++) {
+        const struct time_part *next = NULL;
+
+        for (uint32_t i = 0; i < v->drift_count; i++)
+            if (v->drift[i].us < below_us && (!next || v->drift[i].us > next->us))
+                next = &v->drift[i];
+        if (!next || next->us == 0 || next->us < v->makespan_us / 100)
+            break;
+        rc = str_addf(out, err, "%s %llu.%02llu s %s", lead,
+                      (unsigned long long)(next->us / 1000000),
+                      (unsigned long long)(next->us % 1000000 / 10000), next->name);
+        lead = ",";
+        below_us = next->us;
+    }
+    if (!rc && lead[0] == ',')
+        rc = str_addz(out, "\n", err);
+    if (!rc && v->floor)
+        rc = str_addf(out, err, "  no shorter with more machines, because of %s\n", v->floor);
+    return rc;
+}
+
 static enum err_code add_difference(const char *title, const struct test_ref *refs, uint32_t count,
                                     uint32_t total, struct str *out, struct err *err)
 {
@@ -67,6 +95,8 @@ enum err_code verdict_text(const struct verdict_answer *v, struct str *out, stru
         rc = add_counts(v, out, err);
     if (!rc)
         rc = add_times(v, out, err);
+    if (!rc)
+        rc = add_drift(v, out, err);
     for (uint32_t i = 0; i < v->error_count && i < ERRORS_SHOWN && !rc; i++)
         rc = str_addf(out, err, "  %s: %s\n", v->errors[i].kind,
                       v->errors[i].text ? v->errors[i].text : "");

@@ -158,7 +158,9 @@ static void divide(const struct drift_input *in, const struct sums *s, uint64_t 
     for (uint32_t p = 0; p < DRIFT_PARTS; p++)
         out->parts_us[p] = s->parts_us[p] / workers;
     out->parts_us[DRIFT_SPEED] = speed_us > 0 ? (uint64_t)speed_us : 0;
-    out->parts_us[DRIFT_SETUP] = sub(s->setup_us, in->setups_once_us) / workers;
+    out->parts_us[DRIFT_IDLE] = sub(s->parts_us[DRIFT_IDLE], in->setups_apart_us) / workers;
+    out->parts_us[DRIFT_SETUP] =
+        sub(s->setup_us + in->setups_apart_us, in->setups_once_us) / workers;
     /* What the longest test forces on the others is in the bound already. */
     out->parts_us[DRIFT_TAIL] = sub(out->parts_us[DRIFT_TAIL], out->bound_us - even_us);
     /* The others wait for the late test: its lateness costs all but its own worker. */

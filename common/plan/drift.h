@@ -40,8 +40,8 @@ struct drift_input {
     uint32_t worker_count;
     const struct drift_try *tries; /* in any order */
     uint32_t try_count;
-    uint64_t setups_once_us; /* each scope's set-up, once */
-    uint32_t tests, known;   /* of the run; with recorded durations among them */
+    uint64_t setups_once_us;  /* each scope's set-up, once */
+    uint64_t setups_apart_us; /* all set-ups that are not part of a try: they fill gaps */
 };
 
 struct drift {

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/places.h"
+#include "core/where.h"
 #include "mem.h"
 #include "plan/bound.h"
 
@@ -124,8 +125,10 @@ static void finish(struct run *run, uint32_t test, const struct observation *o,
         if (end_us > run->last_end_us)
             run->last_end_us = end_us;
     }
-    if (run->done_count == run->test_count)
+    if (run->done_count == run->test_count) {
         run->bound_us = bound_of(run);
+        where_time_went(run, &run->drift);
+    }
 }
 
 /* Takes the result out of a finished test again. */
@@ -405,6 +408,19 @@ static void copy_refs(const struct test_ref *from, uint32_t count, struct test_r
         (*out)[i] = (struct test_ref){ .id = mem_strdup(from[i].id), .k = from[i].k };
 }
 
+static void copy_drift(const struct run *run, struct verdict_answer *out)
+{
+    if (run->done_count < run->test_count || run->drift.makespan_us == 0)
+        return;
+    out->drift = mem_new(DRIFT_PARTS, sizeof(*out->drift));
+    out->drift_count = DRIFT_PARTS;
+    for (uint32_t p = 0; p < DRIFT_PARTS; p++)
+        out->drift[p] = (struct time_part){ .name = mem_strdup(drift_name((enum drift_part)p)),
+                                            .us = run->drift.parts_us[p] };
+    if (run->drift.floor)
+        out->floor = mem_strdup(run->manifest->tests[run->drift.floor_test].id);
+}
+
 void ledger_answer(const struct run *run, struct verdict_answer *out)
 {
     enum verdict v = run->state == RUN_FINAL ? run->verdict : ledger_verdict_so_far(run);
@@ -428,6 +444,7 @@ void ledger_answer(const struct run *run, struct verdict_answer *out)
         out->makespan_us = run->last_end_us - run->first_start_ms * 1000;
     out->bound_us = run->bound_us;
     out->work_us = run->work_us;
+    copy_drift(run, out);
     out->errors = mem_new(run->fault_count, sizeof(*out->errors));
     out->error_count = run->fault_count;
     for (uint32_t i = 0; i < run->fault_count; i++)

@@ -12,6 +12,7 @@
 #include "hash.h"
 #include "id.h"
 #include "manifest.h"
+#include "plan/drift.h"
 #include "plan/pace.h"
 #include "plan/pool.h"
 #include "proto.h"
@@ -164,7 +165,8 @@ struct run {
     uint32_t done_count, held_count, flaky_count;
     uint32_t counts[OUTCOME_COUNT];
     uint64_t work_us, first_start_ms, last_end_us; /* Unix time; last_end_us in microseconds */
-    uint64_t bound_us;                             /* set when the last test is done */
+    uint64_t bound_us;                             /* set when the last test is done ... */
+    struct drift drift;                            /* ... and with it */
     uint64_t detail_bytes;
     struct pace pace; /* of all sessions */
 

@@ -101,6 +101,27 @@ static void test_drift_of_counts_setups_paid_again(void **state)
     assert_int_equal(d.bound_us, 80);
 }
 
+/* Where fixtures are timed apart, they are what fills the gaps between tests. */
+static void test_drift_of_takes_setups_out_of_idling(void **state)
+{
+    const struct drift_worker workers[] = { { 0, STAYS, AVERAGE } };
+    const struct drift_try tries[] = { { 0, 0, 50, 100, 50, 0, true },
+                                       { 1, 0, 160, 200, 40, 0, true } };
+    const struct drift_input in = { .workers = workers,
+                                    .worker_count = 1,
+                                    .tries = tries,
+                                    .try_count = 2,
+                                    .setups_once_us = 50,
+                                    .setups_apart_us = 100 };
+    struct drift d;
+
+    (void)state;
+    drift_of(&in, &d);
+    assert_int_equal(d.bound_us, 140);
+    assert_int_equal(d.parts_us[DRIFT_SETUP], 50);
+    assert_int_equal(d.parts_us[DRIFT_IDLE], 10);
+}
+
 /* Whatever happened, the parts account for the time above the bound, but for rounding and for what
  * fast machines gave back. */
 static void test_drift_parts_add_up(void **state)
@@ -151,6 +172,7 @@ int main(void)
         cmocka_unit_test(test_drift_of_names_the_floor),
         cmocka_unit_test(test_drift_of_counts_recovery),
         cmocka_unit_test(test_drift_of_counts_setups_paid_again),
+        cmocka_unit_test(test_drift_of_takes_setups_out_of_idling),
         cmocka_unit_test(test_drift_parts_add_up),
     };
 
