@@ -143,6 +143,8 @@ static enum err_code data_of(const char *text, char **out, struct err *err)
     char *base = NULL;
     enum err_code rc = ERR_NONE;
 
+    if (text && !*text) /* "$DATA" of a shell that does not know it would mean the root folder */
+        return err_set(err, ERR_USAGE, "--data: the name of the folder is empty");
     if (text) {
         *out = mem_strdup(text);
         return ERR_NONE;

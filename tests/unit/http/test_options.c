@@ -61,13 +61,37 @@ static void test_options_understands_every_command(void **state)
     }
 }
 
+static void test_options_keeps_runs_as_long_as_asked(void **state)
+{
+    struct options options = { 0 };
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(read_line("makespand --data d", &options, &err), ERR_NONE);
+    assert_int_equal(options.keep_days, OPTIONS_KEEP_DAYS_DEFAULT);
+    options_fini(&options);
+    assert_int_equal(read_line("makespand --data d --keep 0", &options, &err), ERR_NONE);
+    assert_int_equal(options.keep_days, 0);
+    options_fini(&options);
+}
+
 static void test_options_refuses_what_makes_no_sense(void **state)
 {
     static const char *const lines[] = {
-        "makespand frob",           "makespand serve again",         "makespand token",
-        "makespand token frob",     "makespand token revoke",        "makespand token list more",
-        "makespand store",          "makespand store backup",        "makespand store check more",
-        "makespand --log-format x", "makespand --max-connections 0", "makespand --nothing",
+        "makespand frob",
+        "makespand serve again",
+        "makespand token",
+        "makespand token frob",
+        "makespand token revoke",
+        "makespand token list more",
+        "makespand store",
+        "makespand store backup",
+        "makespand store check more",
+        "makespand --log-format x",
+        "makespand --max-connections 0",
+        "makespand --nothing",
+        "makespand --keep 99999",
+        "makespand --data=",
     };
     struct options options = { 0 };
     struct err err = ERR_INIT;
@@ -82,6 +106,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_options_understands_every_command),
+        cmocka_unit_test(test_options_keeps_runs_as_long_as_asked),
         cmocka_unit_test(test_options_refuses_what_makes_no_sense),
     };
 
