@@ -67,8 +67,8 @@ void log_event(enum log_level level, const char *fmt, ...)
     va_start(ap, fmt);
     (void)vsnprintf(event, sizeof(event), fmt, ap); /* a long event is cut */
     va_end(ap);
-    for (char *p = event; *p; p++)
-        if (*p == '\n' || *p == '\r')
+    for (char *p = event; *p; p++) /* names come from outside: no line or colour of their own */
+        if ((unsigned char)*p < ' ' || *p == 0x7f)
             *p = ' ';
     clock_format(clock_wall_ms(clock_system()), when);
     if (sink.form == LOG_JSON) {

@@ -98,6 +98,7 @@ void service_durations_export(struct service *svc, const char *bearer, const cha
     }
     x = exchange_new(project, suite, reply);
     x->errand.on = svc->aside;
+    x->errand.only_asks = true;
     x->errand.work = export_work;
     errand_start(svc, &x->errand);
 }

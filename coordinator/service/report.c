@@ -92,9 +92,12 @@ void service_report(struct service *svc, const char *bearer, const char *run, en
         return;
     }
     r = mem_new(1, sizeof(*r));
-    r->errand = (struct errand){
-        .reply = reply, .on = svc->aside, .work = work, .answer = answer, .free = reporting_free
-    };
+    r->errand.reply = reply;
+    r->errand.on = svc->aside;
+    r->errand.only_asks = true;
+    r->errand.work = work;
+    r->errand.answer = answer;
+    r->errand.free = reporting_free;
     memcpy(r->run, run, strlen(run) + 1);
     r->form = form;
     r->text = (struct str)STR_MAX(REPORT_BYTES_MAX);

@@ -266,6 +266,27 @@ static void test_service_reports_to_those_who_may_read(void **state)
     assert_int_equal(report(p, "msp_nobody", "none"), ERR_TOKEN);
 }
 
+/* Many large requests at once are refused, not queued without end; who went away costs nothing. */
+static void test_service_refuses_more_reports_than_it_keeps(void **state)
+{
+    struct place *p = *state;
+    char key[] = "key";
+    uint32_t before;
+    int gone;
+
+    join(p, key);
+    before = p->replies;
+    for (uint32_t i = 0; i < 256; i++)
+        service_report(p->svc, p->token, p->run, REPORT_JSON, (struct reply){ on_report, &gone });
+    assert_int_equal(p->replies, before);
+    service_report(p->svc, p->token, p->run, REPORT_JSON, (struct reply){ on_report, p });
+    assert_int_equal(p->replies, before + 1);
+    assert_int_equal(p->rc, ERR_UNAVAILABLE);
+    service_forget(p->svc, &gone);
+    settle(p);
+    assert_int_equal(report(p, p->token, p->run), ERR_NONE);
+}
+
 /* A request that makes no sense must not leave an epoch without agents behind. */
 static void test_service_join_with_a_strange_index_opens_nothing(void **state)
 {
@@ -307,6 +328,7 @@ int main(void)
         IN_PLACE(test_service_removes_runs_closed_longer_ago_than_asked),
         IN_PLACE(test_service_teaches_a_run_when_its_end_is_durable),
         IN_PLACE(test_service_teaches_after_a_start_what_was_left),
+        IN_PLACE(test_service_refuses_more_reports_than_it_keeps),
         IN_PLACE(test_service_join_with_a_strange_index_opens_nothing),
         IN_PLACE(test_service_join_is_refused_when_the_reason_is_durable),
         IN_PLACE(test_service_reports_to_those_who_may_read),
