@@ -380,7 +380,7 @@ void dispatch_barren(struct dispatch *d)
 {
     d->barren = true;
     for (uint32_t slot = 0; slot < d->slot_count; slot++) {
-        if (d->workers[slot].state == WORKER_STARTING)
+        if (!d->workers[slot].met)
             (void)dispatch_heard(d, slot, WORKER_EV_GONE, WORKER_NO_TEST, 0);
     }
     go_on(d);

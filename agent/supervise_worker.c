@@ -177,7 +177,7 @@ bool worker_joined(struct supervisor *s, struct peer *peer)
     const struct worker *w = s->dispatch ? dispatch_worker(s->dispatch, number) : NULL;
     struct slot *slot;
 
-    if (!w || slot_at(s, number)->peer || slot_at(s, number)->gone)
+    if (!w || w->state == WORKER_DEAD || slot_at(s, number)->peer || slot_at(s, number)->gone)
         return false;
     slot = slot_at(s, number);
     slot->peer = peer;

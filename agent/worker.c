@@ -67,7 +67,7 @@ static enum worker_fx done(struct worker *w, uint32_t test)
 
 static enum worker_fx gone(struct worker *w)
 {
-    bool in_order = w->bye;
+    bool in_order = w->bye || (w->asked && !w->met); /* it never came, and need not any more */
 
     if (w->state == WORKER_DEAD)
         return WORKER_FX_NONE;
@@ -82,6 +82,7 @@ enum worker_fx worker_step(struct worker *w, enum worker_event event, uint32_t t
         return WORKER_FX_NONE;
     switch (event) {
     case WORKER_EV_HELLO:
+        w->met = true;
         if (w->state == WORKER_QUITTING)
             return WORKER_FX_NONE;
         if (w->state != WORKER_STARTING)

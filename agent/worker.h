@@ -27,6 +27,7 @@ struct worker {
     uint32_t hand_count;
     bool started;   /* hand[0] has begun */
     bool recalling; /* CANCEL is sent and not answered */
+    bool met;       /* has said HELLO */
     bool asked;     /* QUIT is sent */
     bool bye;       /* its session has ended in good order */
     uint32_t last;  /* test that was done last, WORKER_NO_TEST before the first */

@@ -23,6 +23,11 @@ HEADER = struct.Struct("<IHHII")
 TESTS = 6
 
 
+def say(line):
+    """One write a line: several processes share this output."""
+    os.write(1, f"{line}\n".encode())
+
+
 class Peer:
     def __init__(self, role, slot=0, key=None):
         self.socket = socket.socket(socket.AF_UNIX)
@@ -86,7 +91,7 @@ def misbehave(me, mode, test):
     if mode in ("garbage", "too-large", "out-of-turn", "unknown-test"):
         time.sleep(60)  # the agent kills us
     if mode in ("slow", "slow-2s"):
-        print("SLOW", flush=True)
+        say("SLOW")
         time.sleep(60 if mode == "slow" else 2)
     if mode == "silent-close":
         me.socket.close()
@@ -140,7 +145,7 @@ def refused(role, **kw):
     try:
         Peer(role, **kw).receive()
     except (EOFError, ConnectionError):
-        print("REFUSED", flush=True)
+        say("REFUSED")
 
 
 def main(mode):
@@ -162,7 +167,7 @@ def main(mode):
             os._exit(1)
     while True:
         kind, a, b, payload = reporter.receive()
-        print(NAMES.get(kind, kind), a, b, payload.decode("latin-1"), flush=True)
+        say(f"{NAMES.get(kind, kind)} {a} {b} {payload.decode('latin-1')}")
         if kind == END:
             asked = json.loads(payload).get("status")
             return asked if asked is not None else (2 if a else 0)

@@ -140,8 +140,10 @@ class AgentTest(unittest.TestCase):
 
     def wait_for_start(self, process):
         """Reads until a worker is inside the test that takes too long."""
-        while process.stdout.readline() != "SLOW\n":
-            self.assertIsNone(process.poll(), "ended early")
+        seen = []
+        while "SLOW\n" not in seen:
+            seen.append(process.stdout.readline())
+            self.assertTrue(seen[-1], f"ended early: {seen}")
 
     def test_drains_on_sigterm_and_says_that_it_is_not_complete(self):
         process = self.start("slow")

@@ -314,6 +314,26 @@ static void test_dispatch_stop_lets_the_running_test_end(void **state)
     tear_down(&b);
 }
 
+/* Workers that were asked for and can no longer come do not hold up the end. */
+static void test_dispatch_ends_when_a_starting_worker_never_comes(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    set_up(&b, 20, two_workers);
+    grant_all(&b, 1000000);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    dispatch_stop(b.d);
+    dispatch_barren(b.d);
+    count_effects(&b);
+    heard(&b, 0, WORKER_EV_FORGOT, 0);
+    heard(&b, 0, WORKER_EV_BYE, 0);
+    heard(&b, 0, WORKER_EV_GONE, 0);
+    assert_int_equal(b.crashes, 0);
+    assert_int_equal(b.empties, 1);
+    tear_down(&b);
+}
+
 /* pytest.exit in a test: no verdict for it, no crash. */
 static void test_dispatch_calls_a_test_unrun_when_its_worker_leaves_in_order(void **state)
 {
@@ -424,6 +444,7 @@ int main(void)
         cmocka_unit_test(test_dispatch_does_not_replace_when_no_work_is_left),
         cmocka_unit_test(test_dispatch_is_broken_when_restarts_are_used_up),
         cmocka_unit_test(test_dispatch_stop_lets_the_running_test_end),
+        cmocka_unit_test(test_dispatch_ends_when_a_starting_worker_never_comes),
         cmocka_unit_test(test_dispatch_calls_a_test_unrun_when_its_worker_leaves_in_order),
         cmocka_unit_test(test_dispatch_release_gives_back_only_what_nobody_has),
         cmocka_unit_test(test_dispatch_starts_one_worker_first_when_nothing_is_known),
