@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hash.h"
 #include "mem.h"
 #include "plan/compat.h"
 #include "plan/estimate.h"
@@ -65,49 +66,52 @@ static uint32_t fill_costs(const char *const *ids, const struct duration *const 
 }
 
 struct sorted {
-    const struct manifest_test *test;
+    struct manifest_test test;
     uint32_t index;
 };
 
 static int by_name(const void *left, const void *right)
 {
-    const struct manifest_test *a = ((const struct sorted *)left)->test;
-    const struct manifest_test *b = ((const struct sorted *)right)->test;
+    const struct manifest_test *a = &((const struct sorted *)left)->test;
+    const struct manifest_test *b = &((const struct sorted *)right)->test;
     int order = strcmp(a->id, b->id);
 
     return order ? order : (a->k > b->k) - (a->k < b->k);
 }
 
-/* Our own plan is over the sorted ids, so that machines that collect in another order agree. */
+/* Our own plan is over the sorted ids, the numbers of files and classes included, so that machines
+ * that collect in another order agree. */
 static void plan(const struct manifest *m, const uint64_t *costs_us, uint32_t total,
                  uint32_t *out_machine)
 {
-    struct suite *suite = suite_new(m);
     struct sorted *sorted = mem_new(m->count, sizeof(*sorted));
-    struct pool_test *tests = mem_new(m->count, sizeof(*tests));
+    struct manifest in_order = { .tests = mem_new(m->count, sizeof(*in_order.tests)),
+                                 .count = m->count };
     uint32_t *machine = mem_new(m->count, sizeof(*machine));
-    struct pack_input in = { .tests = tests,
-                             .test_count = m->count,
-                             .scopes = suite->scopes,
-                             .scope_count = suite->scope_count,
-                             .policy = POOL_AUTO,
-                             .machines = total };
+    struct suite *suite;
     struct pack_result res;
 
     for (uint32_t i = 0; i < m->count; i++)
-        sorted[i] = (struct sorted){ .test = &m->tests[i], .index = i };
+        sorted[i] = (struct sorted){ .test = m->tests[i], .index = i };
     qsort(sorted, m->count, sizeof(*sorted), by_name);
-    for (uint32_t i = 0; i < m->count; i++) {
-        tests[i] = suite->tests[sorted[i].index];
-        tests[i].cost_us = costs_us[sorted[i].index];
-    }
-    pack(&in, machine, &res);
+    for (uint32_t i = 0; i < m->count; i++)
+        in_order.tests[i] = sorted[i].test;
+    suite = suite_new(&in_order);
+    for (uint32_t i = 0; i < m->count; i++)
+        suite->tests[i].cost_us = costs_us[sorted[i].index];
+    pack(&(struct pack_input){ .tests = suite->tests,
+                               .test_count = m->count,
+                               .scopes = suite->scopes,
+                               .scope_count = suite->scope_count,
+                               .policy = POOL_AUTO,
+                               .machines = total },
+         machine, &res);
     for (uint32_t i = 0; i < m->count; i++)
         out_machine[sorted[i].index] = machine[i];
-    free(machine);
-    free(tests);
-    free(sorted);
     suite_free(suite);
+    free(machine);
+    free(in_order.tests);
+    free(sorted);
 }
 
 static enum compat_algorithm compat_of(enum split_algorithm algorithm)
@@ -162,6 +166,20 @@ static void sum_up(const uint64_t *costs_us, const uint32_t *group, uint32_t cou
     free(sums_us);
 }
 
+/* A sum, so that the order of collection does not matter. */
+static uint64_t digest_of(const struct manifest *m, const uint32_t *group)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < m->count; i++) {
+        const char *id = m->tests[i].id;
+        const uint64_t place[] = { hash_fast(id, strlen(id)), m->tests[i].k, group[i] };
+
+        sum += hash_fast(place, sizeof(place));
+    }
+    return sum;
+}
+
 uint32_t split_tests(const struct manifest *m, const struct split_opts *opts, uint32_t *out_tests,
                      uint64_t *out_costs_us, struct split_about *out_about)
 {
@@ -181,6 +199,7 @@ uint32_t split_tests(const struct manifest *m, const struct split_opts *opts, ui
     else
         split_as_others(ids, found, m->count, opts, group, order);
     sum_up(out_costs_us, group, m->count, opts, out_about);
+    out_about->digest = digest_of(m, group);
     for (uint32_t i = 0; i < m->count; i++)
         if (group[order[i]] == opts->index)
             out_tests[mine++] = order[i];

@@ -28,6 +28,9 @@ struct split_opts {
 struct split_about {
     uint32_t known;                            /* tests with a recorded duration, of all */
     uint64_t mine_us, longest_us, shortest_us; /* predicted: this machine's, the most, the least */
+    /* Of who runs what. Machines that show different ones had other ids, durations or options, and
+     * tests run twice or not at all. */
+    uint64_t digest;
 };
 
 MUST_USE enum err_code split_algorithm_parse(const char *name, enum split_algorithm *out,

@@ -200,10 +200,10 @@ static bool tell_share(void *ctx, const struct manifest *manifest, const uint32_
     (void)tests;
     (void)fprintf(stderr,
                   "makespan: no coordinator: a static split, part %u of %u: %u of %u tests, "
-                  "predicted %.2f s (all parts: %.2f to %.2f s)\n",
+                  "predicted %.2f s (all parts: %.2f to %.2f s), plan %016llx\n",
                   r->target.index + 1, r->target.total, count, manifest->count,
                   (double)plan->mine_us / 1e6, (double)plan->shortest_us / 1e6,
-                  (double)plan->longest_us / 1e6);
+                  (double)plan->longest_us / 1e6, (unsigned long long)plan->digest);
     if (split_warning(plan, manifest, &text))
         say(NULL, str_text(&text));
     str_fini(&text);

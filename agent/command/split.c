@@ -117,9 +117,10 @@ static bool keep_ids(void *ctx, const struct manifest *manifest, const uint32_t 
     str_fini(&text);
     (void)fprintf(stderr,
                   "makespan: part %u of %u: %u of %u tests, predicted %.2f s (all parts: %.2f to "
-                  "%.2f s)\n",
+                  "%.2f s), plan %016llx\n",
                   s->index + 1, s->total, count, manifest->count, (double)plan->mine_us / 1e6,
-                  (double)plan->shortest_us / 1e6, (double)plan->longest_us / 1e6);
+                  (double)plan->shortest_us / 1e6, (double)plan->longest_us / 1e6,
+                  (unsigned long long)plan->digest);
     return false;
 }
 

@@ -56,6 +56,7 @@ class FallbackTest(harness.TestCase):
         self.assertEqual(statuses, [harness.UNDELIVERED] * 3)
         ran = self.ran()
         self.assertEqual((len(ran), len(set(ran))), (TESTS, TESTS))
+        self.assertEqual(len({agent.wait_for_line("plan ([0-9a-f]{16})").group(1) for agent in agents}), 1)
         for agent in agents:
             self.assertIn("falling back", agent.output)
             self.assertIn("no coordinator has their results", agent.output)

@@ -98,6 +98,42 @@ static void test_split_tests_does_not_depend_on_the_order_of_collection(void **s
     manifest_free(other);
 }
 
+static uint64_t digest_of(bool backwards, const struct split_opts *opts)
+{
+    struct manifest *m = manifest_of_files(backwards);
+    uint32_t tests[TESTS];
+    uint64_t costs_us[TESTS];
+    struct split_about about;
+
+    (void)split_tests(m, opts, tests, costs_us, &about);
+    manifest_free(m);
+    return about.digest;
+}
+
+/* People compare it between the logs of two jobs. */
+static void test_split_tests_digest_tells_plans_apart(void **state)
+{
+    const struct duration items[] = { { "tests/test_0.py::test_00", 900000000, 900 },
+                                      { "tests/test_1.py::test_00", 1000, 0.001 } };
+    const struct durations durations = { .items = items, .count = ARRAY_LEN(items) };
+    const struct split_opts opts = { .index = 0, .total = 3 };
+    const struct split_opts others[] = {
+        { .index = 0, .total = 4 },
+        { .index = 0, .total = 3, .durations = &durations },
+        { .index = 0, .total = 3, .algorithm = SPLIT_HASH },
+    };
+    const struct split_opts second = { .index = 2, .total = 3 };
+    const struct split_opts many = { .index = 0, .total = 7, .durations = &durations };
+    uint64_t digest = digest_of(false, &opts);
+
+    (void)state;
+    assert_true(digest == digest_of(false, &second));
+    assert_true(digest == digest_of(true, &opts));
+    assert_true(digest_of(true, &many) == digest_of(false, &many));
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        assert_true(digest != digest_of(false, &others[i]));
+}
+
 static void test_split_tests_balances_by_duration(void **state)
 {
     static const char *const ids[] = { "a.py::t1", "a.py::t2", "a.py::t3", "b.py::t4" };
@@ -189,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_split_tests_gives_each_test_to_one_machine),
         cmocka_unit_test(test_split_tests_does_not_depend_on_the_order_of_collection),
+        cmocka_unit_test(test_split_tests_digest_tells_plans_apart),
         cmocka_unit_test(test_split_tests_balances_by_duration),
         cmocka_unit_test(test_split_warning_tells_of_low_coverage),
         cmocka_unit_test(test_split_algorithm_parse_names_the_choices),
