@@ -1,8 +1,9 @@
+# A test's time limit catches a hang; it is generous, since the machine may be busy.
 # msp_test(name SOURCES ... LINK ...): one cmocka program, run by ctest. It links only the layer it tests.
 function(msp_test name)
   cmake_parse_arguments(T "" "TIMEOUT" "SOURCES;LINK" ${ARGN})
   if(NOT T_TIMEOUT)
-    set(T_TIMEOUT 20)
+    set(T_TIMEOUT 120)
   endif()
   if(MAKESPAN_SANITIZE) # time limits are guards against hanging, and sanitizers cost a multiple
     math(EXPR T_TIMEOUT "${T_TIMEOUT} * 5")
@@ -26,6 +27,6 @@ function(msp_fuzz name)
     add_executable(fuzz_${name} ${F_SOURCES} ${CMAKE_SOURCE_DIR}/tests/fuzz/replay.c)
     target_link_libraries(fuzz_${name} PRIVATE ${F_LINK} msp_flags)
     add_test(NAME fuzz_${name} COMMAND fuzz_${name} ${corpus})
-    set_tests_properties(fuzz_${name} PROPERTIES TIMEOUT 20)
+    set_tests_properties(fuzz_${name} PROPERTIES TIMEOUT 120)
   endif()
 endfunction()
