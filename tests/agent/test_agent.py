@@ -162,7 +162,8 @@ class AgentTest(unittest.TestCase):
         done = self.finish(process)
         closing = json.loads(done.err.splitlines()[-1])
         self.assertEqual(self.of(done, "END"), [])
-        self.assertEqual((done.status, closing["drained"]), (75, True))
+        # All may have been over; then only pytest's own death is left to tell.
+        self.assertEqual(done.status, 143 if closing["complete"] else 75)
         self.assertGreaterEqual(closing["finished"], 3)
 
     def test_second_signal_kills_at_once(self):
