@@ -208,6 +208,7 @@ void service_verdict(struct service *svc, const char *bearer, const char *run, u
         reply_err(reply, &err);
         return;
     }
+    INVARIANT(live);
     if (wait_ms > PROTO_WAIT_MS_MAX)
         wait_ms = PROTO_WAIT_MS_MAX;
     if (live->run->state == RUN_FINAL || wait_ms == 0 || svc->releasing) {
