@@ -211,6 +211,7 @@ void service_verdict(struct service *svc, const char *bearer, const char *run, u
     INVARIANT(live);
     if (wait_ms > PROTO_WAIT_MS_MAX)
         wait_ms = PROTO_WAIT_MS_MAX;
+    INVARIANT(live != NULL);
     if (live->run->state == RUN_FINAL || wait_ms == 0 || svc->releasing) {
         ledger_answer(live->run, &box.as.verdict);
         live_answer(live, reply, &box);
