@@ -50,6 +50,17 @@ enum attempt_way attempt_way(const struct run *run, const struct join_request *r
     return ATTEMPT_LATE;
 }
 
+bool attempt_may_follow(const struct run *run, uint32_t index)
+{
+    const struct slot *slot = index == PROTO_SLOT_NONE ? NULL : run_slot(run, index);
+    const struct session *s;
+
+    if (!slot || slot->session == SESSION_NONE)
+        return true;
+    s = run->sessions[slot->session];
+    return s->state == SESSION_LOST || (s->state == SESSION_LEFT && s->exit == EXIT_DRAINED);
+}
+
 bool attempt_widens(const struct run *run, const struct join_request *req)
 {
     const struct slot *slot = req->index == PROTO_SLOT_NONE ? NULL : run_slot(run, req->index);

@@ -11,6 +11,10 @@ enum attempt_way {
 };
 enum attempt_way attempt_way(const struct run *run, const struct join_request *req);
 
+/* A join was refused since its slot had a live agent, and comes again. Not when that agent is done
+ * by now: then two agents were started for one slot. Only when it died, or was told to go away. */
+bool attempt_may_follow(const struct run *run, uint32_t index);
+
 /* Does this join turn a narrow open epoch into one that runs everything? */
 bool attempt_widens(const struct run *run, const struct join_request *req);
 

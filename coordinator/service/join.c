@@ -49,6 +49,29 @@ static enum err_code check_next(const struct run *run, const struct join_request
     return ERR_NONE;
 }
 
+/* An agent whose slot is taken asks again for a while, in case the one before it died. */
+static void note_waited(struct service *svc, const char *nonce_hash)
+{
+    memcpy(svc->waited[svc->waited_next], nonce_hash, HASH_HEX_BYTES);
+    svc->waited_next = (svc->waited_next + 1) % WAITED_MAX;
+}
+
+static enum err_code check_waited(const struct service *svc, const struct run *run,
+                                  const struct join_request *req, const char *nonce_hash,
+                                  struct err *err)
+{
+    bool waited = false;
+
+    for (uint32_t i = 0; i < WAITED_MAX && !waited; i++)
+        waited = strcmp(svc->waited[i], nonce_hash) == 0;
+    if (!waited || attempt_may_follow(run, req->index))
+        return ERR_NONE;
+    return err_set(err, ERR_SLOT_TAKEN,
+                   "slot %u of run key '%s' has another agent; give each its own index, or set "
+                   "MAKESPAN_SUITE if this is another suite",
+                   req->index, run->run_key);
+}
+
 /* What was decided on an epoch is said when that is durable. */
 static void refuse(struct live *live, struct reply reply, const struct err *err)
 {
@@ -75,6 +98,11 @@ static enum err_code epoch_of(struct service *svc, const struct join_request *re
         return rc;
     if (live)
         live_expire(live);
+    if (live && !is_repeated(live, nonce_hash) &&
+        check_waited(svc, live->run, req, nonce_hash, err)) {
+        *out = live;
+        return err->code;
+    }
     if (live && (is_repeated(live, nonce_hash) || attempt_way(live->run, req) != ATTEMPT_NEXT)) {
         *out = live;
         return ERR_NONE;
@@ -153,6 +181,8 @@ void service_join(struct service *svc, const char *bearer, const struct join_req
     }
     hash_hex(req->nonce, strlen(req->nonce), nonce_hash);
     if (epoch_of(svc, req, nonce_hash, &live, &err)) {
+        if (err.code == ERR_SLOT_TAKEN)
+            note_waited(svc, nonce_hash);
         refuse(live, reply, &err);
         return;
     }
@@ -160,6 +190,8 @@ void service_join(struct service *svc, const char *bearer, const struct join_req
     auth_session_token(session_id, req->nonce, token);
     hash_hex(token, strlen(token), token_hash);
     if (decide_join(live->run, &facts, &change, &session, &err)) {
+        if (err.code == ERR_SLOT_TAKEN)
+            note_waited(svc, nonce_hash);
         live_refuse(live, reply, &err);
     } else {
         live_turn(live, &change);

@@ -94,6 +94,8 @@ struct live {
 #define LIVE_BUCKETS 1024u
 #define STALL_MS     3000u /* no tick for so long: nobody was heard meanwhile */
 
+#define WAITED_MAX 256u
+
 struct service {
     struct store *store;
     const struct clock *clock;
@@ -105,7 +107,9 @@ struct service {
     bool releasing; /* nothing is held any more */
     bool ending;    /* nothing new is begun any more */
     uint64_t changes;
-    uint64_t ticked_ms;          /* the last service_tick */
+    uint64_t ticked_ms;                      /* the last service_tick */
+    char waited[WAITED_MAX][HASH_HEX_BYTES]; /* the last joins refused for a live slot, by nonce */
+    uint32_t waited_next;
     uint64_t keep_ms, upkeep_ms; /* how long runs are kept; when old ones are removed next */
     struct errand *errands;      /* on their way */
     struct teaching *teachings;

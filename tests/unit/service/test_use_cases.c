@@ -101,6 +101,30 @@ static void test_service_repeated_join_has_the_same_token(void **state)
     place_fini(&p);
 }
 
+/* Who waited for a slot takes over from an agent that died, not from one that was done: that would
+ * run everything again, as if the job had been started again. */
+static void test_service_slot_is_not_inherited_from_who_finished(void **state)
+{
+    struct place p;
+
+    (void)state;
+    sealed(&p);
+    joins(&p, "p", NONCE "2", 0);
+    assert_int_equal(p.err.code, ERR_SLOT_TAKEN);
+    finishes(&p);
+    assert_int_equal(p.verdict, VERDICT_GREEN);
+    joins(&p, "p", NONCE "2", 0);
+    assert_int_equal(p.err.code, ERR_SLOT_TAKEN);
+    joins(&p, "p", NONCE "3", 0); /* the job comes again */
+    assert_int_equal(p.err.code, ERR_NONE);
+    joins(&p, "p", NONCE "4", 0);
+    assert_int_equal(p.err.code, ERR_SLOT_TAKEN);
+    passes_time(&p, PROTO_SESSION_MS + 1000);
+    joins(&p, "p", NONCE "4", 0);
+    assert_int_equal(p.err.code, ERR_NONE);
+    place_fini(&p);
+}
+
 static void test_service_refuses_a_manifest_of_another_digest(void **state)
 {
     struct place p;
@@ -292,6 +316,7 @@ int main(void)
         cmocka_unit_test(test_service_knows_a_manifest_again),
         cmocka_unit_test(test_service_refuses_strangers),
         cmocka_unit_test(test_service_repeated_join_has_the_same_token),
+        cmocka_unit_test(test_service_slot_is_not_inherited_from_who_finished),
         cmocka_unit_test(test_service_refuses_a_manifest_of_another_digest),
         cmocka_unit_test(test_service_holds_a_pull),
         cmocka_unit_test(test_service_holds_a_verdict),
