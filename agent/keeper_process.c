@@ -193,6 +193,7 @@ static void set_signals(struct keeping *k)
     sigset_t block;
 
     spawn_signals_save(&k->signals);
+    (void)setpgid(0, 0); /* a signal to the whole group, SIGKILL too, must leave us to clean up */
     (void)sigaction(SIGINT, &ignore, NULL);
     (void)sigaction(SIGTERM, &ignore, NULL);
     (void)sigaction(SIGHUP, &ignore, NULL);

@@ -18,6 +18,7 @@ void spawn_signals_save(struct spawn_signals *out)
     for (size_t i = 0; i < SPAWN_SIGNALS; i++)
         INVARIANT(sigaction(ours[i], NULL, &out->actions[i]) == 0);
     INVARIANT(sigprocmask(SIG_SETMASK, NULL, &out->mask) == 0);
+    out->group = getpgrp();
 }
 
 static const char *env_value(char *const *env, const char *name)
@@ -77,6 +78,7 @@ NORETURN static void child(char *const *argv, char *const *env, const struct spa
         (void)sigaction(ours[i], &action, NULL);
     }
     (void)sigprocmask(SIG_SETMASK, &signals->mask, NULL);
+    (void)setpgid(0, signals->group); /* fails only when that group is gone with the agent */
     errnum = exec_in_path(argv, env, path ? path : PATH_DEFAULT);
     while (write(report_fd, &errnum, sizeof(errnum)) < 0 && errno == EINTR) {
     }

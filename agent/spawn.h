@@ -12,11 +12,12 @@
 struct spawn_signals {
     struct sigaction actions[SPAWN_SIGNALS];
     sigset_t mask;
+    pid_t group; /* the process group, which has the terminal if there is one */
 };
 void spawn_signals_save(struct spawn_signals *out);
 
-/* Starts argv with the environment env; the child stays in our process group, so that it keeps the
- * terminal. Returns its pid, or -1 with *out_errnum set (of fork, or of exec: ENOENT, EACCES). A
- * child that could not exec is reaped here. */
+/* Starts argv with the environment env; the child joins the group that was saved, so that it has
+ * the terminal. Returns its pid, or -1 with *out_errnum set (of fork, or of exec: ENOENT, EACCES).
+ * A child that could not exec is reaped here. */
 pid_t spawn(char *const *argv, char *const *env, const struct spawn_signals *signals,
             int *out_errnum);

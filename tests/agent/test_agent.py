@@ -180,6 +180,12 @@ class AgentTest(unittest.TestCase):
         process.kill()
         self.assertEqual(self.finish(process).status, -signal.SIGKILL)  # communicate: all writers are gone
 
+    def test_killed_group_leaves_nothing(self):
+        process = self.start("slow", group=True)
+        self.wait_for_start(process)
+        os.killpg(process.pid, signal.SIGKILL)
+        self.assertEqual(self.finish(process).status, -signal.SIGKILL)
+
 
 if __name__ == "__main__":
     unittest.main()
