@@ -128,6 +128,8 @@ struct trace *trace_load(const char *path)
 
 void trace_free(struct trace *t)
 {
+    if (!t)
+        return;
     for (uint32_t i = 0; i < t->test_count; i++)
         free(t->ids[i]);
     for (uint32_t k = 0; k < TRACE_RUNS; k++) {
@@ -139,4 +141,27 @@ void trace_free(struct trace *t)
     free(t->scopes);
     free(t->name);
     free(t);
+}
+
+uint64_t trace_setups_us(const struct trace *t, uint32_t run, uint32_t test)
+{
+    uint32_t last = test ? t->tests[test - 1].scope : POOL_NONE;
+    uint64_t us = 0;
+
+    for (uint32_t c = t->tests[test].scope; c != POOL_NONE; c = t->scopes[c].parent) {
+        uint32_t open = last;
+
+        while (open != POOL_NONE && open != c)
+            open = t->scopes[open].parent;
+        if (open == POOL_NONE)
+            us += t->setup_us[run][c];
+    }
+    return us;
+}
+
+uint64_t trace_own_us(const struct trace *t, uint32_t run, uint32_t test)
+{
+    uint64_t setups_us = trace_setups_us(t, run, test);
+
+    return t->us[run][test] > setups_us ? t->us[run][test] - setups_us : 0;
 }

@@ -19,3 +19,9 @@ struct trace {
 /* Ends the program with a sentence if the file cannot be read: a bench has no other way out. */
 struct trace *trace_load(const char *path);
 void trace_free(struct trace *trace);
+
+/* Set-ups that a test pays when all run one after the other in order. */
+uint64_t trace_setups_us(const struct trace *trace, uint32_t run, uint32_t test);
+
+/* What a test takes itself: its recorded time without these. */
+uint64_t trace_own_us(const struct trace *trace, uint32_t run, uint32_t test);
