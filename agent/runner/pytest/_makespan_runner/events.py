@@ -40,7 +40,7 @@ class Sender:
         """Reports of collectors that did not simply pass. (All others say nothing to anybody.)"""
         if report.outcome == "passed":
             return
-        data = self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
+        data = records.serialize(self.config, report)
         if data is not None:
             self.event("collect_report", data)
         if report.outcome == "skipped":  # a run's merged report shows it as pytest's JUnit XML does

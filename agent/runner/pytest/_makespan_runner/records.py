@@ -16,6 +16,7 @@ import re
 import struct
 
 import pytest
+from _pytest.reports import CollectErrorRepr
 
 from . import frames
 
@@ -48,6 +49,31 @@ def pack(entries, on_odd):
         return marshal.dumps(entries)
     except ValueError:
         return marshal.dumps(_plain(entries, on_odd, 0))
+
+
+_FLAT = "_makespan_flat"
+
+
+def serialize(config, report):
+    """A report as pytest serialises it; None if nobody knows how.
+
+    pytest makes plain text of a longrepr that has no traceback (a collection error, a fixture that
+    does not exist), and then prints it in other places than before. So its kind is kept.
+    """
+    data = config.hook.pytest_report_to_serializable(config=config, report=report)
+    longrepr = getattr(report, "longrepr", None)
+    if data is not None and isinstance(data.get("longrepr"), str) and not isinstance(longrepr, str):
+        data[_FLAT] = True
+    return data
+
+
+def restore(config, data):
+    """The report again."""
+    flat = data.pop(_FLAT, False)
+    report = config.hook.pytest_report_from_serializable(config=config, data=data)
+    if flat:
+        report.longrepr = CollectErrorRepr(report.longrepr)
+    return report
 
 
 def unpack(data):

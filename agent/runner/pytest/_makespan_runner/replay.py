@@ -56,11 +56,12 @@ class Replay:
             keywords = dict.fromkeys(names, 1)
             for when, duration, start, stop in phases:
                 extra = {} if start is None else {"start": start, "stop": stop}
-                report = pytest.TestReport(nodeid, location, keywords, "passed", None, when, (),
-                                           duration, (), **extra)
+                report = pytest.TestReport(
+                    nodeid=nodeid, location=location, keywords=keywords, outcome="passed",
+                    longrepr=None, when=when, duration=duration, **extra)
                 self._report(slot, report)
         elif what == "R":
-            report = self.hook.pytest_report_from_serializable(config=self.config, data=entry[1])
+            report = records.restore(self.config, entry[1])
             self._report(slot, report)
         elif what == "L":
             logs.replay(self.config, entry[1], entry[2])
@@ -89,7 +90,7 @@ class Replay:
             if entry[0] != "R":
                 self._entry(slot, entry)
                 continue
-            report = self.hook.pytest_report_from_serializable(config=self.config, data=entry[1])
+            report = records.restore(self.config, entry[1])
             held = self._held.get(slot)
             if held is not None and held.nodeid == report.nodeid:
                 report.duration += held.duration

@@ -278,10 +278,10 @@ class Reporter:
         # As pytest writes a domain: the terminal takes it off the id and writes it in colour.
         domain = nodeid[len(path):].lstrip(":").partition("[")
         location = (path, None, domain[0].replace("::", ".") + domain[1] + domain[2])
-        report = pytest.TestReport(nodeid, location, {}, "failed", text, "call", sections, 0)
+        report = pytest.TestReport(nodeid, location, {}, "failed", text, "call", sections)
         self.config.hook.pytest_handlecrashitem(crashitem=nodeid, report=report,
                                                 sched=compat.Scheduler())
-        teardown = pytest.TestReport(nodeid, location, {}, "passed", None, "teardown", sections, 0)
+        teardown = pytest.TestReport(nodeid, location, {}, "passed", None, "teardown", sections)
         hook = self.config.hook
         hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
         hook.pytest_runtest_logreport(report=report)
@@ -306,7 +306,7 @@ class Reporter:
         self.collected = collected
 
     def _event_collect_report(self, data):
-        report = self.config.hook.pytest_report_from_serializable(config=self.config, data=data)
+        report = records.restore(self.config, data)
         self.config.hook.pytest_collectreport(report=report)
 
     def _event_warning(self, described, when, nodeid, location):
@@ -351,8 +351,7 @@ class Reporter:
         terminal = self.config.pluginmanager.getplugin("terminalreporter")
         if self._interrupted_at is None or terminal is None:
             return
-        report = self.config.hook.pytest_report_from_serializable(config=self.config,
-                                                                  data=self._interrupted_at)
+        report = records.restore(self.config, self._interrupted_at)
         if hasattr(report.longrepr, "reprcrash"):
             terminal._keyboardinterrupt_memo = report.longrepr
 

@@ -83,13 +83,13 @@ class Tests:
         self._teardown_exact = self._setupstate.teardown_exact
         self._setupstate.teardown_exact = self._teardown_exact_late
         xmlstub.install(self.config, self._xml_attribute, self.sender)
-        self._serializable = self.config.hook.pytest_report_to_serializable
         shortcuts.after_collection(self.config, session)
         self.listeners = shortcuts.others_listen(self.config, self)
         if self.listeners:
             self.config.pluginmanager.register(_Listening(self), "makespan_listening")
         # A plugin that serialises reports its own way must see all of them.
-        self._compact = len(self._serializable.get_hookimpls()) == 1
+        serializers = self.config.hook.pytest_report_to_serializable.get_hookimpls()
+        self._compact = len(serializers) == 1
 
     # Frames.
 
@@ -256,7 +256,7 @@ class Tests:
                 self._late = False
             if call.excinfo is not None:
                 item.ihook.pytest_exception_interact(node=item, call=call, report=report)
-        data = self._serializable(config=self.config, report=report)
+        data = records.serialize(self.config, report)
         self._report(self._entries + [("R", data)], 1)
         self._entries = []
         self._fold.add(report, 0.0)
@@ -312,7 +312,7 @@ class Tests:
             self._phases.append(report)
             return
         self._end_entry()
-        data = self._serializable(config=self.config, report=report)
+        data = records.serialize(self.config, report)
         if data is None:
             return
         self._entries.append(("R", data))

@@ -21,7 +21,7 @@ def silence(terminal):
     muted.fullwidth = writer.fullwidth
     muted.hasmarkup = writer.hasmarkup
     terminal._tw = muted
-    terminal.isatty = False
+    terminal.isatty = type(terminal.isatty)(False)  # a bool, or what pytest 9 has in its place
     original = terminal._write_report_lines_from_hooks
 
     def write_lines(lines):

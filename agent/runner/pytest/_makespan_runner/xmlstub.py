@@ -33,7 +33,8 @@ class _NodeStub:
 
 def install(config, on_attribute, sender):
     if xml_key is not None and getattr(config.option, "xmlpath", None):
-        config.stash[xml_key] = _XmlStub(config, on_attribute, sender)
+        stub = config.stash[xml_key] = _XmlStub(config, on_attribute, sender)
+        config.pluginmanager.register(stub)  # at the end pytest unregisters what it finds there
 
 
 def replay_attribute(config, nodeid, name, value):

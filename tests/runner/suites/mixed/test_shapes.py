@@ -143,8 +143,7 @@ class CaseTest(unittest.TestCase):
         self.assertEqual(self.thing, 1)
 
     def test_unit_fails(self):
-        with self.subTest("sub"):
-            self.assertEqual(self.thing, 2)
+        self.assertEqual(self.thing, 2)
 
     @unittest.skip("unit skip")
     def test_unit_skip(self):
