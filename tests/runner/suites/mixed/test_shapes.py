@@ -120,13 +120,15 @@ def test_xml_attribute(record_xml_attribute):
     record_xml_attribute("assertions", 3)
 
 
-class TestClass:
-    @pytest.fixture(scope="class", autouse=True)
-    def class_thing(self):
-        print("class up")
-        yield
-        print("class down")
+@pytest.fixture(scope="class")
+def class_thing():
+    print("class up")
+    yield
+    print("class down")
 
+
+@pytest.mark.usefixtures("class_thing")
+class TestClass:
     def test_one(self):
         print("one")
 
