@@ -122,6 +122,7 @@ class Coordinator:
                     return
                 super().process_request_thread(request, address)
 
+        self.stopping = False
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(self.cert, self.key)
         self.server = Server(("127.0.0.1", self.port), Handler)
@@ -129,7 +130,8 @@ class Coordinator:
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self):
-        """As kill -9: nobody listens, every connection is gone."""
+        """As kill -9: nobody listens, every connection is gone, and nothing is answered in between."""
+        self.stopping = True
         self.server.shutdown()
         self.server.server_close()
         with self.lock:
@@ -158,7 +160,7 @@ class Coordinator:
             fault = self.faults[kind].popleft() if self.faults[kind] else None
             self.requests.append((kind, body, handler.headers.get("Authorization"), time.monotonic()))
             self.lock.notify_all()
-        if fault == "lose":
+        if fault == "lose" or self.stopping:
             return self.hang_up(handler)
         refused = {
             "503": (503, "application/problem+json",

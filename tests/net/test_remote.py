@@ -50,7 +50,8 @@ class RemoteTest(unittest.TestCase):
         return child
 
     def end(self, child):
-        output, _ = child.communicate(timeout=60)
+        output = child.stdout.read()  # not communicate(): it loses what line_with() has read ahead
+        child.wait(60)
         self.assertNotIn(TOKEN, output)
         return child.returncode, output
 
