@@ -243,7 +243,7 @@ static enum err_code check_id(const char *what, const char *id, struct err *err)
 {
     static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-";
 
-    if (*id && id[strspn(id, good)] == '\0')
+    if (id && *id && id[strspn(id, good)] == '\0')
         return ERR_NONE;
     return err_set(err, ERR_MALFORMED, "the coordinator gave the %s an id that is none", what);
 }
