@@ -97,6 +97,8 @@ static bool reporter_joined(struct supervisor *s, struct peer *peer, const struc
     s->maxfail = hello->maxfail;
     s->max_restarts = hello->max_restarts;
     s->dist = hello->dist ? mem_strdup(hello->dist) : NULL;
+    if (s->dist && strcmp(s->dist, "each") == 0)
+        say(s, "--dist each is not there: every test runs once, as with --dist load");
     (void)!str_addf(&runtime, &ignored, "python %s, pytest %s, %s",
                     hello->python ? hello->python : "?", hello->pytest ? hello->pytest : "?",
                     hello->distributions ? hello->distributions : "?");

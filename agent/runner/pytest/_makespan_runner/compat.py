@@ -15,8 +15,8 @@ BLOCKED = ("xdist", "xdist.plugin", "xdist.looponfail")
 MARKERS = (
     "xdist_group(name): tests of one group run in the same worker, one after another.",
     "makespan(serial, no_speculate, threads, mem, mutex, timeout): how makespan may run this test:"
-    " alone, never twice at once, with so many threads or bytes, never beside its mutex, for at most"
-    " so many seconds.",
+    " alone, never twice at once, with so many threads, never beside its mutex."
+    " (mem and timeout travel with the test; nothing acts on them yet.)",
 )
 
 
