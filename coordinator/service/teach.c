@@ -132,19 +132,31 @@ void teach_free(struct service *svc)
 
 /* ---- those that were forgotten ---- */
 
+struct found { /* a store's callback must not start work, so the ids are noted first */
+    char (*ids)[ID_TEXT_BYTES];
+    size_t count, cap;
+};
+
 static enum err_code note_run(void *ctx, const struct store_run *run, struct err *err)
 {
+    struct found *found = ctx;
+
     if (strlen(run->id) >= ID_TEXT_BYTES)
         return err_set(err, ERR_IO, "stored run id '%s'", run->id);
-    teach_run(ctx, run->id);
+    found->ids = mem_grow(found->ids, &found->cap, found->count + 1, sizeof(*found->ids));
+    memcpy(found->ids[found->count++], run->id, strlen(run->id) + 1);
     return ERR_NONE;
 }
 
 void teach_rest(struct service *svc)
 {
     struct store_query query = { .state = STORE_RUNS_UNFOLDED, .limit = TEACH_RUNS_MAX };
+    struct found found = { .ids = NULL };
     struct err err = ERR_INIT;
 
-    if (store_list(svc->store, &query, note_run, svc, &err))
+    if (store_list(svc->store, &query, note_run, &found, &err))
         log_error("runs_not_listed why=\"%s\"", err.text);
+    for (size_t i = 0; i < found.count; i++)
+        teach_run(svc, found.ids[i]);
+    free(found.ids);
 }
