@@ -230,7 +230,7 @@ NORETURN void keeper_process(int fd, pid_t agent)
         (void)sigdelset(&open, SIGCHLD);
         (void)sigdelset(&open, SIGUSR1);
         ready = pselect(fd + 1, &readable, NULL, NULL, NULL, &open);
-        if (child_ended) {
+        if (child_ended || ready < 0) { /* sanitizers may run the handler late */
             child_ended = 0;
             reap_all(&k, true);
         }
