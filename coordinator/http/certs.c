@@ -89,37 +89,38 @@ static enum err_code ssl_err(struct err *err, const char *what)
     return err_set(err, ERR_TLS, "%s: %s", what, reason ? reason : "unknown reason");
 }
 
-static enum err_code key_read(const char *path, EVP_PKEY **out, struct err *err)
+static enum err_code pem_open(const char *path, BIO **out, struct err *err)
 {
     struct str text = STR_MAX(CERTS_FILE_BYTES_MAX);
     enum err_code rc = fs_read(path, &text, err);
-    BIO *bio = NULL;
 
     if (!rc) {
-        bio = BIO_new_mem_buf(str_text(&text), (int)text.len);
-        *out = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL);
-        if (!*out)
-            rc = ssl_err(err, path);
+        *out = BIO_new(BIO_s_mem());
+        INVARIANT(*out && BIO_write(*out, str_text(&text), (int)text.len) == (int)text.len);
     }
-    BIO_free(bio);
     str_fini(&text);
+    return rc;
+}
+
+static enum err_code key_read(const char *path, EVP_PKEY **out, struct err *err)
+{
+    BIO *bio = NULL;
+    enum err_code rc = pem_open(path, &bio, err);
+
+    if (!rc && !(*out = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL)))
+        rc = ssl_err(err, path);
+    BIO_free(bio);
     return rc;
 }
 
 static enum err_code cert_read(const char *path, X509 **out, struct err *err)
 {
-    struct str text = STR_MAX(CERTS_FILE_BYTES_MAX);
-    enum err_code rc = fs_read(path, &text, err);
     BIO *bio = NULL;
+    enum err_code rc = pem_open(path, &bio, err);
 
-    if (!rc) {
-        bio = BIO_new_mem_buf(str_text(&text), (int)text.len);
-        *out = PEM_read_bio_X509(bio, NULL, NULL, NULL);
-        if (!*out)
-            rc = ssl_err(err, path);
-    }
+    if (!rc && !(*out = PEM_read_bio_X509(bio, NULL, NULL, NULL)))
+        rc = ssl_err(err, path);
     BIO_free(bio);
-    str_fini(&text);
     return rc;
 }
 
