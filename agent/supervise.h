@@ -7,6 +7,7 @@
 
 #include "clock.h"
 #include "keeper.h"
+#include "local.h"
 #include "source.h"
 
 struct event_base;
@@ -18,10 +19,9 @@ struct supervise_opts {
     struct keeper *keeper;
     char *const *argv; /* the user's command */
     char *const *env;
-    const char *junit;  /* absolute, or NULL */
-    uint32_t workers;   /* as many as the machine is good for, or as asked */
-    bool workers_given; /* by makespan's own -n: pytest's is not asked; 0 then means inline */
-    bool alone;         /* no other machine takes part */
+    const char *junit;                        /* absolute, or NULL */
+    const struct local *local;                /* lent: how the tests run here */
+    bool alone;                               /* no other machine takes part */
     void (*say)(void *ctx, const char *line); /* a line for people, without a line feed */
     void *say_ctx;
 };

@@ -42,13 +42,14 @@ static void send_json(struct peer *peer, enum frame_kind kind, uint32_t a, const
 /* makespan's own -n beats pytest's, which beats the machine's size. */
 static uint32_t choose_workers(struct supervisor *s, const struct hello *hello)
 {
-    uint32_t workers = s->opts.workers;
+    uint32_t workers = s->opts.local->workers;
 
-    if (!s->opts.workers_given && hello->numprocesses == NUMPROCESSES_GIVEN)
+    if (!s->opts.local->workers_given && hello->numprocesses == NUMPROCESSES_GIVEN)
         workers = hello->workers;
-    else if (!s->opts.workers_given && hello->max_workers > 0 && workers > hello->max_workers)
+    else if (!s->opts.local->workers_given && hello->max_workers > 0 &&
+             workers > hello->max_workers)
         workers = hello->max_workers;
-    else if (s->opts.workers_given && hello->numprocesses == NUMPROCESSES_GIVEN &&
+    else if (s->opts.local->workers_given && hello->numprocesses == NUMPROCESSES_GIVEN &&
              hello->workers != workers)
         say(s, "-n %u of makespan stands; pytest's own -n %u is not used", workers, hello->workers);
     return workers < PROTO_WORKERS_MAX ? workers : PROTO_WORKERS_MAX;
@@ -63,6 +64,7 @@ static void send_config(struct supervisor *s, uint32_t workers)
     json_set_text(doc, "dist", s->dist ? s->dist : "load");
     json_set_u64(doc, "max_slots", POOL_TAKERS_MAX);
     json_set_text(doc, "note", NULL);
+    local_tell(s->opts.local, doc);
     send_json(s->reporter, FRAME_CONFIG, workers, doc);
     json_free(doc);
 }

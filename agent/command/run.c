@@ -14,6 +14,7 @@
 #include "hash.h"
 #include "history.h"
 #include "json.h"
+#include "local.h"
 #include "mem.h"
 #include "options.h"
 #include "os.h"
@@ -31,12 +32,11 @@ struct run {
     struct fallback fallback;
     bool is_share; /* of a matrix without a coordinator */
     bool fell_back;
-    const char *workers_text, *junit_text;
+    struct local local;
+    const char *junit_text;
     struct target target;
     char digest[HASH_HEX_BYTES];
     char *const *argv;
-    uint32_t workers;
-    bool workers_given;
     char *junit, *history;
     struct keeper *keeper;
     struct event_base *base;
@@ -71,15 +71,7 @@ static void say(void *ctx, const char *line)
 static enum err_code read_options(struct run *r, int argc, char *const *argv, bool *out_help,
                                   struct err *err)
 {
-    struct cfg_option rows[OPTIONS_ROWS_MAX + SHARE_ROWS + FALLBACK_ROWS + 2] = {
-        { .name = "workers",
-          .short_name = 'n',
-          .env = "MAKESPAN_WORKERS",
-          .value = "N|auto",
-          .help = "workers on this machine; auto: as many as it has CPUs and memory for; 0: none, "
-                  "plain pytest",
-          .kind = CFG_TEXT,
-          .into = &r->workers_text },
+    struct cfg_option rows[OPTIONS_ROWS_MAX + SHARE_ROWS + FALLBACK_ROWS + LOCAL_ROWS_MAX + 1] = {
         { .name = "junit",
           .value = "FILE",
           .help = "write this machine's JUnit XML (pytest's --junitxml)",
@@ -94,9 +86,10 @@ static enum err_code read_options(struct run *r, int argc, char *const *argv, bo
     int rest = argc;
     char *help;
 
-    command.option_count =
-        2 + options_rows(&r->options, OPTIONS_SERVER | OPTIONS_RUN | OPTIONS_SLOT | OPTIONS_OUTPUT,
-                         rows + 2);
+    command.option_count = 1 + local_rows(&r->local, rows + 1);
+    command.option_count +=
+        options_rows(&r->options, OPTIONS_SERVER | OPTIONS_RUN | OPTIONS_SLOT | OPTIONS_OUTPUT,
+                     rows + command.option_count);
     command.option_count += share_rows(&r->share, true, rows + command.option_count);
     command.option_count += fallback_rows(&r->fallback, rows + command.option_count);
     INVARIANT(command.option_count <= ARRAY_LEN(rows));
@@ -114,23 +107,6 @@ static enum err_code read_options(struct run *r, int argc, char *const *argv, bo
                        "a command to run is needed, for example: makespan run -- pytest tests/");
     r->argv = argv + rest;
     options_command_digest(argc - rest, argv + rest, r->digest);
-    return ERR_NONE;
-}
-
-static enum err_code choose_workers(struct run *r, struct err *err)
-{
-    struct resources machine;
-
-    if (r->workers_text && strcmp(r->workers_text, "auto") != 0) {
-        r->workers_given = true;
-        if (parse_u32(r->workers_text, 0, PROTO_WORKERS_MAX, &r->workers, err) == ERR_NONE)
-            return ERR_NONE;
-        return err_set(err, ERR_USAGE, "-n is a number up to %u or auto, not '%s'",
-                       PROTO_WORKERS_MAX, r->workers_text);
-    }
-    resources_read("", &machine);
-    r->workers = resources_workers(&machine);
-    r->workers_given = r->workers_text != NULL;
     return ERR_NONE;
 }
 
@@ -215,7 +191,7 @@ static enum err_code make_source(struct run *r, struct err *err)
     struct remote_opts remote = { .base = r->base,
                                   .clock = clock_system(),
                                   .target = &r->target,
-                                  .workers = r->workers,
+                                  .workers = r->local.workers,
                                   .fingerprint = MAKESPAN_PLATFORM,
                                   .command = r->digest,
                                   .say = say };
@@ -331,8 +307,7 @@ static enum err_code perform(struct run *r, uint32_t *out_exit, struct err *err)
                                    .argv = r->argv,
                                    .env = environ,
                                    .junit = r->junit,
-                                   .workers = r->workers,
-                                   .workers_given = r->workers_given,
+                                   .local = &r->local,
                                    .alone = !r->target.url && !r->is_share,
                                    .say = say };
     struct supervise_report report = { .exit = EXIT_INTERNAL };
@@ -381,14 +356,14 @@ enum err_code command_run(int argc, char *const *argv, uint32_t *out_exit, struc
     bool help = false;
     enum err_code rc = read_options(&r, argc, argv, &help, err);
 
-    if (!rc && !help && (rc = choose_workers(&r, err)) == ERR_NONE &&
+    if (!rc && !help && (rc = local_check(&r.local, err)) == ERR_NONE &&
         (rc = check_junit(&r, err)) == ERR_NONE &&
         (rc = keeper_start(&r.keeper, err)) == ERR_NONE &&
         (rc = options_resolve(&r.options, r.digest, &r.target, err)) == ERR_NONE &&
         (rc = find_share(&r, err)) == ERR_NONE) {
         (void)os_hide();                  /* tests must not read the token from our memory */
         (void)unsetenv("MAKESPAN_TOKEN"); /* nor from their environment */
-        if (r.target.url && r.workers_given && r.workers == 0)
+        if (r.target.url && r.local.workers_given && r.local.workers == 0)
             rc = err_set(err, ERR_USAGE, "-n 0 runs no workers; a shared run needs at least one");
         else
             rc = perform(&r, out_exit, err);

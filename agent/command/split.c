@@ -183,6 +183,7 @@ static enum err_code split_collected(struct split *s, struct err *err)
     struct supervisor *supervisor = NULL;
     struct source *source = NULL;
     struct supervise_report report = { .exit = EXIT_INTERNAL };
+    const struct local one_worker = { .workers = 1, .workers_given = true };
     const struct solo_opts opts = {
         .split = &s->share.split, .shared = keep_ids, .shared_ctx = s, .say = say
     };
@@ -196,8 +197,7 @@ static enum err_code split_collected(struct split *s, struct err *err)
                                                      .keeper = keeper,
                                                      .argv = s->argv,
                                                      .env = environ,
-                                                     .workers = 1,
-                                                     .workers_given = true,
+                                                     .local = &one_worker,
                                                      .alone = true,
                                                      .say = say },
                            &supervisor, err);

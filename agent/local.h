@@ -1,0 +1,29 @@
+/* local.h - how the tests run on this machine: the options of 'makespan run' about it.
+ *
+ * Checked before anything starts. What the Python side must know of them travels in CONFIG, which
+ * the reporter hears before there is any worker (docs/runner-protocol.md). Not for: where tests
+ * come from (options.h, share.h, fallback.h). */
+#pragma once
+
+#include "cfg.h"
+
+struct json;
+
+#define LOCAL_ROWS_MAX 24u
+
+struct local {
+    /* As given. */
+    const char *workers_text;
+    /* What it comes to, after local_check. */
+    uint32_t workers;   /* as many as asked for, or as the machine is good for; 0: plain pytest */
+    bool workers_given; /* by makespan's own -n: then pytest's is not asked */
+};
+
+/* Writes at most LOCAL_ROWS_MAX rows and returns how many. */
+size_t local_rows(struct local *local, struct cfg_option *rows);
+
+/* Reads what this machine has, where an option depends on it. */
+MUST_USE enum err_code local_check(struct local *local, struct err *err);
+
+/* Adds the members of CONFIG that these options stand for. */
+void local_tell(const struct local *local, struct json *config);
