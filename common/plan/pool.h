@@ -32,13 +32,15 @@ struct pool_scope {
 };
 
 struct pool_test {
-    uint64_t cost_us; /* predicted own time, without wider fixtures */
-    uint32_t scope;   /* narrowest scope that it is in, POOL_NONE for none */
-    uint32_t group;   /* tests of one group run on one worker in order, POOL_NONE for none */
-    uint32_t mutex;   /* tests of one mutex never overlap in the run, POOL_NONE for none */
-    uint32_t threads; /* CPUs it needs at once, 1 unless asked */
-    uint32_t flags;   /* POOL_SERIAL | POOL_NO_SPECULATE | POOL_GUESS */
+    uint64_t cost_us;   /* predicted own time, without wider fixtures */
+    uint32_t scope;     /* narrowest scope that it is in, POOL_NONE for none */
+    uint32_t group;     /* tests of one group run on one worker in order, POOL_NONE for none */
+    uint32_t mutex;     /* tests of one mutex never overlap in the run, POOL_NONE for none */
+    uint32_t threads;   /* CPUs it needs at once, 1 unless asked */
+    uint32_t flags;     /* POOL_SERIAL | POOL_NO_SPECULATE | POOL_GUESS */
+    uint64_t mem_bytes; /* memory it needs for itself while it runs, 0: not worth a thought */
 };
+#define POOL_MEM_BYTES_MAX ((uint64_t)1 << 50)
 
 #define POOL_SERIAL       1u /* needs its machine alone */
 #define POOL_NO_SPECULATE 2u
@@ -56,9 +58,10 @@ struct pool_input {
     const struct pool_scope *scopes; /* a scope's index is above its parent's */
     uint32_t scope_count;
     enum pool_policy policy;
-    bool start_absent; /* tests become free by pool_put_back (an agent's pool: as shards arrive) */
-    bool one_machine;  /* takers are workers of one machine: serial and threads are kept here */
-    uint32_t cpus;     /* of that machine, for threads; 0: as many as its workers */
+    bool start_absent;  /* tests become free by pool_put_back (an agent's pool: as shards arrive) */
+    bool one_machine;   /* takers are workers of one machine: serial and threads are kept here */
+    uint32_t cpus;      /* of that machine, for threads; 0: as many as its workers */
+    uint64_t mem_bytes; /* of that machine, for the tests' own; 0: not counted */
 };
 
 struct pool;

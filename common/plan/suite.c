@@ -98,16 +98,17 @@ static bool starts(struct view word, const char *prefix, struct view *out_rest)
     return true;
 }
 
-static void read_threads(struct view text, uint32_t *out)
+/* A whole number from 1 to max, or out stays as it is. */
+static void read_number(struct view text, uint64_t max, uint64_t *out)
 {
-    uint32_t value = 0;
+    uint64_t value = 0;
 
     for (size_t i = 0; i < text.len; i++) {
-        if (text.at[i] < '0' || text.at[i] > '9' || value > THREADS_MAX)
+        if (text.at[i] < '0' || text.at[i] > '9' || value > max / 10)
             return;
-        value = value * 10 + (uint32_t)(text.at[i] - '0');
+        value = value * 10 + (uint64_t)(text.at[i] - '0');
     }
-    if (value >= 1 && value <= THREADS_MAX)
+    if (value >= 1 && value <= max)
         *out = value;
 }
 
@@ -118,6 +119,7 @@ static void read_flags(const char *flags, struct pool_test *test, struct names *
         size_t len = strcspn(flags, ",");
         struct view word = { .at = flags, .len = len };
         struct view rest;
+        uint64_t threads = test->threads;
         bool is_new;
 
         if (view_eq(word, "serial"))
@@ -125,9 +127,12 @@ static void read_flags(const char *flags, struct pool_test *test, struct names *
         else if (view_eq(word, "no_speculate"))
             test->flags |= POOL_NO_SPECULATE;
         else if (starts(word, "threads=", &rest))
-            read_threads(rest, &test->threads);
+            read_number(rest, THREADS_MAX, &threads);
+        else if (starts(word, "mem=", &rest))
+            read_number(rest, POOL_MEM_BYTES_MAX, &test->mem_bytes);
         else if (starts(word, "mutex=", &rest))
             test->mutex = names_add(mutexes, rest, &is_new);
+        test->threads = (uint32_t)threads;
         flags += len + (flags[len] == ',');
     }
 }

@@ -47,14 +47,15 @@ static void test_suite_new_reads_marks_and_ignores_what_it_does_not_know(void **
     struct suite *s;
 
     (void)state;
-    add(m, "a::1", "g", "serial,threads=4,mutex=db");
+    add(m, "a::1", "g", "serial,threads=4,mem=2147483648,mutex=db");
     add(m, "a::2", "", "no_speculate,mem=4096,mutex=db");
     add(m, "a::3", "g", "threads=0,mutex=other,forked");
-    add(m, "a::4", "", "threads=99999,serialised");
+    add(m, "a::4", "", "threads=99999,serialised,mem=99999999999999999999");
     manifest_seal(m);
     s = suite_new(m);
     assert_int_equal(s->tests[0].flags, POOL_SERIAL);
     assert_int_equal(s->tests[0].threads, 4);
+    assert_int_equal(s->tests[0].mem_bytes, (uint64_t)2 << 30);
     assert_int_equal(s->tests[0].group, s->tests[2].group);
     assert_int_equal(s->tests[1].group, POOL_NONE);
     assert_int_equal(s->tests[1].flags, POOL_NO_SPECULATE);
@@ -62,6 +63,7 @@ static void test_suite_new_reads_marks_and_ignores_what_it_does_not_know(void **
     assert_int_not_equal(s->tests[0].mutex, s->tests[2].mutex);
     assert_int_equal(s->tests[2].threads, 1);
     assert_int_equal(s->tests[3].threads, 1);
+    assert_int_equal(s->tests[3].mem_bytes, 0);
     assert_int_equal(s->tests[3].flags, 0);
     assert_int_equal(s->group_count, 1);
     assert_int_equal(s->mutex_count, 2);
