@@ -135,11 +135,15 @@ const struct link_events *link_events_of_supervisor(void);
  * (test is WORKER_NO_TEST) it is an error of the run. */
 void worker_crashed(struct supervisor *s, uint32_t number, uint32_t test);
 
-/* supervise_worker.c */
+/* supervise_effects.c */
 void do_effects(struct supervisor *s);
+
+/* supervise_worker.c */
+void worker_frame(struct supervisor *s, struct peer *peer, const struct frame *frame);
+
+/* supervise_slot.c */
 struct slot *slot_at(struct supervisor *s, uint32_t number); /* made when it is new */
 bool worker_joined(struct supervisor *s, struct peer *peer);
-void worker_frame(struct supervisor *s, struct peer *peer, const struct frame *frame);
 void worker_closed(struct supervisor *s, struct peer *peer);
 void worker_forked(struct supervisor *s, uint32_t number, uint32_t pid);
 bool worker_exited(struct supervisor *s, const struct keeper_event *event); /* false: not ours */

@@ -1,0 +1,90 @@
+/* supervise_effects.c - does what dispatch wants done, and tells the source what is left. */
+#include <signal.h>
+
+#include "supervise_inner.h"
+
+static void send_run(struct supervisor *s, uint32_t number, uint32_t test)
+{
+    const struct manifest_test *t = &s->manifest->tests[test];
+
+    tell(slot_at(s, number)->peer, FRAME_RUN, test, t->k, t->id);
+}
+
+static void kill_one(struct supervisor *s, uint32_t number)
+{
+    say(s, "worker gw%u said what makes no sense now and is killed", number);
+    if (slot_at(s, number)->pid > 0)
+        keeper_signal(s->opts.keeper, slot_at(s, number)->pid, SIGKILL);
+}
+
+static void do_one(struct supervisor *s, const struct dispatch_fx *fx)
+{
+    switch (fx->kind) {
+    case DISPATCH_FORK:
+        if (s->zygote)
+            tell(s->zygote, FRAME_FORK, fx->slot, 0, NULL);
+        else
+            dispatch_barren(s->dispatch);
+        return;
+    case DISPATCH_RUN:
+        send_run(s, fx->slot, fx->test);
+        return;
+    case DISPATCH_SETTLE:
+        tell(slot_at(s, fx->slot)->peer, FRAME_SETTLE, 0, 0, NULL);
+        return;
+    case DISPATCH_CANCEL:
+        tell(slot_at(s, fx->slot)->peer, FRAME_CANCEL, 0, 0, NULL);
+        return;
+    case DISPATCH_QUIT: /* a worker that is still starting is told when it says HELLO */
+        tell(slot_at(s, fx->slot)->peer, FRAME_QUIT, 0, 0, NULL);
+        return;
+    case DISPATCH_KILL:
+        kill_one(s, fx->slot);
+        return;
+    case DISPATCH_CRASH:
+        if (!s->killing)
+            worker_crashed(s, fx->slot, fx->test);
+        else if (fx->test != WORKER_NO_TEST)
+            s->report.unrun++;
+        return;
+    case DISPATCH_UNRUN:
+        s->report.unrun++;
+        return;
+    case DISPATCH_BROKEN:
+        report_error(s, "workers-died", "too many workers died; the rest of the tests did not run");
+        stop_tests(s, ENDING_BROKEN, FRAME_ANY, "too many workers died");
+        return;
+    case DISPATCH_EMPTY:
+        end_reporter(s);
+        return;
+    }
+    UNREACHABLE("dispatch effect");
+}
+
+/* Tells the source how much we have to do; false when it knows. */
+static bool tell_source(struct supervisor *s)
+{
+    uint32_t free_workers = dispatch_free_workers(s->dispatch);
+    uint64_t backlog_us = dispatch_backlog_us(s->dispatch);
+
+    if (s->phase != PHASE_RUN || (free_workers == s->told_free && backlog_us == s->told_backlog_us))
+        return false;
+    s->told_free = free_workers;
+    s->told_backlog_us = backlog_us;
+    s->source->ops->idle(s->source, free_workers, backlog_us);
+    return true;
+}
+
+void do_effects(struct supervisor *s)
+{
+    struct dispatch_fx fx;
+
+    if (!s->dispatch || s->in_effects)
+        return;
+    s->in_effects = true; /* what is called below may end here again */
+    do {
+        while (dispatch_next(s->dispatch, &fx))
+            do_one(s, &fx);
+    } while (tell_source(s));
+    s->in_effects = false;
+}

@@ -1,0 +1,191 @@
+/* supervise_slot.c - the processes of workers: asked for, met, lost, buried, signalled. */
+#include <signal.h>
+#include <stdlib.h>
+
+#include <event2/event.h>
+
+#include "mem.h"
+#include "supervise_inner.h"
+
+#define EXIT_WAIT_MS  1000u /* from a lost connection to its exit status */
+#define CLOSE_WAIT_MS 300u  /* from an exit to the end of what it had sent */
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx);
+
+struct slot *slot_at(struct supervisor *s, uint32_t number)
+{
+    while (number >= s->slot_count) {
+        struct slot *fresh = mem_new(1, sizeof(*fresh));
+
+        *fresh = (struct slot){ .owner = s, .block = { .max = FRAME_BYTES_MAX } };
+        fresh->timer = evtimer_new(s->opts.base, on_timer, fresh);
+        INVARIANT(fresh->timer);
+        s->slots = mem_grow(s->slots, &s->slot_cap, (size_t)s->slot_count + 1, sizeof(*s->slots));
+        s->slots[s->slot_count++] = fresh;
+    }
+    return s->slots[number];
+}
+
+void slots_free(struct supervisor *s)
+{
+    for (uint32_t i = 0; i < s->slot_count; i++) {
+        event_free(s->slots[i]->timer);
+        str_fini(&s->slots[i]->block);
+        free(s->slots[i]);
+    }
+    free(s->slots);
+}
+
+static uint32_t number_of(const struct supervisor *s, const struct slot *slot)
+{
+    for (uint32_t i = 0; i < s->slot_count; i++) {
+        if (s->slots[i] == slot)
+            return i;
+    }
+    UNREACHABLE("slot");
+}
+
+static void wait_ms(struct slot *slot, uint64_t ms, bool kills)
+{
+    struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
+                          .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+
+    slot->timer_kills = kills;
+    (void)evtimer_add(slot->timer, &tv);
+}
+
+/* Both halves of its end are known, or waited for long enough. */
+static void worker_gone(struct supervisor *s, uint32_t number)
+{
+    struct slot *slot = slot_at(s, number);
+
+    if (slot->gone)
+        return;
+    slot->gone = true;
+    (void)evtimer_del(slot->timer);
+    if (slot->peer)
+        peer_close(slot->peer);
+    slot->peer = NULL;
+    if (s->dispatch && dispatch_worker(s->dispatch, number)->bye)
+        tell(s->reporter, FRAME_DOWN, number, 0, NULL);
+    if (s->dispatch)
+        (void)dispatch_heard(s->dispatch, number, WORKER_EV_GONE, WORKER_NO_TEST, 0);
+    do_effects(s);
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *ctx)
+{
+    struct slot *slot = ctx;
+    struct supervisor *s = slot->owner;
+
+    (void)fd;
+    (void)what;
+    if (slot->timer_kills && slot->pid > 0) {
+        keeper_signal(s->opts.keeper, slot->pid, SIGKILL);
+        wait_ms(slot, EXIT_WAIT_MS, false);
+        return;
+    }
+    worker_gone(s, number_of(s, slot));
+}
+
+void worker_closed(struct supervisor *s, struct peer *peer)
+{
+    uint32_t number = peer_slot(peer);
+    struct slot *slot = slot_at(s, number);
+
+    if (slot->peer != peer)
+        return;
+    slot->peer = NULL;
+    if (slot->exited)
+        worker_gone(s, number);
+    else
+        wait_ms(slot, EXIT_WAIT_MS, true);
+}
+
+static void exited(struct supervisor *s, uint32_t number, int status, const struct os_usage *usage)
+{
+    struct slot *slot = slot_at(s, number);
+
+    slot->exited = true;
+    slot->status = status;
+    slot->usage = *usage;
+    /* A process that a test has forked may hold the connection open: its end is not waited for. */
+    if (slot->peer)
+        wait_ms(slot, CLOSE_WAIT_MS, false);
+    else
+        worker_gone(s, number);
+}
+
+bool worker_exited(struct supervisor *s, const struct keeper_event *event)
+{
+    for (uint32_t i = 0; i < s->slot_count; i++) {
+        if (s->slots[i]->pid == (uint32_t)event->pid && !s->slots[i]->exited) {
+            exited(s, i, event->status, &event->usage);
+            return true;
+        }
+    }
+    s->lost[s->lost_next++ % LOST_CHILDREN_MAX] = (struct lost_child){ .pid = (uint32_t)event->pid,
+                                                                       .status = event->status,
+                                                                       .usage = event->usage };
+    return false;
+}
+
+void worker_forked(struct supervisor *s, uint32_t number, uint32_t pid)
+{
+    struct slot *slot;
+
+    if (!s->dispatch || !dispatch_worker(s->dispatch, number) || pid == 0)
+        return;
+    slot = slot_at(s, number);
+    if (slot->pid == pid)
+        return;
+    slot->pid = pid;
+    for (uint32_t i = 0; i < LOST_CHILDREN_MAX; i++) {
+        if (s->lost[i].pid == pid) {
+            s->lost[i].pid = 0;
+            exited(s, number, s->lost[i].status, &s->lost[i].usage);
+            return;
+        }
+    }
+}
+
+void interrupt_workers(struct supervisor *s)
+{
+    for (uint32_t i = 0; i < s->slot_count; i++) {
+        const struct worker *w = s->dispatch ? dispatch_worker(s->dispatch, i) : NULL;
+
+        if (w && worker_running(w) != WORKER_NO_TEST && s->slots[i]->pid > 0 &&
+            !s->slots[i]->exited)
+            keeper_signal(s->opts.keeper, s->slots[i]->pid, SIGINT);
+    }
+}
+
+void kill_workers(struct supervisor *s)
+{
+    s->killing = true;
+    for (uint32_t i = 0; i < s->slot_count; i++) {
+        if (s->slots[i]->pid > 0 && !s->slots[i]->exited)
+            keeper_signal(s->opts.keeper, s->slots[i]->pid, SIGKILL);
+    }
+}
+
+bool worker_joined(struct supervisor *s, struct peer *peer)
+{
+    uint32_t number = peer_slot(peer);
+    const struct worker *w = s->dispatch ? dispatch_worker(s->dispatch, number) : NULL;
+    struct slot *slot;
+
+    if (!w || w->state == WORKER_DEAD || slot_at(s, number)->peer || slot_at(s, number)->gone)
+        return false;
+    slot = slot_at(s, number);
+    slot->peer = peer;
+    worker_forked(s, number, peer_pid(peer));
+    if (w->state == WORKER_QUITTING) {
+        tell(peer, FRAME_QUIT, 0, 0, NULL);
+    } else {
+        tell(s->reporter, FRAME_UP, number, slot->pid, NULL);
+        (void)dispatch_heard(s->dispatch, number, WORKER_EV_HELLO, WORKER_NO_TEST, 0);
+        do_effects(s);
+    }
+    return true;
+}
