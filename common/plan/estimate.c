@@ -1,9 +1,5 @@
 #include "plan/estimate.h"
 
-#include <stdlib.h>
-#include <string.h>
-
-#include "mem.h"
 #include "plan/fixlog.h"
 
 #define FORGET_WEIGHT_PPM 125000  /* the newest sample weighs at least 1/8 */
@@ -60,99 +56,14 @@ void estimate_add(struct estimate *est, uint64_t sample_us, bool censored)
         est->samples++;
 }
 
-uint64_t estimate_us(const struct estimate *est)
+uint64_t estimate_us_at(const struct estimate *est, int64_t mean_log_ppm)
 {
     int64_t var = est->var_log_ppm;
 
-    if (!est->samples)
-        return 0;
-    return fixlog_exp(est->mean_log_ppm + (var > VAR_LOG_PPM_MAX ? VAR_LOG_PPM_MAX : var) / 2);
+    return fixlog_exp(mean_log_ppm + (var > VAR_LOG_PPM_MAX ? VAR_LOG_PPM_MAX : var) / 2);
 }
 
-/* Means by a part of the id: open addressing over views into the ids. */
-struct part {
-    const char *at;
-    uint32_t len;
-    uint32_t known;
-    uint64_t sum_us;
-};
-struct parts {
-    struct part *slots;
-    uint32_t mask;
-};
-
-static void parts_init(struct parts *p, uint32_t count)
+uint64_t estimate_us(const struct estimate *est)
 {
-    uint32_t slots = 16;
-
-    while (slots / 2 < count)
-        slots *= 2;
-    p->slots = mem_new(slots, sizeof(*p->slots));
-    p->mask = slots - 1;
-}
-
-static struct part *parts_at(const struct parts *p, const char *at, uint32_t len)
-{
-    uint64_t hash = 14695981039346656037u; /* FNV-1a */
-    uint32_t i;
-
-    for (uint32_t k = 0; k < len; k++)
-        hash = (hash ^ (unsigned char)at[k]) * 1099511628211u;
-    for (i = (uint32_t)(hash ^ hash >> 32) & p->mask; p->slots[i].at; i = (i + 1) & p->mask)
-        if (p->slots[i].len == len && !memcmp(p->slots[i].at, at, len))
-            return &p->slots[i];
-    p->slots[i].at = at;
-    p->slots[i].len = len;
-    return &p->slots[i];
-}
-
-static struct part *family_of(const struct parts *p, const char *id)
-{
-    return parts_at(p, id, (uint32_t)strcspn(id, "["));
-}
-
-static struct part *file_of(const struct parts *p, const char *id)
-{
-    const char *end = strstr(id, "::");
-
-    return parts_at(p, id, end ? (uint32_t)(end - id) : (uint32_t)strlen(id));
-}
-
-static void part_add(struct part *part, uint64_t us)
-{
-    part->known++;
-    part->sum_us += us;
-}
-
-uint32_t estimate_fill(const char *const *ids, const struct estimate *known, uint32_t count,
-                       uint64_t *costs_us)
-{
-    struct parts families, files;
-    struct part all = { 0 };
-
-    parts_init(&families, count);
-    parts_init(&files, count);
-    for (uint32_t i = 0; i < count; i++) {
-        if (!known[i].samples)
-            continue;
-        costs_us[i] = estimate_us(&known[i]);
-        part_add(family_of(&families, ids[i]), costs_us[i]);
-        part_add(file_of(&files, ids[i]), costs_us[i]);
-        part_add(&all, costs_us[i]);
-    }
-    for (uint32_t i = 0; i < count; i++) {
-        const struct part *from;
-
-        if (known[i].samples)
-            continue;
-        from = family_of(&families, ids[i]);
-        if (!from->known)
-            from = file_of(&files, ids[i]);
-        if (!from->known)
-            from = &all;
-        costs_us[i] = from->known ? from->sum_us / from->known : ESTIMATE_UNKNOWN_US;
-    }
-    free(families.slots);
-    free(files.slots);
-    return all.known;
+    return est->samples ? estimate_us_at(est, est->mean_log_ppm) : 0;
 }

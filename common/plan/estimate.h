@@ -1,8 +1,8 @@
 /* estimate.h - how long a test will take, from how long it took: robust, bounded, pure.
  *
  * A log-normal distribution per test with exponential forgetting; a new sample moves it by a
- * bounded step, so plans do not swing and one outlier does no harm. A test without history takes
- * its parametrised family's mean, else its file's, else the suite's. Times are whole microseconds
+ * bounded step, so plans do not swing and one outlier does no harm. What few samples leave open is
+ * taken from the neighbours (estimate_fill). Times are whole microseconds
  * at every edge, so that a snapshot and the plan made from it are the same on every machine. */
 #pragma once
 
@@ -26,8 +26,12 @@ void estimate_add(struct estimate *est, uint64_t sample_us, bool censored);
 /* The time to plan with (the mean of the log-normal); 0 samples gives 0. */
 uint64_t estimate_us(const struct estimate *est);
 
-/* Fills costs_us for the tests of a manifest: known[i] where it has samples, else the mean of the
- * known of its family (same id up to '['), else of its file (before the first "::"), else of all,
- * else ESTIMATE_UNKNOWN_US. Returns how many were known. */
+/* The same about another mean, with the spread of this one. */
+uint64_t estimate_us_at(const struct estimate *est, int64_t mean_log_ppm);
+
+/* Fills costs_us for the tests of a manifest. A test with samples: its own estimate, drawn towards
+ * its neighbours as far as its few samples may be noise (empirical Bayes: Efron and Morris 1975).
+ * One without: the mean of the known of its family (same id up to '['), else of its file (before
+ * the first "::"), else of all, else ESTIMATE_UNKNOWN_US. Returns how many had samples. */
 uint32_t estimate_fill(const char *const *ids, const struct estimate *known, uint32_t count,
                        uint64_t *costs_us);

@@ -112,6 +112,32 @@ static void test_estimate_fill_falls_back_step_by_step(void **state)
     assert_int_equal(costs_us[3], 2000);
 }
 
+/* One sample of a short test among many alike may be noise; of a long one, or one of many samples,
+ * it is not. */
+static void test_estimate_fill_draws_noise_towards_the_family(void **state)
+{
+    static const char *const ids[] = { "a.py::t[0]", "a.py::t[1]", "a.py::t[2]", "a.py::t[3]",
+                                       "a.py::t[4]" };
+    struct estimate known[5];
+    uint64_t costs_us[5];
+
+    (void)state;
+    for (int i = 0; i < 5; i++)
+        known[i] = seen(i < 4 ? 400 : 4000);
+    assert_int_equal(estimate_fill(ids, known, 5, costs_us), 5);
+    assert_in_range(costs_us[4], 3500, 3980);
+    known[4] = seen(1600);
+    (void)estimate_fill(ids, known, 5, costs_us);
+    assert_in_range(costs_us[4], 1300, 1570);
+    for (int i = 0; i < 20; i++)
+        estimate_add(&known[4], 1600, false);
+    (void)estimate_fill(ids, known, 5, costs_us);
+    assert_near(costs_us[4], 1600, 5);
+    known[4] = seen(4000000);
+    (void)estimate_fill(ids, known, 5, costs_us);
+    assert_near(costs_us[4], 4000000, 30000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -121,6 +147,7 @@ int main(void)
         cmocka_unit_test(test_estimate_add_follows_a_lasting_change),
         cmocka_unit_test(test_estimate_add_takes_a_censored_sample_as_a_lower_bound),
         cmocka_unit_test(test_estimate_fill_falls_back_step_by_step),
+        cmocka_unit_test(test_estimate_fill_draws_noise_towards_the_family),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
