@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "mem.h"
+#include "plan/pace.h"
 
 #define SPEED_PPM 1000000u
 
@@ -24,6 +25,7 @@ struct dispatch {
     bool *here;        /* by test: granted and not given back */
     struct pool_test *alike;
     struct mean *seen; /* by scope: how long its tests took today */
+    struct pace pace;  /* of this machine, against what was predicted */
     struct dispatch_fx *queue;
     size_t queue_cap, queue_count, queue_done;
     uint64_t tiny_us; /* predicted work below which one worker starts first */
@@ -54,6 +56,7 @@ struct dispatch *dispatch_new(const struct dispatch_input *in)
     d->cost_us = mem_new(suite->test_count, sizeof(*d->cost_us));
     d->here = mem_new(suite->test_count, sizeof(*d->here));
     d->seen = mem_new(suite->scope_count, sizeof(*d->seen));
+    d->pace = (struct pace)PACE_OF_AGENT;
     d->tiny_us = UINT64_MAX; /* without any history all that is known is nothing */
     for (uint32_t i = 0; i < suite->test_count; i++) {
         if (!(suite->tests[i].flags & POOL_GUESS))
@@ -290,6 +293,7 @@ static void note_took(struct dispatch *d, uint32_t test, uint64_t took_us)
         d->seen[scope].sum_us += took_us;
         d->seen[scope].count++;
     }
+    pace_add(&d->pace, d->cost_us[test], took_us);
     d->here[test] = false;
     pool_finish(d->pool, test);
 }
@@ -424,4 +428,25 @@ uint64_t dispatch_backlog_us(const struct dispatch *d)
             sum_us += predicted_us(d, w->hand[i]);
     }
     return sum_us;
+}
+
+struct need dispatch_need(const struct dispatch *d, const uint64_t *ran_us)
+{
+    uint64_t *left_us = mem_new(d->in.workers + d->slot_count, sizeof(*left_us));
+    uint32_t busy = 0;
+    struct need need;
+
+    for (uint32_t slot = 0; slot < d->slot_count; slot++) {
+        const struct worker *w = &d->workers[slot];
+        uint64_t due_us = hand_us(d, w);
+        uint64_t first_us = w->started ? predicted_us(d, w->hand[0]) : 0;
+
+        if (w->state == WORKER_DEAD || w->hand_count == 0)
+            continue;
+        left_us[busy++] = due_us - (ran_us[slot] < first_us ? ran_us[slot] : first_us);
+    }
+    need = need_of(left_us, busy > d->in.workers ? busy : d->in.workers, pool_free_us(d->pool),
+                   pace_speed_ppm(&d->pace, NULL));
+    free(left_us);
+    return need;
 }

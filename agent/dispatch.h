@@ -6,6 +6,7 @@
  * of failures never early. Not for: frames, processes, or what a test's result means. */
 #pragma once
 
+#include "plan/need.h"
 #include "plan/suite.h"
 #include "worker.h"
 
@@ -77,4 +78,6 @@ const struct worker *dispatch_worker(const struct dispatch *d, uint32_t slot); /
 uint32_t dispatch_slots(const struct dispatch *d);        /* slots given so far */
 uint32_t dispatch_free_workers(const struct dispatch *d); /* that could take a test now */
 uint64_t dispatch_backlog_us(const struct dispatch *d);   /* predicted, not begun */
-uint32_t dispatch_most_up(const struct dispatch *d);      /* workers that ran at once, at most */
+/* The same with what is running; ran_us: by slot, how long the test that it is in has run. */
+struct need dispatch_need(const struct dispatch *d, const uint64_t *ran_us);
+uint32_t dispatch_most_up(const struct dispatch *d); /* workers that ran at once, at most */

@@ -43,6 +43,7 @@ static void on_away(void *ctx, const struct err *why)
     struct remote *r = ctx;
 
     r->away = true;
+    r->results_us = 0;
     remote_say(r,
                "the coordinator does not answer (%s); going on, and trying again for up to %llu s",
                why->text, (unsigned long long)(r->opts.target->patience_ms / 1000));
@@ -336,6 +337,7 @@ static void remote_free(struct source *s)
     event_free(r->join_timer);
     event_free(r->beat);
     event_free(r->pull_timer);
+    event_free(r->dry_timer);
     event_free(r->flush_timer);
     event_free(r->finish);
     results_request_fini(&r->pending);
@@ -388,9 +390,11 @@ enum err_code remote_new(const struct remote_opts *opts, const struct source_eve
     r->join_timer = evtimer_new(opts->base, on_join_timer, r);
     r->beat = event_new(opts->base, -1, EV_PERSIST, on_beat, r);
     r->pull_timer = evtimer_new(opts->base, remote_on_pull_timer, r);
+    r->dry_timer = evtimer_new(opts->base, remote_on_dry_timer, r);
     r->flush_timer = evtimer_new(opts->base, remote_on_flush_timer, r);
     r->finish = evtimer_new(opts->base, on_finish, r);
-    INVARIANT(r->join_timer && r->beat && r->pull_timer && r->flush_timer && r->finish);
+    INVARIANT(r->join_timer && r->beat && r->pull_timer && r->dry_timer && r->flush_timer &&
+              r->finish);
     for (uint32_t i = 0; i < REMOTE_PULLS; i++)
         r->pulls[i].remote = r;
     *out = &r->source;

@@ -14,6 +14,8 @@
 #define REMOTE_PULLS        2      /* one held, one that supersedes it */
 #define REMOTE_SLACK_MS     15000u /* an answer may come so much later than the wait asked for */
 #define REMOTE_PULL_GAP_MS  20u    /* pulls are no closer together than this */
+#define REMOTE_LEADS_AHEAD  3u     /* more work is asked for so many requests' time ahead */
+#define REMOTE_LEAD_US      20000u /* a request's time before one was measured */
 #define REMOTE_FLUSH_MS     50u    /* results that come within this travel together */
 #define REMOTE_SPILL_MS     1000u  /* how often results go to disk while nobody answers */
 #define REMOTE_BATCH_MAX    2000u  /* results in a request */
@@ -63,15 +65,20 @@ struct remote {
 
     /* pulling */
     struct remote_pull pulls[REMOTE_PULLS];
-    struct event *pull_timer;
+    struct event *pull_timer, *dry_timer;
     uint32_t pull_tries;
+    uint64_t pulled_ms; /* when the newest one was sent */
     uint64_t order_seen;
     uint32_t free_workers, asked_free; /* now, and as the newest pull told */
     uint64_t backlog_us, asked_backlog_us;
-    uint32_t held;     /* granted, and neither finished nor given back */
-    uint32_t *running; /* positions in the manifest */
+    uint64_t dry_at_us; /* when the first worker will have nothing to do */
+    bool asked_dry;     /* the newest pull told that this is soon */
+    uint64_t lead_us;   /* from sending a request to its answer, on average */
+    uint32_t held;      /* granted, and neither finished nor given back */
+    uint32_t *running;  /* positions in the manifest */
     size_t running_cap;
     uint32_t running_count;
+    bool running_changed; /* and no results have told it */
 
     /* delivering */
     struct results_request pending; /* not in a batch yet */
@@ -80,7 +87,8 @@ struct remote {
     struct event *flush_timer;
     struct client_call *results_call;
     uint64_t results_number; /* last one made */
-    uint64_t results_sent;   /* the one under way */
+    uint64_t results_sent;   /* the one under way ... */
+    uint64_t results_us;     /* ... and since when; 0: it had to be sent again */
     bool urgent;             /* what is pending must not wait for company */
     struct err
         gone; /* the session has ended: what is left is delivered as observations, then fail */
@@ -111,10 +119,14 @@ void remote_collected(struct source *s, struct manifest *manifest, const char *r
 void remote_pull_start(struct remote *r);
 void remote_pull_stop(struct remote *r);
 bool remote_pull_held(const struct remote *r);
-void remote_idle(struct source *s, uint32_t free_workers, uint64_t backlog_us);
+void remote_idle(struct source *s, uint32_t free_workers, struct need need);
 void remote_started(struct source *s, const char *id, uint32_t k);
 void remote_not_running(struct remote *r, const struct test_ref *ref);
 void remote_on_pull_timer(evutil_socket_t fd, short what, void *ctx);
+void remote_on_dry_timer(evutil_socket_t fd, short what, void *ctx);
+void remote_took(struct remote *r, uint64_t took_us); /* a request, to its answer */
+/* What runs, for a request; texts are lent, the array is the caller's. */
+struct test_ref *remote_running(const struct remote *r);
 
 /* remote_results.c */
 void remote_result(struct source *s, struct result *take_result);
@@ -124,8 +136,9 @@ void remote_scope(struct source *s, const char *kind, const char *id, uint64_t s
                   uint64_t teardown_us);
 void remote_release(struct source *s, const struct test_ref *tests, uint32_t count);
 void remote_stop(struct source *s, const char *reason);
-void remote_results_beat(struct remote *r); /* an empty request, unless one is under way */
-void remote_results_now(struct remote *r);  /* send what there is */
+void remote_results_running(struct remote *r); /* what runs has changed */
+void remote_results_beat(struct remote *r);    /* an empty request, unless one is under way */
+void remote_results_now(struct remote *r);     /* send what there is */
 void remote_results_keep(struct remote *r); /* put everything on disk; after that nothing is sent */
 bool remote_results_all_delivered(const struct remote *r);
 void remote_on_flush_timer(evutil_socket_t fd, short what, void *ctx);

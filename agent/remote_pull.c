@@ -6,6 +6,8 @@
 #include "mem.h"
 #include "remote_inner.h"
 
+#define DRY_MS_MAX 3600000u /* further ahead nothing is planned */
+
 static void send_pull(struct remote *r);
 
 static uint32_t pulls_under_way(const struct remote *r)
@@ -30,11 +32,46 @@ void remote_pull_stop(struct remote *r)
         r->pulls[i].call = NULL;
     }
     (void)event_del(r->pull_timer);
+    (void)event_del(r->dry_timer);
 }
 
 void remote_pull_start(struct remote *r)
 {
     remote_arm(r->pull_timer, 0);
+}
+
+static uint64_t lead_us(const struct remote *r)
+{
+    return r->lead_us ? r->lead_us : REMOTE_LEAD_US;
+}
+
+static uint64_t dry_us(const struct remote *r)
+{
+    uint64_t now_us = clock_mono_us(r->opts.clock);
+
+    return r->dry_at_us > now_us ? r->dry_at_us - now_us : 0;
+}
+
+/* What is left lasts no longer than it takes to get more. */
+static bool is_dry(const struct remote *r)
+{
+    return dry_us(r) <= REMOTE_LEADS_AHEAD * lead_us(r);
+}
+
+void remote_on_dry_timer(evutil_socket_t fd, short what, void *ctx)
+{
+    struct remote *r = ctx;
+
+    (void)fd;
+    (void)what;
+    if (r->state == REMOTE_RUNNING && !r->gone.code && r->pull_tries == 0 && !r->asked_dry &&
+        !evtimer_pending(r->pull_timer, NULL))
+        send_pull(r);
+}
+
+void remote_took(struct remote *r, uint64_t took_us)
+{
+    r->lead_us = r->lead_us ? (3 * r->lead_us + took_us) / 4 : took_us;
 }
 
 void remote_on_pull_timer(evutil_socket_t fd, short what, void *ctx)
@@ -58,6 +95,20 @@ void remote_started(struct source *s, const char *id, uint32_t k)
         return;
     r->running = mem_grow(r->running, &r->running_cap, r->running_count + 1u, sizeof(*r->running));
     r->running[r->running_count++] = position;
+    remote_results_running(r);
+}
+
+struct test_ref *remote_running(const struct remote *r)
+{
+    struct test_ref *running = mem_new(r->running_count, sizeof(*running));
+
+    for (uint32_t i = 0; i < r->running_count; i++) {
+        const struct manifest_test *t = &r->manifest->tests[r->running[i]];
+
+        running[i].id = (char *)(uintptr_t)t->id; /* only read */
+        running[i].k = t->k;
+    }
+    return running;
 }
 
 void remote_not_running(struct remote *r, const struct test_ref *ref)
@@ -184,25 +235,23 @@ static struct remote_pull *place(struct remote *r)
 static void send_pull(struct remote *r)
 {
     struct remote_pull *pull = place(r);
-    struct test_ref *running = mem_new(r->running_count, sizeof(*running));
+    struct test_ref *running = remote_running(r);
     struct pull_request request = { .session = r->session,
                                     .request = ++r->request,
                                     .order_seen = r->order_seen,
                                     .free_workers = r->free_workers,
                                     .backlog_us = r->backlog_us,
+                                    .dry_us = dry_us(r) + 1,
+                                    .lead_us = r->lead_us,
                                     .wait_ms = PROTO_WAIT_MS_MAX,
                                     .running = running,
                                     .running_count = r->running_count };
 
-    for (uint32_t i = 0; i < r->running_count; i++) {
-        const struct manifest_test *t = &r->manifest->tests[r->running[i]];
-
-        running[i].id = (char *)(uintptr_t)t->id; /* only read */
-        running[i].k = t->k;
-    }
     r->asked_free = r->free_workers;
     r->asked_backlog_us = r->backlog_us;
+    r->asked_dry = is_dry(r);
     pull->sent_ms = clock_mono_ms(r->opts.clock);
+    r->pulled_ms = pull->sent_ms;
     remote_sent(r);
     pull->call =
         client_post(r->client, CLIENT_TRY, "pull", pull_request_encode(&request),
@@ -210,24 +259,49 @@ static void send_pull(struct remote *r)
     free(running);
 }
 
-/* A worker fell idle, or half of what was told is done: the coordinator should know. So a backlog
- * of a minute costs about ten pulls. */
+/* So long until the next pull may go out. */
+static uint32_t gap_ms(const struct remote *r)
+{
+    uint64_t gone_ms = clock_mono_ms(r->opts.clock) - r->pulled_ms;
+
+    return gone_ms < REMOTE_PULL_GAP_MS ? (uint32_t)(REMOTE_PULL_GAP_MS - gone_ms) : 0;
+}
+
+/* The coordinator should know at once when a worker falls idle, and when half of what was told is
+ * done: predictions may be off by any factor. So a backlog of a minute costs about ten pulls. */
 static bool need_changed(const struct remote *r)
 {
     return r->free_workers > r->asked_free ||
            (r->asked_backlog_us > 0 && r->backlog_us <= r->asked_backlog_us / 2);
 }
 
-void remote_idle(struct source *s, uint32_t free_workers, uint64_t backlog_us)
+/* When the predictions hold, more is asked for a little before a worker needs it. */
+static void watch_dry(struct remote *r, uint64_t dry_in_us)
+{
+    uint64_t ahead_us = REMOTE_LEADS_AHEAD * lead_us(r);
+    uint64_t wait_ms = dry_in_us > ahead_us ? (dry_in_us - ahead_us) / 1000 : 0;
+
+    if (wait_ms > 0)
+        r->asked_dry = false;
+    if (r->asked_dry)
+        return;
+    if (wait_ms < gap_ms(r))
+        wait_ms = gap_ms(r);
+    remote_arm(r->dry_timer, wait_ms < DRY_MS_MAX ? (uint32_t)wait_ms : DRY_MS_MAX);
+}
+
+void remote_idle(struct source *s, uint32_t free_workers, struct need need)
 {
     struct remote *r = (struct remote *)s;
 
     r->free_workers = free_workers;
-    r->backlog_us = backlog_us;
+    r->backlog_us = need.backlog_us;
+    r->dry_at_us = clock_mono_us(r->opts.clock) + need.dry_us;
     if (r->state != REMOTE_RUNNING || r->gone.code || r->pull_tries > 0)
         return;
     if (need_changed(r) && !evtimer_pending(r->pull_timer, NULL))
-        remote_arm(r->pull_timer, REMOTE_PULL_GAP_MS);
+        remote_arm(r->pull_timer, gap_ms(r));
+    watch_dry(r, need.dry_us);
     /* Nothing runs here: what was measured last must not wait for company. */
     if (free_workers >= r->opts.workers)
         remote_results_now(r);

@@ -67,6 +67,12 @@ void remote_result(struct source *s, struct result *take_result)
     soon(r);
 }
 
+void remote_results_running(struct remote *r)
+{
+    r->running_changed = true;
+    soon(r);
+}
+
 void remote_release(struct source *s, const struct test_ref *tests, uint32_t count)
 {
     struct remote *r = (struct remote *)s;
@@ -180,7 +186,9 @@ static void close_batch(struct remote *r)
                                      .scope_count = p->scope_count,
                                      .skips = p->skips,
                                      .skip_count = p->skip_count,
-                                     .stop = p->stop };
+                                     .stop = p->stop,
+                                     .running = remote_running(r),
+                                     .running_count = r->running_count };
 
     if (batch.result_count)
         batch.results =
@@ -201,6 +209,10 @@ static void close_batch(struct remote *r)
     r->skip_cap = 0;
     p->stop = NULL;
     outbox_add(r->outbox, batch.request, results_request_encode(&batch));
+    r->running_changed = false;
+    free(batch.running); /* its texts are lent */
+    batch.running = NULL;
+    batch.running_count = 0;
     results_request_fini(&batch);
 }
 
@@ -239,10 +251,12 @@ static void on_results(void *ctx, const struct transport_answer *answer, const s
         remote_fail(r, &err);
         return;
     }
+    if (r->results_us)
+        remote_took(r, clock_mono_us(r->opts.clock) - r->results_us);
     outbox_acknowledge(r->outbox, r->results_sent);
     if (outbox_count(r->outbox) > 0 || r->want_leave || r->urgent)
         flush(r);
-    else if (anything_pending(r))
+    else if (anything_pending(r) || r->running_changed)
         soon(r);
     remote_leave_when_delivered(r);
 }
@@ -265,7 +279,7 @@ static void flush(struct remote *r)
         return;
     }
     if (outbox_count(r->outbox) == 0) {
-        if (!anything_pending(r))
+        if (!anything_pending(r) && !r->running_changed)
             return;
         close_batch(r);
     }
@@ -275,6 +289,7 @@ static void flush(struct remote *r)
         return;
     }
     remote_sent(r);
+    r->results_us = clock_mono_us(r->opts.clock);
     r->results_call = client_post(r->client, CLIENT_INSIST, "results", body, 0,
                                   (struct client_reply){ on_results, r });
 }

@@ -210,11 +210,11 @@ static void solo_release(struct source *source, const struct test_ref *tests, ui
     (void)count;
 }
 
-static void solo_idle(struct source *source, uint32_t free_workers, uint64_t backlog_us)
+static void solo_idle(struct source *source, uint32_t free_workers, struct need need)
 {
     (void)source; /* there is no more to give */
     (void)free_workers;
-    (void)backlog_us;
+    (void)need;
 }
 
 static void solo_started(struct source *source, const char *id, uint32_t k)

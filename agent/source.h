@@ -7,6 +7,7 @@
 #pragma once
 
 #include "manifest.h"
+#include "plan/need.h"
 #include "proto.h"
 
 struct source;
@@ -57,8 +58,8 @@ struct source_ops {
     /* A file or class was skipped as a whole while it was collected. */
     void (*skipped)(struct source *s, const char *id, const char *text);
     void (*release)(struct source *s, const struct test_ref *tests, uint32_t count);
-    /* Called whenever it changes: workers without a test, and predicted work not started yet. */
-    void (*idle)(struct source *s, uint32_t free_workers, uint64_t backlog_us);
+    /* Called whenever it changes: workers without a test, and what the others have to do. */
+    void (*idle)(struct source *s, uint32_t free_workers, struct need need);
     void (*started)(struct source *s, const char *id, uint32_t k); /* a test has begun */
     void (*stop)(struct source *s, const char *reason);  /* -x: nothing more in the whole run */
     void (*drain)(struct source *s, const char *reason); /* this machine goes away */

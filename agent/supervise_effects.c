@@ -1,6 +1,8 @@
 /* supervise_effects.c - does what dispatch wants done, and tells the source what is left. */
 #include <signal.h>
+#include <stdlib.h>
 
+#include "mem.h"
 #include "supervise_inner.h"
 
 static void send_run(struct supervisor *s, uint32_t number, uint32_t test)
@@ -61,6 +63,19 @@ static void do_one(struct supervisor *s, const struct dispatch_fx *fx)
     UNREACHABLE("dispatch effect");
 }
 
+static struct need need_now(const struct supervisor *s)
+{
+    uint32_t count = dispatch_slots(s->dispatch);
+    uint64_t *ran_us = mem_new(count, sizeof(*ran_us)), at_us = now_us(s);
+    struct need need;
+
+    for (uint32_t i = 0; i < count && i < s->slot_count; i++)
+        ran_us[i] = at_us - s->slots[i]->started_us;
+    need = dispatch_need(s->dispatch, ran_us);
+    free(ran_us);
+    return need;
+}
+
 /* Tells the source how much we have to do; false when it knows. */
 static bool tell_source(struct supervisor *s)
 {
@@ -71,7 +86,7 @@ static bool tell_source(struct supervisor *s)
         return false;
     s->told_free = free_workers;
     s->told_backlog_us = backlog_us;
-    s->source->ops->idle(s->source, free_workers, backlog_us);
+    s->source->ops->idle(s->source, free_workers, need_now(s));
     return true;
 }
 

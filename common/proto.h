@@ -96,7 +96,9 @@ struct pull_request {
     char *session;
     uint64_t request, order_seen;
     uint32_t free_workers;
-    uint64_t backlog_us;
+    uint64_t backlog_us; /* predicted work in hand, what runs included */
+    uint64_t dry_us;     /* time until its first worker has nothing to do; 0: not told */
+    uint64_t lead_us;    /* from asking to having the answer, as measured; 0: not told */
     uint32_t wait_ms;
     struct test_ref *running;
     uint32_t running_count;
@@ -158,6 +160,8 @@ struct results_request {
     uint32_t result_count;
     struct test_ref *released;
     uint32_t released_count;
+    struct test_ref *running; /* begun by now, as in a pull */
+    uint32_t running_count;
     struct run_error *errors;
     uint32_t error_count;
     struct scope_cost *scopes;

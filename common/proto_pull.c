@@ -15,6 +15,10 @@ char *pull_request_encode(const struct pull_request *m)
     json_set_u64(obj, "order_seen", m->order_seen);
     json_set_u64(obj, "free", m->free_workers);
     json_set_u64(obj, "backlog_us", m->backlog_us);
+    if (m->dry_us)
+        json_set_u64(obj, "dry_us", m->dry_us);
+    if (m->lead_us)
+        json_set_u64(obj, "lead_us", m->lead_us);
     put_refs(obj, "running", m->running, m->running_count);
     json_set_u64(obj, "wait_ms", m->wait_ms);
     return proto_dump(obj);
@@ -32,6 +36,8 @@ enum err_code pull_request_decode(const char *bytes, size_t len, struct pull_req
     field_u64_opt(&f, "order_seen", INT64_MAX, &out->order_seen);
     field_u32(&f, "free", 0, PROTO_WORKERS_MAX, &out->free_workers);
     field_u64_opt(&f, "backlog_us", PROTO_US_MAX, &out->backlog_us);
+    field_u64_opt(&f, "dry_us", PROTO_US_MAX, &out->dry_us);
+    field_u64_opt(&f, "lead_us", PROTO_US_MAX, &out->lead_us);
     field_u32_opt(&f, "wait_ms", 0, PROTO_WAIT_MS_MAX, &out->wait_ms);
     field_refs(&f, "running", PROTO_WORKERS_MAX, &out->running, &out->running_count);
     rc = fields_close(&f);

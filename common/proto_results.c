@@ -311,6 +311,7 @@ char *results_request_encode(const struct results_request *m)
         json_set(obj, "results", results);
     }
     put_refs(obj, "released", m->released, m->released_count);
+    put_refs(obj, "running", m->running, m->running_count);
     put_errors(obj, "errors", m->errors, m->error_count);
     if (m->scope_count) {
         struct json *scopes = json_new_array();
@@ -388,6 +389,7 @@ enum err_code results_request_decode(const char *bytes, size_t len, struct resul
     field_u64(&f, "request", INT64_MAX, &out->request);
     read_results(&f, out);
     field_refs(&f, "released", PROTO_TESTS_MAX, &out->released, &out->released_count);
+    field_refs(&f, "running", PROTO_WORKERS_MAX, &out->running, &out->running_count);
     field_errors(&f, "errors", &out->errors, &out->error_count);
     read_scopes(&f, out);
     read_skips(&f, out);
@@ -405,6 +407,7 @@ void results_request_fini(struct results_request *m)
         result_fini(&m->results[i]);
     free(m->results);
     refs_free(m->released, m->released_count);
+    refs_free(m->running, m->running_count);
     run_errors_free(m->errors, m->error_count);
     for (uint32_t i = 0; i < m->scope_count; i++)
         scope_cost_fini(&m->scopes[i]);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "plan/need.h"
 #include "plan/pace.h"
 
 #define AHEAD_LEADS 3u /* an agent asks when it has three requests' time of work left */
@@ -114,57 +115,32 @@ static uint64_t on_agent_us(const struct agent *a, uint64_t average_us)
     return (uint64_t)((wide_uint)average_us * 1000000 / a->about->speed_ppm);
 }
 
-/* Predicted work that the agent still has, and the time until its first worker runs dry: what waits
- * fills up the workers that are free first. */
-static uint64_t backlog_us(const struct sim *s, const struct agent *a, uint64_t *out_dry_us)
+static struct need need_now(const struct sim *s, const struct agent *a)
 {
-    uint64_t waiting_us = pool_free_us(a->pool), sum_us = waiting_us, level_us = 0;
-    uint32_t speed_ppm = pace_speed_ppm(&a->pace, NULL);
+    uint64_t *left_us = mem_new(a->about->workers, sizeof(*left_us));
+    struct need need;
 
     for (uint32_t w = 0; w < a->about->workers; w++)
         if (a->workers[w].test != POOL_NONE && a->workers[w].predicted_end_us > s->now_us)
-            sum_us += a->workers[w].predicted_end_us - s->now_us;
-    for (;;) {
-        uint64_t next_us = UINT64_MAX, room_us;
-        uint32_t below = 0;
-
-        for (uint32_t w = 0; w < a->about->workers; w++) {
-            uint64_t end_us =
-                a->workers[w].test == POOL_NONE ? s->now_us : a->workers[w].predicted_end_us;
-            uint64_t left_us = end_us > s->now_us ? end_us - s->now_us : 0;
-
-            if (left_us <= level_us)
-                below++;
-            else if (left_us < next_us)
-                next_us = left_us;
-        }
-        room_us = next_us == UINT64_MAX || (next_us - level_us) > waiting_us
-                      ? UINT64_MAX
-                      : (next_us - level_us) * below;
-        if (below && room_us > waiting_us) {
-            level_us += waiting_us / below;
-            break;
-        }
-        if (below)
-            waiting_us -= room_us;
-        level_us = next_us;
-    }
-    *out_dry_us = level_us * 1000000 / speed_ppm;
-    return sum_us;
+            left_us[w] = a->workers[w].predicted_end_us - s->now_us;
+    need =
+        need_of(left_us, a->about->workers, pool_free_us(a->pool), pace_speed_ppm(&a->pace, NULL));
+    free(left_us);
+    return need;
 }
 
 static void maybe_ask(struct sim *s, uint32_t index)
 {
     struct agent *a = &s->agents[index];
     uint64_t ahead_us = s->in->request_us * AHEAD_LEADS;
-    uint64_t backlog, dry_us;
+    struct need need;
     bool is_free = a->busy < a->about->workers;
 
     if (!a->here || (a->asking && a->asked_free >= a->about->workers - a->busy))
         return;
-    backlog = backlog_us(s, a, &dry_us);
-    if (!is_free && dry_us > ahead_us) {
-        uint64_t wait_us = dry_us - ahead_us + 1;
+    need = need_now(s, a);
+    if (!is_free && need.dry_us > ahead_us) {
+        uint64_t wait_us = need.dry_us - ahead_us + 1;
 
         if (a->check_us > s->now_us + wait_us || a->check_us <= s->now_us) {
             a->check_us = s->now_us + wait_us;
@@ -180,8 +156,8 @@ static void maybe_ask(struct sim *s, uint32_t index)
                          .agent = index,
                          .ask = { .taker = index,
                                   .free_workers = a->asked_free,
-                                  .backlog_us = backlog,
-                                  .dry_us = dry_us,
+                                  .backlog_us = need.backlog_us,
+                                  .dry_us = need.dry_us,
                                   .lead_us = s->in->request_us } });
 }
 

@@ -234,6 +234,8 @@ static void apply_results(struct run *run, struct change_results *r)
     }
     for (uint32_t i = 0; i < r->released.count; i++)
         places_free(run, r->released.at[i]);
+    for (uint32_t i = 0; i < r->started.count; i++)
+        places_start(run, r->started.at[i]);
     for (uint32_t i = 0; i < r->error_count; i++)
         apply_fault(run, r->session, &r->errors[i].kind, &r->errors[i].text);
     for (uint32_t i = 0; i < r->scope_count && run->scope_count < RUN_SCOPES_MAX; i++) {
@@ -277,8 +279,10 @@ static void session_over(struct run *run, uint32_t at, enum session_state state)
     s->state = state;
     orders_drop_work(s);
     places_free_held(run, at, PLACES_ALL);
-    if (run->pool && !s->late)
+    if (run->pool && !s->late) {
         pool_leave(run->pool, at);
+        places_expect(run);
+    }
 }
 
 static void apply_leave(struct run *run, struct change_leave *l)

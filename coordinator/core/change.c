@@ -230,6 +230,8 @@ static void put_results(struct codec *c, struct change_results *r)
     for (uint32_t i = 0; i < r->item_count && !c->rc; i++)
         put_item(c, &r->items[i]);
     put_indices(c, &r->released);
+    if (c->version >= 2)
+        put_indices(c, &r->started);
     r->errors = codec_array(c, r->errors, &r->error_count, PROTO_ERRORS_MAX, sizeof(*r->errors));
     for (uint32_t i = 0; i < r->error_count && !c->rc; i++) {
         codec_name(c, &r->errors[i].kind, PROTO_TEXT_BYTES_MAX);
@@ -270,13 +272,13 @@ static void put_final(struct codec *c, struct change_final *f)
 
 static void put_change(struct codec *c, struct change *change)
 {
-    uint32_t version = CHANGE_VERSION;
     uint32_t kind = (uint32_t)change->kind;
 
-    codec_u32(c, &version);
-    if (!c->rc && version != CHANGE_VERSION) {
+    c->version = CHANGE_VERSION;
+    codec_u32(c, &c->version);
+    if (!c->rc && (c->version < 1 || c->version > CHANGE_VERSION)) {
         c->rc = err_set(c->err, ERR_VERSION, "stored change of version %u, this program knows %u",
-                        version, CHANGE_VERSION);
+                        c->version, CHANGE_VERSION);
         return;
     }
     codec_max(c, &kind, CHANGE_FINAL);
@@ -382,6 +384,7 @@ static void results_free(struct change_results *r)
         unit_skip_fini(&r->skips[i]);
     free(r->skips);
     free(r->released.at);
+    free(r->started.at);
     free(r->stop);
 }
 

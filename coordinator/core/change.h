@@ -8,7 +8,7 @@
 
 #include "core/model.h"
 
-#define CHANGE_VERSION   1u
+#define CHANGE_VERSION   2u /* 1: results do not tell what runs */
 #define CHANGE_BYTES_MAX (48u << 20)
 
 enum change_kind { /* stored: never renumber */
@@ -108,7 +108,7 @@ struct change_results {
     uint64_t request;
     struct result_item *items;
     uint32_t item_count;
-    struct index_list released;
+    struct index_list released, started;
     struct run_error *errors;
     uint32_t error_count;
     struct scope_cost *scopes;

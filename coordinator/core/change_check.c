@@ -87,11 +87,13 @@ static enum err_code check_results(const struct run *run, const struct change_re
 
     if (r->session >= run->session_count || run->state == RUN_FINAL)
         return bad(err, "a session");
-    index_map_init(&named, r->item_count + r->released.count);
+    index_map_init(&named, r->item_count + r->released.count + r->started.count);
     for (uint32_t i = 0; i < r->item_count && ok; i++)
         ok = item_ok(run, r, i, &named);
     ok = ok && tests_ok(run, &r->released, TEST_HELD, TEST_STARTED, &named) &&
-         held_by(run, &r->released, r->session);
+         held_by(run, &r->released, r->session) &&
+         tests_ok(run, &r->started, TEST_HELD, TEST_HELD, &named) &&
+         held_by(run, &r->started, r->session);
     index_map_fini(&named);
     return ok ? ERR_NONE : bad(err, "a result");
 }

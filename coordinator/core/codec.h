@@ -13,6 +13,7 @@ struct codec {
     const unsigned char *at, *end;
     enum err_code rc;
     struct err *err;
+    uint32_t version; /* of the description, the caller's: members come with one */
 };
 
 void codec_writer(struct codec *c, struct str *out, struct err *err);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/decide.h"
+#include "core/decide_inner.h"
 #include "core/ledger.h"
 #include "mem.h"
 
@@ -18,20 +19,20 @@ static bool work_unseen(const struct session *s, uint64_t seen)
     return false;
 }
 
-static void note_started(const struct run *run, uint32_t session, const struct pull_request *req,
-                         struct change_pull *p)
+void decide_started(const struct run *run, uint32_t session, const struct test_ref *running,
+                    uint32_t count, struct index_list *out)
 {
-    for (uint32_t i = 0; i < req->running_count && run->manifest; i++) {
-        uint32_t test = manifest_find(run->manifest, req->running[i].id, req->running[i].k);
+    for (uint32_t i = 0; i < count && run->manifest; i++) {
+        uint32_t test = manifest_find(run->manifest, running[i].id, running[i].k);
         bool twice = false;
 
         if (test == UINT32_MAX || run->tests[test].place != TEST_HELD ||
             run->tests[test].session != session)
             continue;
-        for (uint32_t k = 0; k < p->started.count; k++)
-            twice = twice || p->started.at[k] == test;
+        for (uint32_t k = 0; k < out->count; k++)
+            twice = twice || out->at[k] == test;
         if (!twice)
-            index_list_add(&p->started, test);
+            index_list_add(out, test);
     }
 }
 
@@ -60,7 +61,9 @@ static void choose(const struct run *run, uint32_t session, const struct pull_re
     const struct pool_ask ask = { .taker = session,
                                   .free_workers = req->free_workers < s->workers ? req->free_workers
                                                                                  : s->workers,
-                                  .backlog_us = req->backlog_us };
+                                  .backlog_us = req->backlog_us,
+                                  .dry_us = req->dry_us,
+                                  .lead_us = req->lead_us };
     uint32_t tests[DECIDE_SHARD_TESTS_MAX];
     uint32_t count = pool_choose(run->pool, &ask, tests, ARRAY_LEN(tests));
 
@@ -175,7 +178,7 @@ enum err_code decide_pull(const struct run *run, uint32_t session, const struct 
                        (unsigned long long)req->order_seen, (unsigned long long)s->order_last);
     p->session = session;
     p->order_seen = req->order_seen;
-    note_started(run, session, req, p);
+    decide_started(run, session, req->running, req->running_count, &p->started);
     give(run, session, req, mono_ms, p);
     if (p->started.count || p->shard.count || p->recall.count || p->cancel || p->end ||
         (s->order_count && s->orders[0].number <= req->order_seen))

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/decide.h"
+#include "core/decide_inner.h"
 #include "core/index_map.h"
 #include "mem.h"
 
@@ -125,6 +126,26 @@ static void note_released(const struct run *run, uint32_t session,
     index_map_fini(&named);
 }
 
+/* What this request brings the end of is no news. */
+static void note_started(const struct run *run, uint32_t session, const struct results_request *req,
+                         struct change_results *r)
+{
+    struct index_list begun = { 0 };
+    struct index_map named;
+
+    decide_started(run, session, req->running, req->running_count, &begun);
+    index_map_init(&named, r->item_count + r->released.count);
+    for (uint32_t i = 0; i < r->item_count; i++)
+        index_map_set(&named, r->items[i].test, 1);
+    for (uint32_t i = 0; i < r->released.count; i++)
+        index_map_set(&named, r->released.at[i], 1);
+    for (uint32_t i = 0; i < begun.count; i++)
+        if (!index_map_get(&named, begun.at[i]))
+            index_list_add(&r->started, begun.at[i]);
+    index_map_fini(&named);
+    free(begun.at);
+}
+
 static bool fault_known(const struct run *run, uint32_t session, const struct run_error *e)
 {
     for (uint32_t i = 0; i < run->fault_count; i++)
@@ -217,10 +238,12 @@ enum err_code decide_results(const struct run *run, uint32_t session,
         goto out;
     if (lives && run->manifest && req->released_count)
         note_released(run, session, req, r);
+    if (lives && req->running_count)
+        note_started(run, session, req, r);
     if (lives)
         copy_rest(run, session, req, r);
-    if (r->item_count || r->released.count || r->error_count || r->scope_count || r->skip_count ||
-        r->stop) {
+    if (r->item_count || r->released.count || r->started.count || r->error_count ||
+        r->scope_count || r->skip_count || r->stop) {
         *out = change;
         change = (struct change){ .kind = CHANGE_NONE };
     }

@@ -73,15 +73,29 @@ void places_seal(struct run *run, struct change_seal *seal)
 
 void places_join(struct run *run, uint32_t session)
 {
-    uint32_t workers = ledger_slots_missing(run) * run->sessions[session]->workers;
-
     if (!run->pool)
         return;
     pool_join(run->pool, session, run->sessions[session]->workers, 1000000);
-    for (uint32_t i = 0; i < run->session_count; i++)
-        if (session_lives(run->sessions[i]) && !run->sessions[i]->late)
-            workers += run->sessions[i]->workers;
-    pool_expect(run->pool, workers);
+    places_expect(run);
+}
+
+/* Who is missing is taken to be as large as those who came are on average. */
+void places_expect(struct run *run)
+{
+    uint32_t here = 0, seen = 0, machines = 0;
+
+    for (uint32_t i = 0; i < run->session_count; i++) {
+        const struct session *s = run->sessions[i];
+
+        if (s->late)
+            continue;
+        machines++;
+        seen += s->workers;
+        here += session_lives(s) ? s->workers : 0;
+    }
+    if (machines)
+        here += ledger_slots_missing(run) * ((seen + machines / 2) / machines);
+    pool_expect(run->pool, here);
 }
 
 void places_widen(struct run *run)

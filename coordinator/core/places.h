@@ -7,9 +7,10 @@
 /* Takes the manifest of the change; builds tests and pool; lets every live session in. */
 void places_seal(struct run *run, struct change_seal *seal);
 
-/* Lets a session into the pool, if there is one, and tells it how many workers are still to come.
- */
+/* Lets a session into the pool, if there is one. */
 void places_join(struct run *run, uint32_t session);
+/* Tells the pool how many workers there are and are still to come; after sessions came or went. */
+void places_expect(struct run *run);
 
 /* A narrow epoch runs everything from now on: what it carried over is free again. */
 void places_widen(struct run *run);

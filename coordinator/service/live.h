@@ -54,7 +54,8 @@ struct held { /* until something happens or until_ms */
     struct reply reply;
     uint64_t until_ms;
     uint32_t session;
-    struct pull_request pull; /* HELD_PULL: a copy */
+    struct pull_request pull; /* HELD_PULL: a copy, ... */
+    uint64_t told_ms;         /* ... as it was then */
     char *digest, *runtime;   /* HELD_COLLECTED */
 };
 

@@ -81,11 +81,23 @@ static void pull_answer_now(struct live *live, uint32_t session, struct reply re
     live_answer(live, reply, &box);
 }
 
-/* What was said when the pull came may be long ago: results tell that more workers are free. */
-static void refresh(const struct session *s, struct pull_request *req)
+static uint64_t less(uint64_t from, uint64_t by)
 {
-    uint32_t idle = s->held_count < s->workers ? s->workers - s->held_count : 0;
+    return from > by ? from - by : 0;
+}
 
+/* What was said when the pull came may be long ago: work was done meanwhile, and results tell that
+ * more workers are free. */
+static void refresh(const struct session *s, struct held *held, uint64_t now_ms)
+{
+    struct pull_request *req = &held->pull;
+    uint32_t idle = s->held_count < s->workers ? s->workers - s->held_count : 0;
+    uint64_t gone_us = (now_ms - held->told_ms) * 1000;
+
+    held->told_ms = now_ms;
+    req->backlog_us = less(req->backlog_us, gone_us * (s->workers - idle));
+    if (req->dry_us)
+        req->dry_us = less(req->dry_us, gone_us) + 1;
     if (idle > req->free_workers) {
         req->free_workers = idle;
         req->backlog_us = 0;
@@ -96,7 +108,7 @@ bool pull_again(struct live *live, struct held *held)
 {
     struct err err = ERR_INIT;
 
-    refresh(live->run->sessions[held->session], &held->pull);
+    refresh(live->run->sessions[held->session], held, service_now_ms(live->svc));
     if (pull_turn(live, held->session, &held->pull, &err)) {
         live_refuse(live, held->reply, &err);
     } else if (live->run->sessions[held->session]->order_count > 0) {
@@ -166,6 +178,7 @@ void service_pull(struct service *svc, const char *bearer, const char *run,
         held = live_hold(live, HELD_PULL, reply, until_ms);
         held->session = session;
         pull_copy(req, &held->pull);
+        held->told_ms = service_now_ms(svc);
         lease_touch(live->run, session, until_ms + PROTO_SESSION_MS);
     }
     live_settle(live);

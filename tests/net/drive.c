@@ -52,7 +52,10 @@ static uint32_t free_workers(const struct drive *d)
 
 static void tell_idle(struct drive *d)
 {
-    d->source->ops->idle(d->source, free_workers(d), (uint64_t)d->queue_len * d->ms * 1000);
+    struct need need = { .backlog_us = (uint64_t)d->queue_len * d->ms * 1000 };
+
+    need.dry_us = need.backlog_us / d->worker_count;
+    d->source->ops->idle(d->source, free_workers(d), need);
     if (d->ending && free_workers(d) == d->worker_count && !d->left) {
         d->left = true;
         d->source->ops->leave(d->source, 0);

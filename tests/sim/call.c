@@ -297,7 +297,12 @@ void say_pull(struct world *w, uint32_t at)
     a->said_free = c->pull.free_workers;
     for (uint32_t i = 0; i < a->queue_count; i++)
         backlog_us += w->dur_ms[a->queue[i].test] * 1000ull;
+    for (uint32_t i = 0; i < a->workers; i++)
+        if (a->worker[i].busy)
+            backlog_us += w->dur_ms[a->worker[i].piece.test] * 1000ull;
     c->pull.backlog_us = backlog_us;
+    c->pull.dry_us = backlog_us / a->workers + 1;
+    c->pull.lead_us = 1000 * sim_random(w, 20);
     for (uint32_t i = 0; i < a->workers; i++)
         if (a->worker[i].busy)
             c->pull.running[c->pull.running_count++] = ref_of(w, a->worker[i].piece.test);
@@ -328,6 +333,10 @@ void say_results(struct world *w, uint32_t at)
     for (uint32_t i = 0; i < a->release_count; i++)
         r->released[r->released_count++] = ref_of(w, a->release[i].test);
     a->release_sent = a->release_count;
+    r->running = mem_new(a->workers, sizeof(*r->running));
+    for (uint32_t i = 0; i < a->workers; i++)
+        if (a->worker[i].busy)
+            r->running[r->running_count++] = ref_of(w, a->worker[i].piece.test);
     call_send(w, c);
 }
 

@@ -41,7 +41,7 @@ REPEATS(collected_answer, "{\"action\":\"upload\"}")
 REPEATS(part_answer, "{\"have\":3,\"action\":\"go\"}")
 REPEATS(pull_request,
         "{\"session\":\"s\",\"request\":7,\"order_seen\":3,\"free\":2,\"backlog_us\":5,"
-        "\"running\":[[\"a::b\",1]],\"wait_ms\":30000}")
+        "\"dry_us\":3,\"lead_us\":2,\"running\":[[\"a::b\",1]],\"wait_ms\":30000}")
 REPEATS(pull_answer,
         "{\"orders\":[{\"number\":1,\"kind\":\"shard\",\"fence\":17,\"tests\":[[\"a\",0,250]]},"
         "{\"number\":2,\"kind\":\"recall\",\"tests\":[[\"a\",0]]},"
@@ -56,7 +56,8 @@ REPEATS(
     "\"o\","
     "\"stderr\":\"e\",\"log\":\"l\",\"classname\":\"c\",\"name\":\"n\",\"properties\":[[\"p\","
     "\"v\"]],"
-    "\"reruns\":1}}],\"released\":[[\"b\",0]],\"errors\":[{\"kind\":\"session-teardown\","
+    "\"reruns\":1}}],\"released\":[[\"b\",0]],\"running\":[[\"c\",0]],\"errors\":[{\"kind\":"
+    "\"session-teardown\","
     "\"text\":\"x\"}],\"scopes\":[{\"kind\":\"module\",\"id\":\"a.py\",\"setup_us\":9,"
     "\"teardown_us\":8}],\"stop\":\"-x\"}")
 REPEATS(results_answer, "{\"accepted\":8}")

@@ -255,6 +255,20 @@ void releases(struct fixture *f, uint32_t session, uint32_t test)
         ERR_NONE);
 }
 
+void begins_and_passes(struct fixture *f, uint32_t session, uint32_t begun, uint32_t passed)
+{
+    struct test_ref ref = { .id = (char *)f->run->manifest->tests[begun].id };
+    struct result r = { .test = { .id = (char *)f->run->manifest->tests[passed].id },
+                        .fence = f->run->tests[passed].fence,
+                        .outcome = OUTCOME_PASSED };
+
+    assert_int_equal(
+        results_with(f, session,
+                     &(struct results_request){
+                         .results = &r, .result_count = 1, .running = &ref, .running_count = 1 }),
+        ERR_NONE);
+}
+
 uint32_t leaves(struct fixture *f, uint32_t session, uint32_t runner_exit)
 {
     struct change change = { .kind = CHANGE_NONE };

@@ -31,7 +31,8 @@ void collects(struct fixture *f, uint32_t session, uint32_t count, uint32_t skip
 /* A pull with everything free; how many orders wait then. */
 uint32_t pulls(struct fixture *f, uint32_t session);
 enum err_code pull_rc(struct fixture *f, uint32_t session, uint64_t seen, uint32_t free_workers);
-/* The session has seen all and says that it runs this test. */
+/* The session has seen all and says that it runs this test; in a pull, or beside a result. */
+void begins_and_passes(struct fixture *f, uint32_t session, uint32_t begun, uint32_t passed);
 void begins(struct fixture *f, uint32_t session, uint32_t test);
 enum err_code reports(struct fixture *f, uint32_t session, uint32_t test, uint64_t fence,
                       enum outcome outcome);

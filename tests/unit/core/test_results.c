@@ -32,6 +32,22 @@ static void test_results_first_accepted_stands(void **state)
     fixture_fini(&f);
 }
 
+/* Results tell what has begun, so that it is not asked back; of what they end themselves that is no
+ * news. */
+static void test_results_tell_what_runs(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    hold_all(&f);
+    begins_and_passes(&f, 0, 1, 0);
+    assert_int_equal(f.run->tests[0].place, TEST_DONE);
+    assert_int_equal(f.run->tests[1].place, TEST_STARTED);
+    begins_and_passes(&f, 0, 1, 1);
+    assert_int_equal(f.run->tests[1].place, TEST_DONE);
+    fixture_fini(&f);
+}
+
 /* The same request number a second time changes nothing, whatever it says. */
 static void test_results_repeated_request_counts_once(void **state)
 {
@@ -305,6 +321,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_results_first_accepted_stands),
+        cmocka_unit_test(test_results_tell_what_runs),
         cmocka_unit_test(test_results_repeated_request_counts_once),
         cmocka_unit_test(test_results_skipped_file_is_kept_once),
         cmocka_unit_test(test_results_beat_is_no_change),

@@ -1,0 +1,8 @@
+/* decide_inner.h - what the deciders share. Included by decide_*.c only. */
+#pragma once
+
+#include "core/change.h"
+
+/* Adds those of the tests that a session says are running which were not known to have begun. */
+void decide_started(const struct run *run, uint32_t session, const struct test_ref *running,
+                    uint32_t count, struct index_list *out);
