@@ -40,6 +40,10 @@ class Fork(unittest.TestCase):
         self.assertFalse(os.path.exists(notes["tempdir"][0][1]))
         self.assertEqual(len({value for _worker, value in notes["uid"]}), 1)
 
+    def test_the_whole_heap_is_seen(self):
+        forked = self.run_suite("heap")
+        self.assertEqual(forked.status, 0, forked.output)
+
     def test_deaths_are_named_and_the_rest_runs(self):
         forked = self.run_suite("crash", workers=2)
         self.assertEqual(forked.status, 1)

@@ -9,10 +9,12 @@ runner    runs the tests that the agent names
 events    what is told at once, beside the reports of a test
 records   what a test did, as sent to the agent and the reporter
 atfork    all that a process has to forget or renew right after a fork
+thaw      the whole heap for tests that ask the garbage collector
 shortcuts what a worker need not do for each test
 logs      live logging and log files, forwarded
 voice     the terminal reporter of processes without a terminal
 xmlstub   the JUnit XML object, as far as tests see it
+benchmark what pytest-benchmark measures in a worker, for the reporter
 capture   capture of output for forked processes
 fixtures  exclusive time of set-up and teardown of wider fixtures
 compat    what suites written for pytest-xdist expect to find

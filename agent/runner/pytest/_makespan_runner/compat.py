@@ -64,6 +64,33 @@ class HookSpecs:
         """A test killed its worker; report may be changed."""
 
 
+class StandIn:
+    """Registered as "xdist" where there are workers: many plugins look for that name to decide
+    whether they must tell their workers something (a seed, a port)."""
+
+    @staticmethod
+    def is_xdist_worker(request_or_session):
+        return hasattr(request_or_session.config, "workerinput")
+
+    @staticmethod
+    def is_xdist_controller(request_or_session):
+        return not hasattr(request_or_session.config, "workerinput")
+
+    is_xdist_master = is_xdist_controller
+
+    @staticmethod
+    def get_xdist_worker_id(request_or_session):
+        workerinput = getattr(request_or_session.config, "workerinput", None)
+        return workerinput["workerid"] if workerinput else "master"
+
+
+def stand_in_for_xdist(pluginmanager):
+    """After the plugins have loaded (and xdist, since its name was blocked, has not)."""
+    if not pluginmanager.hasplugin("xdist"):
+        pluginmanager._name2plugin.pop("xdist", None)  # pluggy learned to unblock only lately
+        pluginmanager.register(StandIn(), "xdist")
+
+
 def numprocesses(text):
     """The type of -n: a number, "auto" or "logical"."""
     return text if text in ("auto", "logical") else int(text)

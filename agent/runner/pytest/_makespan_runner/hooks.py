@@ -14,7 +14,7 @@ import uuid
 
 import pytest
 
-from . import atfork, compat, frames
+from . import atfork, benchmark, compat, frames, thaw
 
 # Set by _makespan from the environment: where the agent listens, and the secret it expects.
 agent_address = {"socket": None, "key": None}
@@ -31,6 +31,7 @@ class Link:
         self.settings = {"workers": 0}
         self.role = "inline"  # or reporter, zygote, worker
         self.random_watch = None
+        self.thaw = None
 
     def connect(self, role, slot=0, **more):
         """Open this process's own connection and say who we are."""
@@ -90,10 +91,17 @@ def _shake_hands(early_config):
     link.settings = settings
     if workers:
         _set_distributed(option, settings)
-        link.random_watch = atfork.RandomWatch()  # conftests may set a seed when they load
+        # Before conftests load: they may set a seed, and take functions by name.
+        link.random_watch = atfork.RandomWatch()
+        link.thaw = thaw.Thaw()
+        compat.stand_in_for_xdist(early_config.pluginmanager)
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config):
+    link = getattr(config, "_makespan", None)
+    if link is not None and link.settings["workers"]:
+        benchmark.let_measure(config)
     for line in compat.MARKERS:
         config.addinivalue_line("markers", line)
 

@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from . import compat, events, frames, logs, records, replay, xmlstub
+from . import benchmark, compat, events, frames, logs, records, replay, xmlstub
 
 _LENGTH = struct.Struct("<I")
 _LAST_WORDS_SECONDS = 5.0
@@ -327,6 +327,9 @@ class Reporter:
 
     def _event_suite_property(self, name, value):
         xmlstub.replay_property(self.config, name, value)
+
+    def _event_benchmark(self, data):
+        benchmark.take(self.config, data)
 
     def _event_shouldstop(self, reason):
         if not self.session.shouldfail:

@@ -13,7 +13,7 @@ import signal
 import pytest
 from _pytest.runner import CallInfo
 
-from . import fixtures, frames, records, shortcuts, xmlstub
+from . import benchmark, fixtures, frames, records, shortcuts, xmlstub
 
 try:
     from _pytest.warnings import catch_warnings_for_item
@@ -71,6 +71,7 @@ class Tests:
         self._ran = {}  # index -> properties it had before its first run
         self.past_capture = None
         self.listeners = False
+        self._after_test = [link.thaw.test_ended]
         self._told_stop = False
         self._settle_asked = False
         self._quit_asked = False
@@ -83,6 +84,9 @@ class Tests:
         self._teardown_exact = self._setupstate.teardown_exact
         self._setupstate.teardown_exact = self._teardown_exact_late
         xmlstub.install(self.config, self._xml_attribute, self.sender)
+        measuring = benchmark.sender_of(self.config, self.sender)
+        if measuring is not None:
+            self._after_test.append(measuring)
         shortcuts.after_collection(self.config, session)
         self.listeners = shortcuts.others_listen(self.config, self)
         if self.listeners:
@@ -159,6 +163,8 @@ class Tests:
             nextitem = self._provisional = item.parent
         item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
         self.current, self.last = None, item
+        for ended in self._after_test:
+            ended()
         self._take_text()
         self._end_entry()
         if self._entries:

@@ -242,7 +242,7 @@ class Zygote:
         # Ctrl-C reaches the whole foreground group: the agent decides what it means for us.
         self.tests.old_sigint = signal.signal(signal.SIGINT, signal.SIG_IGN)
         gc.collect()
-        gc.freeze()  # full collections need not walk the collected tests again, in any worker
+        self.link.thaw.freeze()  # full collections need not walk the collected tests in any worker
 
     def _serve(self):
         """Fork on request. Returns the slot number, in the worker; never in the zygote."""
