@@ -334,6 +334,27 @@ void pool_recost(struct pool *pool, uint32_t test, uint64_t cost_us)
     }
 }
 
+void pool_hurry(struct pool *pool, uint32_t test)
+{
+    bool is_free;
+
+    INVARIANT(test < pool->test_count);
+    if (pool->tests[test].flags & POOL_FIRST)
+        return;
+    is_free = pool->tests[test].state == TEST_FREE;
+    if (is_free)
+        detach(pool, test);
+    pool->tests[test].flags |= POOL_FIRST;
+    if (is_free)
+        set_free(pool, test);
+}
+
+bool pool_is_first(const struct pool *pool, uint32_t test)
+{
+    INVARIANT(test < pool->test_count);
+    return pool->tests[test].flags & POOL_FIRST;
+}
+
 void pool_rescope(struct pool *pool, uint32_t scope, uint64_t setup_us)
 {
     INVARIANT(scope < pool->scope_count);

@@ -45,6 +45,7 @@ struct pool_test {
 #define POOL_SERIAL       1u /* needs its machine alone */
 #define POOL_NO_SPECULATE 2u
 #define POOL_GUESS        4u /* no history: cost_us is a guess, so its file's order says more */
+#define POOL_FIRST        8u /* goes before all others that it need not stay with; see pool_hurry */
 
 /* SCOPE, FILE and GROUP keep a scope, a file, a group on one worker from its first test on; AUTO
  * keeps groups so, and scopes and files together where that does not lengthen the run; LOAD and
@@ -113,11 +114,13 @@ void pool_finish(struct pool *pool, uint32_t test);               /* any but don
 void pool_put_back(struct pool *pool, uint32_t test); /* absent, held, started, done -> free */
 void pool_recost(struct pool *pool, uint32_t test, uint64_t cost_us);    /* a better prediction */
 void pool_rescope(struct pool *pool, uint32_t scope, uint64_t setup_us); /* of its set-up */
+void pool_hurry(struct pool *pool, uint32_t test);                       /* is POOL_FIRST now */
 
 /* What is where: for status, tests and the decision to let an idle taker go. */
 uint32_t pool_free_count(const struct pool *pool);
 uint64_t pool_free_us(const struct pool *pool);
 bool pool_is_free(const struct pool *pool, uint32_t test);
+bool pool_is_first(const struct pool *pool, uint32_t test);        /* POOL_FIRST */
 uint32_t pool_held_count(const struct pool *pool, uint32_t taker); /* unstarted, held by it */
 uint64_t pool_held_us(const struct pool *pool, uint32_t taker);    /* held or started */
 uint32_t pool_holder(const struct pool *pool, uint32_t test);      /* POOL_NONE if nobody */

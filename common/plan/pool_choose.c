@@ -292,7 +292,8 @@ static void pick_tests(struct pick *p, enum test_queue which, bool without_lot)
 static void pick_in_order(struct pick *p)
 {
     for (uint32_t t = p->pool->first_free; t < p->pool->test_count && !pick_full(p); t++)
-        if (p->pool->tests[t].state == TEST_FREE && eligible(p, &p->pool->tests[t]))
+        if (p->pool->tests[t].state == TEST_FREE && p->pool->tests[t].queue != TESTS_FIRST &&
+            eligible(p, &p->pool->tests[t]))
             pick_test(p, t);
 }
 
@@ -306,6 +307,7 @@ uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32
     p.k = &pool->takers[ask->taker];
     if (!pool->free_count || !max || !pick_size(&p, ask))
         return 0;
+    pick_tests(&p, TESTS_FIRST, false);
     if (pool->one_machine && pool->workers == 1) {
         pick_in_order(&p);
         return p.count;

@@ -20,6 +20,7 @@ enum test_state { TEST_ABSENT, TEST_FREE, TEST_HELD, TEST_STARTED, TEST_DONE };
 enum test_queue {
     TESTS_ALONE, /* by size: may be run apart from its lot */
     TESTS_HEAVY, /* in a machine: needs more than one CPU */
+    TESTS_FIRST, /* before all others, in the order in which they came */
     TESTS_QUEUES,
     TESTS_NONE /* only with its lot */
 };
@@ -60,6 +61,7 @@ struct lot {
     uint32_t owner;   /* who took from it last; of a unit: who alone may */
     uint32_t claimed; /* of a unit: tests held, started or done by its owner */
     uint32_t begun;   /* of these, started or done */
+    uint32_t first;   /* of count, POOL_FIRST: then it goes before other lots */
     uint8_t queue;    /* enum lot_queue */
     uint8_t kind;     /* enum lot_kind */
 };

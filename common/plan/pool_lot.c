@@ -125,6 +125,8 @@ static void place(struct pool *pool, uint32_t index)
 
     if (queue < LOTS_QUEUES && lot->kind != LOT_FILE)
         size_us += lot_setup_us(pool, lot);
+    if (lot->first)
+        size_us = UINT64_MAX;
     if (lot->queue == queue &&
         (queue >= LOTS_QUEUES || pool->lot_links[index].bucket == bucket_of(size_us)))
         return;
@@ -176,6 +178,13 @@ static void link_in_order(struct pool *pool, struct lot *lot, uint32_t test)
     lot->hint = test;
 }
 
+/* May a test go ahead of those that it would be run with? Not out of a unit or a mutex, whose tests
+ * are one behind the other, nor before others that need more than a CPU. */
+static bool may_part(uint32_t lot, enum lot_kind kind, enum test_queue queue)
+{
+    return lot == POOL_NONE ? queue == TESTS_ALONE : kind == LOT_SCOPE || kind == LOT_FILE;
+}
+
 void lot_insert(struct pool *pool, uint32_t test)
 {
     struct node *t = &pool->tests[test];
@@ -184,9 +193,14 @@ void lot_insert(struct pool *pool, uint32_t test)
     struct lot *lot;
 
     t->lot = lot_of(pool, t, &kind, &queue);
+    if ((t->flags & POOL_FIRST) && may_part(t->lot, kind, queue)) {
+        t->lot = POOL_NONE;
+        queue = TESTS_FIRST;
+    }
     t->queue = (uint8_t)queue;
     if (queue < TESTS_QUEUES)
-        bucket_add(&pool->test_queues[queue], pool->test_links, test, t->cost_us);
+        bucket_add(&pool->test_queues[queue], pool->test_links, test,
+                   queue == TESTS_FIRST ? 0 : t->cost_us);
     if (t->lot == POOL_NONE)
         return;
     lot = &pool->lots[t->lot];
@@ -197,6 +211,7 @@ void lot_insert(struct pool *pool, uint32_t test)
     lot->kind = (uint8_t)kind;
     link_in_order(pool, lot, test);
     lot->count++;
+    lot->first += (t->flags & POOL_FIRST) != 0;
     lot->sum_us += t->cost_us;
     place(pool, t->lot);
 }
@@ -222,8 +237,25 @@ void lot_remove(struct pool *pool, uint32_t test)
     if (lot->hint == test)
         lot->hint = t->prev != POOL_NONE ? t->prev : t->next;
     lot->count--;
+    lot->first -= (t->flags & POOL_FIRST) != 0;
     lot->sum_us -= t->cost_us;
     place(pool, t->lot);
+}
+
+/* The taker of a test that went ahead pays for the test's scope, so the rest is best run there. */
+static void enter_scope(struct pool *pool, uint32_t test, uint32_t taker)
+{
+    enum lot_kind kind;
+    enum test_queue queue;
+    uint32_t index = lot_of(pool, &pool->tests[test], &kind, &queue);
+
+    if (index == POOL_NONE || kind != LOT_SCOPE)
+        return;
+    pool->takers[taker].last = index;
+    unplace(pool, index);
+    pool->lots[index].kind = LOT_SCOPE;
+    pool->lots[index].owner = taker;
+    place(pool, index);
 }
 
 void lot_claim(struct pool *pool, uint32_t test, uint32_t taker)
@@ -231,8 +263,11 @@ void lot_claim(struct pool *pool, uint32_t test, uint32_t taker)
     uint32_t index = pool->tests[test].lot;
     struct lot *lot;
 
-    if (index == POOL_NONE)
+    if (index == POOL_NONE) {
+        if (pool->tests[test].flags & POOL_FIRST)
+            enter_scope(pool, test, taker);
         return;
+    }
     lot = &pool->lots[index];
     switch ((enum lot_kind)lot->kind) {
     case LOT_MUTEX:

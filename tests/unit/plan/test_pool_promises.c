@@ -64,6 +64,8 @@ static void world_init(struct world *w, uint64_t seed)
             t->threads = 1 + chance_below(&w->chance, 3);
         if (!chance_below(&w->chance, 16))
             t->flags = POOL_SERIAL;
+        if (!chance_below(&w->chance, 10))
+            t->flags |= POOL_FIRST;
         if (t->group != POOL_NONE && t->group >= w->in.test_count)
             t->group = 0;
         if (t->mutex != POOL_NONE && t->mutex >= w->in.test_count)
@@ -211,6 +213,8 @@ static void happen(struct world *w)
 {
     uint32_t i = chance_below(&w->chance, w->in.test_count), what = chance_below(&w->chance, 100);
 
+    if (what == 98)
+        pool_hurry(w->pool, i);
     if (w->place[i] == HELD && what < 60) {
         pool_start(w->pool, i);
         w->place[i] = STARTED;
