@@ -2,9 +2,9 @@
 
 #include <string.h>
 
+#include "crew.h"
 #include "json.h"
 #include "proto.h"
-#include "resources.h"
 
 size_t local_rows(struct local *local, struct cfg_option *rows)
 {
@@ -27,8 +27,9 @@ size_t local_rows(struct local *local, struct cfg_option *rows)
 static enum err_code check_workers(struct local *local, struct err *err)
 {
     const char *text = local->workers_text;
-    struct resources machine;
+    struct crew crew;
 
+    resources_read("", &local->machine);
     local->workers_given = text != NULL;
     if (text && strcmp(text, "auto") != 0) {
         if (parse_u32(text, 0, PROTO_WORKERS_MAX, &local->workers, err) == ERR_NONE)
@@ -36,8 +37,8 @@ static enum err_code check_workers(struct local *local, struct err *err)
         return err_set(err, ERR_USAGE, "-n is a number up to %u or auto, not '%s'",
                        PROTO_WORKERS_MAX, text);
     }
-    resources_read("", &machine);
-    local->workers = resources_workers(&machine);
+    crew_plan(&(struct crew_input){ .machine = &local->machine }, &crew);
+    local->workers = crew.workers;
     return ERR_NONE;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "cfg.h"
+#include "resources.h"
 
 struct json;
 
@@ -17,6 +18,7 @@ struct local {
     /* What it comes to, after local_check. */
     uint32_t workers;   /* as many as asked for, or as the machine is good for; 0: plain pytest */
     bool workers_given; /* by makespan's own -n: then pytest's is not asked */
+    struct resources machine;
 };
 
 /* Writes at most LOCAL_ROWS_MAX rows and returns how many. */

@@ -1,21 +1,23 @@
-/* resources.h - how many workers this machine is good for. */
+/* resources.h - what this machine has for tests: CPUs and memory that we may really use. */
 #pragma once
+
+#include <stdbool.h>
 
 #include "base.h"
 
-struct resources { /* 0: unknown */
-    uint32_t cpus_allowed;
-    uint32_t quota_milli; /* of a CPU, from the control group */
-    uint64_t memory_available;
+struct resources {         /* 0: unknown */
+    uint32_t cpus_allowed; /* that the scheduler may put us on */
+    uint32_t quota_milli;  /* of a CPU, from the control groups */
+    uint64_t memory_total; /* of the machine, or the limit of the tightest control group */
+    uint64_t memory_free;  /* of it, what can still be taken before the kernel kills */
+    bool memory_of_group;  /* a control group's, tighter than the machine's */
 };
-
-#define RESOURCES_WORKER_BYTES (128ull << 20) /* of memory that a worker should find at least */
 
 /* Reads what the kernel tells; root is "" but in tests. */
 void resources_read(const char *root, struct resources *out);
 
-/* Workers for "-n auto", at least 1. Pure. */
-uint32_t resources_workers(const struct resources *r);
+/* The memory alone, which changes: cheap enough for twice a second. */
+void resources_read_memory(const char *root, struct resources *out);
 
 /* Lets this process and its children open as many files as they may. */
 void resources_raise_files(void);

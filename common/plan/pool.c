@@ -5,6 +5,8 @@
 #include "mem.h"
 #include "plan/pool_inner.h"
 
+#define MIB_BYTES ((uint64_t)1 << 20)
+
 static void index_scopes(struct pool *pool, const struct pool_input *in)
 {
     pool->scopes = mem_new(in->scope_count, sizeof(*pool->scopes));
@@ -40,6 +42,7 @@ static void index_tests(struct pool *pool, const struct pool_input *in)
         INVARIANT(t->scope == POOL_NONE || t->scope < in->scope_count);
         INVARIANT(t->group == POOL_NONE || t->group < in->test_count);
         INVARIANT(t->mutex == POOL_NONE || t->mutex < in->test_count);
+        INVARIANT(t->mem_bytes <= POOL_MEM_BYTES_MAX);
         pool->tests[i] = (struct node){
             .cost_us = bounded_cost(t->cost_us),
             .scope = t->scope,
@@ -49,6 +52,7 @@ static void index_tests(struct pool *pool, const struct pool_input *in)
             .prev = POOL_NONE,
             .next = POOL_NONE,
             .taker = POOL_NONE,
+            .mem_mib = (uint32_t)((t->mem_bytes + MIB_BYTES - 1) / MIB_BYTES),
             .threads = (uint16_t)(t->threads < 1            ? 1
                                   : t->threads > UINT16_MAX ? UINT16_MAX
                                                             : t->threads),
@@ -101,6 +105,7 @@ struct pool *pool_new(const struct pool_input *in)
     pool->policy = in->policy;
     pool->one_machine = in->one_machine;
     pool->cpus = in->cpus;
+    pool->budget_mib = in->mem_bytes / MIB_BYTES;
     pool->test_count = in->test_count;
     pool->scope_count = in->scope_count;
     pool->serial_taker = POOL_NONE;
@@ -132,7 +137,7 @@ void pool_join(struct pool *pool, uint32_t taker, uint32_t workers, uint32_t spe
 {
     struct pool_taker *k;
 
-    INVARIANT(taker < POOL_TAKERS_MAX && !pool->takers[taker].seen && workers > 0);
+    INVARIANT(taker < POOL_TAKERS_MAX && !taker_is_in(pool, taker) && workers > 0);
     k = &pool->takers[taker];
     *k = (struct pool_taker){
         .held_head = POOL_NONE,
@@ -141,7 +146,6 @@ void pool_join(struct pool *pool, uint32_t taker, uint32_t workers, uint32_t spe
         .last = POOL_NONE,
         .workers = workers,
         .speed_milli = speed_ppm < 1000 ? 1 : speed_ppm / 1000,
-        .seen = true,
     };
     pool->workers += workers;
     pool->capacity_milli += (uint64_t)workers * k->speed_milli;
@@ -175,6 +179,11 @@ void pool_respeed(struct pool *pool, uint32_t taker, uint32_t speed_ppm)
     pool->capacity_milli += (uint64_t)k->workers * k->speed_milli;
 }
 
+void pool_budget(struct pool *pool, uint64_t mem_bytes)
+{
+    pool->budget_mib = mem_bytes / MIB_BYTES;
+}
+
 void pool_expect(struct pool *pool, uint32_t workers)
 {
     pool->expected_workers = workers;
@@ -188,6 +197,7 @@ static void count_in(struct pool *pool, struct pool_taker *k, uint32_t taker, co
     k->held_us += t->cost_us;
     pool->held_us += t->cost_us;
     pool->extra_threads += t->threads - 1u;
+    pool->hand_mib += t->mem_mib;
     if (t->flags & POOL_SERIAL) {
         pool->serial_taker = taker;
         pool->serial_count++;
@@ -205,6 +215,7 @@ static void count_out(struct pool *pool, struct pool_taker *k, const struct node
     k->held_us -= t->cost_us;
     pool->held_us -= t->cost_us;
     pool->extra_threads -= t->threads - 1u;
+    pool->hand_mib -= t->mem_mib;
     if (t->flags & POOL_SERIAL && --pool->serial_count == 0)
         pool->serial_taker = POOL_NONE;
     if (t->mutex != POOL_NONE && --pool->mutexes[t->mutex].in_hand == 0)

@@ -70,15 +70,18 @@ struct pool;
 struct pool *pool_new(const struct pool_input *in);
 void pool_free(struct pool *pool);
 
-/* Takers come and go. A taker's index is the caller's, below POOL_TAKERS_MAX and not used twice;
- * workers is how many tests it runs at once, speed_ppm 1000000 for a machine of average speed.
- * Leaving puts nothing back: the caller names each test with pool_put_back, so that it is a stored
- * change. */
+/* Takers come and go. A taker's index is the caller's, below POOL_TAKERS_MAX, and free again when
+ * it has left; workers is how many tests it runs at once, speed_ppm 1000000 for a machine of
+ * average speed. Leaving puts nothing back: the caller names each test with pool_put_back, so that
+ * it is a stored change. */
 void pool_join(struct pool *pool, uint32_t taker, uint32_t workers, uint32_t speed_ppm);
 void pool_leave(struct pool *pool, uint32_t taker);
 
 /* A better figure, from what has ended so far (pace.h). */
 void pool_respeed(struct pool *pool, uint32_t taker, uint32_t speed_ppm);
+
+/* What the machine has for its tests' own memory, from now on (see pool_input). */
+void pool_budget(struct pool *pool, uint64_t mem_bytes);
 
 /* How many workers the run will have once all have come (a CI matrix knows), so that the first to
  * come does not take the work of those who follow; 0: who is there is all. A hint. */

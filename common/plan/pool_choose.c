@@ -110,6 +110,9 @@ static bool eligible(const struct pick *p, const struct node *t)
         return false;
     if (t->flags & POOL_SERIAL)
         return others == 0;
+    if (t->mem_mib && pool->hand_mib && pool->budget_mib &&
+        pool->hand_mib + t->mem_mib > pool->budget_mib)
+        return false;
     return others == 0 || others + pool->extra_threads + t->threads <= cpus;
 }
 

@@ -19,7 +19,7 @@ enum test_state { TEST_ABSENT, TEST_FREE, TEST_HELD, TEST_STARTED, TEST_DONE };
 
 enum test_queue {
     TESTS_ALONE, /* by size: may be run apart from its lot */
-    TESTS_HEAVY, /* in a machine: needs more than one CPU */
+    TESTS_HEAVY, /* in a machine: needs more than one CPU, or much memory */
     TESTS_FIRST, /* before all others, in the order in which they came */
     TESTS_QUEUES,
     TESTS_NONE /* only with its lot */
@@ -31,6 +31,7 @@ struct node {
     uint32_t lot;        /* the lot it is in while free, and was in last; POOL_NONE for none */
     uint32_t prev, next; /* in the lot while free, in its taker's list while held */
     uint32_t taker;      /* who holds it, started it, or finished it last */
+    uint32_t mem_mib;
     uint16_t threads;
     uint8_t state; /* enum test_state */
     uint8_t queue; /* enum test_queue */
@@ -73,7 +74,6 @@ struct pool_taker {
     uint32_t owned;                /* its units with free tests */
     uint32_t last;                 /* the scope or file that it took from last */
     uint32_t workers, speed_milli; /* 0 workers: not there */
-    bool seen;                     /* has joined once */
 };
 
 struct pool_place {             /* a scope */
@@ -98,6 +98,7 @@ struct pool {
     uint32_t free_count;
     uint32_t first_free;                 /* no test before it is free */
     uint32_t busy_takers, extra_threads; /* with a test in hand; threads over one a test in hand */
+    uint64_t hand_mib, budget_mib;       /* memory of tests in hand, and of the machine */
     uint32_t workers, expected_workers, cpus;
     uint32_t serial_taker, serial_count; /* in a machine: who has serial tests in hand */
     uint64_t free_us, held_us, capacity_milli;

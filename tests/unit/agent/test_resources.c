@@ -7,8 +7,9 @@
 
 #include <cmocka.h>
 
+#include "cgroup.h"
 #include "fs.h"
-#include "proto.h"
+#include "mem.h"
 #include "resources.h"
 
 static void put(const char *root, const char *path, const char *text)
@@ -26,80 +27,158 @@ static void put(const char *root, const char *path, const char *text)
     str_fini(&full);
 }
 
-static void test_resources_workers_is_the_least_of_cpus_quota_and_memory(void **state)
-{
-    static const struct {
-        struct resources r;
-        uint32_t workers;
-    } cases[] = {
-        { { 8, 0, 0 }, 8 },
-        { { 8, 2500, 0 }, 3 },
-        { { 8, 100, 0 }, 1 },
-        { { 2, 8000, 0 }, 2 },
-        { { 64, 0, 10 * RESOURCES_WORKER_BYTES }, 10 },
-        { { 64, 0, 1 }, 1 },
-        { { 0, 0, 0 }, 1 },
-        { { 100000, 0, 0 }, PROTO_WORKERS_MAX },
-    };
+struct machine {
+    char *root;
+    struct resources r;
+};
 
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-        assert_int_equal(resources_workers(&cases[i].r), cases[i].workers);
+static void look(struct machine *m)
+{
+    resources_read(m->root, &m->r);
 }
 
-/* Version 2: the least quota from our own group up to the root, and memory within the group. */
-static void test_resources_read_finds_the_tightest_control_group(void **state)
+static int machine_new(void **state)
 {
-    struct resources r;
+    struct machine *m = mem_new(1, sizeof(*m));
     struct err err = ERR_INIT;
-    char *root = NULL;
 
-    (void)state;
-    assert_int_equal(fs_tempdir("msp-test", &root, &err), ERR_NONE);
-    put(root, "/proc/self/cgroup", "0::/ci/job7\n");
-    put(root, "/sys/fs/cgroup/ci/job7/cpu.max", "max 100000\n");
-    put(root, "/sys/fs/cgroup/ci/cpu.max", "150000 100000\n");
-    put(root, "/sys/fs/cgroup/cpu.max", "400000 100000\n");
-    put(root, "/proc/meminfo", "MemTotal: 9 kB\nMemAvailable:   2048 kB\n");
-    resources_read(root, &r);
-    assert_int_equal(r.quota_milli, 1500);
-    assert_int_equal(r.memory_available, 2048 * 1024);
-    put(root, "/sys/fs/cgroup/memory.max", "1000000\n");
-    put(root, "/sys/fs/cgroup/memory.current", "400000\n");
-    resources_read(root, &r);
-    assert_int_equal(r.memory_available, 600000);
-    assert_int_equal(fs_remove_tree(root, &err), ERR_NONE);
-    free(root);
+    *state = m;
+    return (int)fs_tempdir("msp-test", &m->root, &err);
 }
 
-static void test_resources_read_knows_version_1_and_nothing_at_all(void **state)
+static int machine_free(void **state)
 {
-    struct resources r;
+    struct machine *m = *state;
     struct err err = ERR_INIT;
-    char *root = NULL;
+    int rc = (int)fs_remove_tree(m->root, &err);
 
-    (void)state;
-    assert_int_equal(fs_tempdir("msp-test", &root, &err), ERR_NONE);
-    resources_read(root, &r);
-    assert_int_equal(r.quota_milli, 0);
-    assert_int_equal(r.memory_available, 0);
-    put(root, "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
-    put(root, "/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
-    resources_read(root, &r);
-    assert_int_equal(r.quota_milli, 0);
-    put(root, "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "50000\n");
-    resources_read(root, &r);
-    assert_int_equal(r.quota_milli, 500);
-    assert_int_equal(fs_remove_tree(root, &err), ERR_NONE);
-    free(root);
+    free(m->root);
+    free(m);
+    return rc;
+}
+
+/* Version 2: every group from our own up to the root counts, the tightest one decides. */
+static void test_resources_read_finds_the_tightest_group_of_version_2(void **state)
+{
+    struct machine *m = *state;
+
+    put(m->root, "/proc/self/cgroup", "0::/ci/job7\n");
+    put(m->root, "/sys/fs/cgroup/ci/job7/cpu.max", "max 100000\n");
+    put(m->root, "/sys/fs/cgroup/ci/cpu.max", "150000 100000\n");
+    put(m->root, "/sys/fs/cgroup/cpu.max", "400000 100000\n");
+    put(m->root, "/proc/meminfo", "MemTotal: 9000 kB\nMemFree: 9 kB\nMemAvailable:   2048 kB\n");
+    look(m);
+    assert_int_equal(m->r.quota_milli, 1500);
+    assert_int_equal(m->r.memory_total, 9000 * 1024);
+    assert_int_equal(m->r.memory_free, 2048 * 1024);
+    assert_false(m->r.memory_of_group);
+    put(m->root, "/sys/fs/cgroup/ci/job7/memory.max", "max\n");
+    put(m->root, "/sys/fs/cgroup/ci/job7/memory.current", "400000\n");
+    put(m->root, "/sys/fs/cgroup/ci/memory.max", "1000000\n");
+    put(m->root, "/sys/fs/cgroup/ci/memory.current", "400000\n");
+    look(m);
+    assert_int_equal(m->r.memory_free, 600000);
+    assert_int_equal(m->r.memory_total, 1000000);
+    assert_true(m->r.memory_of_group);
+    put(m->root, "/sys/fs/cgroup/ci/job7/memory.high", "500000\n");
+    look(m);
+    assert_int_equal(m->r.memory_free, 100000);
+    put(m->root, "/sys/fs/cgroup/ci/job7/memory.stat", "anon 1\ninactive_file 50000\nslab 3\n");
+    look(m);
+    assert_int_equal(m->r.memory_free, 150000);
+}
+
+/* Version 1: one hierarchy per controller, our place in each, a number that stands for no limit. */
+static void test_resources_read_finds_the_tightest_group_of_version_1(void **state)
+{
+    struct machine *m = *state;
+
+    put(m->root, "/proc/self/cgroup",
+        "9:cpuset:/\n4:memory:/ci/job7\n2:cpuacct,cpu:/ci\n0::/elsewhere\n");
+    put(m->root, "/sys/fs/cgroup/cpu/ci/cpu.cfs_quota_us", "-1\n");
+    put(m->root, "/sys/fs/cgroup/cpu/ci/cpu.cfs_period_us", "100000\n");
+    look(m);
+    assert_int_equal(m->r.quota_milli, 0);
+    put(m->root, "/sys/fs/cgroup/cpu/ci/cpu.cfs_quota_us", "50000\n");
+    put(m->root, "/sys/fs/cgroup/memory/memory.limit_in_bytes", "9223372036854771712\n");
+    put(m->root, "/sys/fs/cgroup/memory/memory.usage_in_bytes", "9000000\n");
+    put(m->root, "/sys/fs/cgroup/memory/ci/memory.limit_in_bytes", "5000000\n");
+    put(m->root, "/sys/fs/cgroup/memory/ci/memory.usage_in_bytes", "4800000\n");
+    put(m->root, "/sys/fs/cgroup/memory/ci/memory.stat",
+        "inactive_file 1\ntotal_inactive_file 300000\n");
+    put(m->root, "/sys/fs/cgroup/memory/ci/job7/memory.limit_in_bytes", "4000000\n");
+    put(m->root, "/sys/fs/cgroup/memory/ci/job7/memory.usage_in_bytes", "1000000\n");
+    put(m->root, "/proc/meminfo", "MemTotal: 90000 kB\nMemAvailable: 80000 kB\n");
+    look(m);
+    assert_int_equal(m->r.quota_milli, 500);
+    assert_int_equal(m->r.memory_free, 500000);
+    assert_int_equal(m->r.memory_total, 5000000);
+}
+
+/* A container sees the name that its group has outside, and its own files at the top. */
+static void test_resources_read_looks_at_the_top_when_our_place_is_out_of_sight(void **state)
+{
+    struct machine *m = *state;
+
+    put(m->root, "/proc/self/cgroup", "4:memory:/docker/abc\n1:cpu,cpuacct:/docker/abc\n");
+    put(m->root, "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "250000\n");
+    put(m->root, "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us", "100000\n");
+    put(m->root, "/sys/fs/cgroup/memory/memory.limit_in_bytes", "1000000\n");
+    put(m->root, "/sys/fs/cgroup/memory/memory.usage_in_bytes", "1000001\n");
+    look(m);
+    assert_int_equal(m->r.quota_milli, 2500);
+    assert_int_equal(m->r.memory_free, 0);
+    assert_int_equal(m->r.memory_total, 1000000);
+}
+
+static void test_resources_read_knows_nothing_where_nothing_is_told(void **state)
+{
+    struct machine *m = *state;
+
+    look(m);
+    assert_int_equal(m->r.quota_milli, 0);
+    assert_int_equal(m->r.memory_free, 0);
+    assert_int_equal(m->r.memory_total, 0);
+    put(m->root, "/proc/self/cgroup", "no colon\n0:\n:::\n0::/a");
+    put(m->root, "/sys/fs/cgroup/a/cpu.max", "100000\n");
+    put(m->root, "/sys/fs/cgroup/a/memory.max", "lots\n");
+    look(m);
+    assert_int_equal(m->r.quota_milli, 0);
+    assert_int_equal(m->r.memory_total, 0);
+}
+
+/* The group's own stalls, when the kernel counts them; else the machine's. */
+static void test_cgroup_pressure_path_takes_the_nearest(void **state)
+{
+    struct machine *m = *state;
+    struct str path = STR_MAX(PATH_BYTES_MAX);
+
+    assert_false(cgroup_pressure_path(m->root, &path));
+    put(m->root, "/proc/pressure/memory", "some avg10=0.00\n");
+    assert_true(cgroup_pressure_path(m->root, &path));
+    assert_string_equal(path.at + strlen(m->root), "/proc/pressure/memory");
+    str_clear(&path);
+    put(m->root, "/proc/self/cgroup", "0::/ci/job\n");
+    put(m->root, "/sys/fs/cgroup/ci/memory.pressure", "some avg10=0.00\n");
+    assert_true(cgroup_pressure_path(m->root, &path));
+    assert_string_equal(path.at + strlen(m->root), "/sys/fs/cgroup/ci/memory.pressure");
+    str_fini(&path);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_resources_workers_is_the_least_of_cpus_quota_and_memory),
-        cmocka_unit_test(test_resources_read_finds_the_tightest_control_group),
-        cmocka_unit_test(test_resources_read_knows_version_1_and_nothing_at_all),
+        cmocka_unit_test_setup_teardown(test_resources_read_finds_the_tightest_group_of_version_2,
+                                        machine_new, machine_free),
+        cmocka_unit_test_setup_teardown(test_resources_read_finds_the_tightest_group_of_version_1,
+                                        machine_new, machine_free),
+        cmocka_unit_test_setup_teardown(
+            test_resources_read_looks_at_the_top_when_our_place_is_out_of_sight, machine_new,
+            machine_free),
+        cmocka_unit_test_setup_teardown(test_resources_read_knows_nothing_where_nothing_is_told,
+                                        machine_new, machine_free),
+        cmocka_unit_test_setup_teardown(test_cgroup_pressure_path_takes_the_nearest, machine_new,
+                                        machine_free),
     };
 
     return cmocka_run_group_tests_name("agent/resources", tests, NULL, NULL);

@@ -339,6 +339,60 @@ static void test_pool_choose_counts_the_threads_of_a_machine(void **state)
     pool_free(pool);
 }
 
+/* Tests whose memory together is over the machine's do not overlap; one that is over it alone runs
+ * beside tests that need none. */
+static void test_pool_choose_counts_the_memory_of_a_machine(void **state)
+{
+    struct pool_test tests[4] = { { .cost_us = 900 * MS, PLAIN },
+                                  { .cost_us = 500 * MS, PLAIN },
+                                  { .cost_us = 400 * MS, PLAIN },
+                                  { .cost_us = 100 * MS, PLAIN } };
+    const struct pool_input in = {
+        .tests = tests, .test_count = 4, .one_machine = true, .mem_bytes = 1000u << 20
+    };
+    struct pool *pool;
+    uint32_t out[4];
+
+    (void)state;
+    tests[0].mem_bytes = (uint64_t)5000 << 20;
+    tests[1].mem_bytes = (uint64_t)600 << 20;
+    tests[2].mem_bytes = (uint64_t)500 << 20;
+    pool = pool_new(&in);
+    for (uint32_t k = 0; k < 3; k++)
+        pool_join(pool, k, 1, AVERAGE);
+    assert_int_equal(choose_and_take(pool, 0, 1, out, 1), 1);
+    assert_int_equal(out[0], 0);
+    assert_int_equal(choose_and_take(pool, 1, 1, out, 1), 1);
+    assert_int_equal(out[0], 3);
+    assert_int_equal(choose(pool, 2, 1, out, 1), 0);
+    pool_finish(pool, 0);
+    assert_int_equal(choose_and_take(pool, 0, 1, out, 1), 1);
+    assert_int_equal(out[0], 1);
+    assert_int_equal(choose(pool, 2, 1, out, 1), 0);
+    pool_budget(pool, (uint64_t)1100 << 20);
+    assert_int_equal(choose(pool, 2, 1, out, 1), 1);
+    pool_free(pool);
+}
+
+/* A worker that was sent home comes back under its old name. */
+static void test_pool_join_takes_one_that_has_left(void **state)
+{
+    struct pool_test tests[2] = { { .cost_us = 900 * MS, PLAIN }, { .cost_us = 500 * MS, PLAIN } };
+    const struct pool_input in = { .tests = tests, .test_count = 2, .one_machine = true };
+    struct pool *pool = pool_new(&in);
+    uint32_t out[2];
+
+    (void)state;
+    pool_join(pool, 0, 1, AVERAGE);
+    assert_int_equal(choose_and_take(pool, 0, 1, out, 1), 1);
+    pool_start(pool, out[0]);
+    pool_finish(pool, out[0]);
+    pool_leave(pool, 0);
+    pool_join(pool, 0, 1, AVERAGE);
+    assert_int_equal(choose_and_take(pool, 0, 1, out, 1), 1);
+    pool_free(pool);
+}
+
 /* The tail of the one that would end last moves; what runs, and what runs next, stays. */
 static void test_pool_recall_takes_half_from_the_slowest(void **state)
 {
@@ -419,6 +473,8 @@ int main(void)
         cmocka_unit_test(test_pool_choose_never_overlaps_a_mutex),
         cmocka_unit_test(test_pool_choose_runs_a_serial_test_alone),
         cmocka_unit_test(test_pool_choose_counts_the_threads_of_a_machine),
+        cmocka_unit_test(test_pool_choose_counts_the_memory_of_a_machine),
+        cmocka_unit_test(test_pool_join_takes_one_that_has_left),
         cmocka_unit_test(test_pool_recall_takes_half_from_the_slowest),
         cmocka_unit_test(test_pool_starts_absent_and_learns_costs),
     };
