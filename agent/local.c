@@ -17,6 +17,13 @@ size_t local_rows(struct local *local, struct cfg_option *rows)
           .into = &local->workers_text,
           .help = "workers on this machine; auto: as many as it has CPUs and memory for; 0: none, "
                   "plain pytest" },
+        { .name = "isolate",
+          .env = "MAKESPAN_ISOLATE",
+          .kind = CFG_FLAG,
+          .into = &local->isolate,
+          .help = "run each test in a fork of its own: it may crash or spoil what it likes. Module "
+                  "and session fixtures are set up once a worker and inherited. For single tests: "
+                  "@pytest.mark.forked" },
     };
 
     _Static_assert(ARRAY_LEN(table) <= LOCAL_ROWS_MAX, "room for the rows");
@@ -49,6 +56,5 @@ enum err_code local_check(struct local *local, struct err *err)
 
 void local_tell(const struct local *local, struct json *config)
 {
-    (void)local;
-    (void)config;
+    json_set_bool(config, "isolate", local->isolate);
 }

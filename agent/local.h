@@ -15,6 +15,7 @@ struct json;
 struct local {
     /* As given. */
     const char *workers_text;
+    bool isolate;
     /* What it comes to, after local_check. */
     uint32_t workers;   /* as many as asked for, or as the machine is good for; 0: plain pytest */
     bool workers_given; /* by makespan's own -n: then pytest's is not asked */

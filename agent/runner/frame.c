@@ -121,7 +121,7 @@ enum err_code frame_done_decode(const struct frame *frame, struct frame_done *ou
     enum err_code rc;
 
     INVARIANT(frame->kind == FRAME_DONE || frame->kind == FRAME_LATE);
-    if (frame->b <= OUTCOME_NONE || frame->b > OUTCOME_XPASSED)
+    if (frame->b <= OUTCOME_NONE || frame->b > OUTCOME_CRASHED)
         return err_set(err, ERR_MALFORMED, "%s with outcome %u", frame_name(frame->kind), frame->b);
     if (frame->size < times_bytes || (!has_detail && frame->size != times_bytes))
         return err_set(err, ERR_MALFORMED, "%s of %u bytes", frame_name(frame->kind), frame->size);

@@ -177,7 +177,7 @@ static void test_frame_done_decode_refuses_what_a_worker_cannot_say(void **state
 
     (void)state;
     assert_int_equal(frame_done_decode(&frame, &done, &err), ERR_MALFORMED);
-    frame.b = OUTCOME_CRASHED;
+    frame.b = OUTCOME_TIMEOUT;
     assert_int_equal(frame_done_decode(&frame, &done, &err), ERR_MALFORMED);
     frame.b = OUTCOME_PASSED;
     frame.size = 23;

@@ -7,6 +7,7 @@ zygote    collects once, then only forks
 worker    a fork of the zygote, from there to its exit
 runner    runs the tests that the agent names
 events    what is told at once, beside the reports of a test
+isolate   a test in a fork of its own
 records   what a test did, as sent to the agent and the reporter
 atfork    all that a process has to forget or renew right after a fork
 thaw      the whole heap for tests that ask the garbage collector

@@ -13,6 +13,7 @@ import pytest
 BLOCKED = ("xdist", "xdist.plugin", "xdist.looponfail")
 
 MARKERS = (
+    "forked: run this test in a process of its own, so that it may crash or spoil what it likes.",
     "xdist_group(name): tests of one group run in the same worker, one after another.",
     "makespan(serial, no_speculate, threads, mem, mutex, timeout): how makespan may run this test:"
     " alone, never twice at once, with so many threads, never beside its mutex."
@@ -138,6 +139,18 @@ def add_options(parser):
             parser.addini(name, "accepted, ignored.", type="paths")
         except (ValueError, AssertionError):
             pass
+
+
+def add_late_options(parser, args):
+    """Options of plugins that are not there but named in addopts: when all that are there have come."""
+    if "--forked" not in args:
+        return
+    try:
+        parser.getgroup("makespan")._addoption(
+            "--forked", dest="forked", action="store_true", default=False,
+            help="each test in a fork of its own, as with makespan's --isolate.")
+    except ValueError:
+        pass  # pytest-forked's own
 
 
 def workers_wanted(option):

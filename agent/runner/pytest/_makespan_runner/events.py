@@ -52,12 +52,15 @@ class Sender:
 
     def interrupt(self, problem):
         """KeyboardInterrupt: its traceback travels as if it were a test's."""
+        described = getattr(problem, "makespan_report", None)  # of the child of an isolated test
+        self.event("interrupt", described or self.describe_interrupt(problem))
+
+    def describe_interrupt(self, problem):
         info = pytest.ExceptionInfo.from_exc_info(
             (type(problem), problem, problem.__traceback__))
         report = pytest.TestReport("", ("", None, ""), {}, "failed", info.getrepr(funcargs=True),
                                    "call")
-        self.event("interrupt", self.config.hook.pytest_report_to_serializable(
-            config=self.config, report=report))
+        return self.config.hook.pytest_report_to_serializable(config=self.config, report=report)
 
     def warning(self, warning_message, when, nodeid, location):
         if self.enabled:

@@ -28,6 +28,7 @@ class FixtureClock:
         self._inner = []  # one number a running fixture: seconds spent in fixtures inside it
         self.wide_seconds = 0.0  # exclusive time of all wider fixtures so far
         self._owners = {}  # id of FixtureDef -> base id of its scope
+        self.fresh = None  # a list, to be told what is set up from now on: (fixturedef, request)
         self._wrap_finish()
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
@@ -37,6 +38,8 @@ class FixtureClock:
             return
         base_id = getattr(request.node, "nodeid", "")
         self._owners[id(fixturedef)] = base_id
+        if self.fresh is not None:
+            self.fresh.append((fixturedef, request))
         begin = self._enter()
         yield
         self._leave(begin, _scope_name(fixturedef), base_id, frames.SCOPE_SETUP)

@@ -70,6 +70,7 @@ OUTCOME = {
     "skipped": 4,
     "xfailed": 5,
     "xpassed": 6,
+    "crashed": 7,
 }
 
 # Tests that close "all" descriptors start at 3; ours lives where they seldom reach.

@@ -56,10 +56,11 @@ def pytest_addhooks(pluginmanager):
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-def pytest_load_initial_conftests(early_config):
+def pytest_load_initial_conftests(early_config, parser, args):
     """Shake hands first of all: plugins such as pytest-cov look at -n in this very hook."""
     _shake_hands(early_config)
     yield
+    compat.add_late_options(parser, args)
 
 
 def _shake_hands(early_config):

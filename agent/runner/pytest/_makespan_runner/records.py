@@ -113,6 +113,7 @@ class Fold:
         self.detail = None
         self.also = None  # detail of a teardown that failed after a failed call
         self.shown = None  # the last report that carried sections or properties
+        self.crashed = False  # it killed the process that ran it alone
 
     def add(self, report, wide_seconds):
         """Count one report; wide_seconds of it belong to fixtures that outlive the test."""
@@ -136,7 +137,7 @@ class Fold:
 
     def done_frame(self, index):
         """The DONE frame."""
-        outcome = self.outcome or "passed"
+        outcome = "crashed" if self.crashed else self.outcome or "passed"
         seconds = self.seconds
         payload = _DURATIONS.pack(int(seconds["setup"] * 1e6), int(seconds["call"] * 1e6),
                                   int(seconds["teardown"] * 1e6))

@@ -13,7 +13,7 @@ import signal
 import pytest
 from _pytest.runner import CallInfo
 
-from . import benchmark, fixtures, frames, records, shortcuts, xmlstub
+from . import benchmark, fixtures, frames, isolate, records, shortcuts, xmlstub
 
 try:
     from _pytest.warnings import catch_warnings_for_item
@@ -75,6 +75,7 @@ class Tests:
         self._told_stop = False
         self._settle_asked = False
         self._quit_asked = False
+        self._isolation = isolate.Isolation(self)
 
     def take(self, session):
         """After the collection, in the zygote."""
@@ -87,6 +88,7 @@ class Tests:
         measuring = benchmark.sender_of(self.config, self.sender)
         if measuring is not None:
             self._after_test.append(measuring)
+        self._isolation.take_over()
         shortcuts.after_collection(self.config, session)
         self.listeners = shortcuts.others_listen(self.config, self)
         if self.listeners:
@@ -157,7 +159,17 @@ class Tests:
         self.current = item
         self._out.append(frames.frame(frames.START, index))
         self._flush()
-        if self.queue:
+        if self._isolation.wants(item):
+            self._isolation.run(index, item)
+        else:
+            self.run_here(index, item)
+        self.current, self.last = None, item
+
+    def run_here(self, index, item, *until):
+        """The protocol of one test, and its DONE. It is torn down to `until`, or as the queue says."""
+        if until:
+            nextitem = until[0]
+        elif self.queue:
             nextitem, self._provisional = self.items[self.queue[0]], None
         else:
             nextitem = self._provisional = item.parent
@@ -165,6 +177,10 @@ class Tests:
         self.current, self.last = None, item
         for ended in self._after_test:
             ended()
+        self.finish(index)
+
+    def finish(self, index):
+        """All reports of the test have come: tell the agent."""
         self._take_text()
         self._end_entry()
         if self._entries:
@@ -247,6 +263,14 @@ class Tests:
         quiet = len(item._report_sections) == sections and not self._entries
         if call.excinfo is None and quiet and call.duration < 0.0005:
             return
+        self._tell_late(item, call)
+
+    def late_error(self, item, call):
+        """What went wrong after the DONE of a test that has just run."""
+        self._entries = []
+        self._tell_late(item, call)
+
+    def _tell_late(self, item, call):
         if getattr(item, "funcargs", ...) is None:
             item.funcargs = {}  # plugins that make reports look there
         self._fold = records.Fold(item.nodeid)

@@ -1,0 +1,441 @@
+"""Each test in a fork of its own: --isolate, --forked, @pytest.mark.forked.
+
+The worker sets up the wider fixtures of the test, as in a serial run; then a fork of it runs the test
+in full, with every plugin's wrappers, and speaks through a pipe in place of the connection. So each
+test finds the fixtures as they were set up, whatever the tests before it did to them, and they are
+paid for once a worker. (pytest-forked sets them up again for every test.) What a fork would break is
+set up in the child instead: once a wider fixture is seen to start a thread or to open a socket, this
+worker tears all down and leaves wider fixtures to the children.
+
+A child that dies is a crashed test with its last words; the worker lives on.
+"""
+
+import marshal
+import multiprocessing.process
+import os
+import select
+import signal
+import time
+import warnings
+
+import pytest
+from _pytest import skipping
+from _pytest.runner import CallInfo
+
+from . import atfork, events, frames
+
+# On the pipe only: the child left the test by an exception that ends the session.
+_RAISED = 0xFF00
+
+
+class ChildError(Exception):
+    """An internal error in the child of an isolated test; the text is the traceback from there."""
+
+
+class _Pipe:
+    """Stands for the connection in the child."""
+
+    def __init__(self, fd):
+        self.fd = fd
+
+    def send(self, data):
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self.fd, view):]
+
+    def poll(self):
+        return None
+
+    def close(self):
+        try:
+            os.close(self.fd)
+        except OSError:
+            pass
+
+
+class Isolation:
+    """Decides which tests are isolated, and runs them so. One per worker; tests is runner.Tests."""
+
+    def __init__(self, tests):
+        option = tests.config.option
+        self._tests = tests
+        self._all = bool(tests.link.settings.get("isolate") or getattr(option, "forked", False))
+        self._in_parent = True  # wider fixtures are set up here
+        self._sockets = None  # those that were open before the first such test
+        self._looked_at = None  # wide_seconds of the clock when threads and sockets were looked for
+
+    def take_over(self):
+        """In the zygote: pytest-forked, where it is there, would fork once more."""
+        manager = self._tests.config.pluginmanager
+        plugin = manager.getplugin("pytest_forked")
+        if plugin is not None:
+            manager.unregister(plugin)
+
+    def wants(self, item):
+        return self._all or item.get_closest_marker("forked") is not None
+
+    def run(self, index, item):
+        """The test, from after its START to its DONE."""
+        tests = self._tests
+        if _is_skipped(item):
+            tests.run_here(index, item, item.parent)
+            return
+        if self._sockets is None:
+            self._begin()
+        nextitem = self._set_up_wider(item)
+        tests._flush()
+        began = time.perf_counter()
+        pid, fd = self._fork(index, item, nextitem)
+        relay = _Relay(tests, pid)
+        try:
+            relay.until_end(fd)
+        finally:
+            os.close(fd)
+        if relay.raised is not None:
+            self._raise(relay.raised)
+        if not relay.done:
+            self._crashed(index, item, relay, time.perf_counter() - began)
+        elif relay.status:
+            self._crashed_late(index, item, relay)
+        elif relay.failed:
+            tests.session.testsfailed += 1
+        if relay.stopped:
+            tests._told_stop = True
+            tests.queue.clear()
+
+    def _begin(self):
+        """Before the first fork: what all children must share, and what they may not."""
+        self._sockets = _sockets()
+        self._looked_at = 0.0
+        factory = getattr(self._tests.config, "_tmp_path_factory", None)
+        if factory is not None:
+            factory.getbasetemp()  # whoever makes it removes what is there
+
+    # Wider fixtures.
+
+    def _set_up_wider(self, item):
+        """Set up what outlives the test; returns what the child tears down to."""
+        tests = self._tests
+        if self._in_parent:
+            self._fill(item)
+        if tests.clock.wide_seconds != self._looked_at:  # here, or before a test that runs here
+            self._looked_at = tests.clock.wide_seconds
+            if self._minds_fork():
+                self._leave_to_children(item)
+        return item.parent if tests._setupstate.stack else None
+
+    def _fill(self, item):
+        tests = self._tests
+        manager = tests.config.pluginmanager.getplugin("capturemanager")
+        try:
+            if manager is None:
+                _fill_wider(tests._setupstate, item)
+            else:
+                with manager.item_capture("setup", item):
+                    _fill_wider(tests._setupstate, item)
+        except (pytest.exit.Exception, KeyboardInterrupt):
+            raise
+        except BaseException:
+            pass  # it is remembered, and raised again where the child sets up the test
+
+    def _leave_to_children(self, item):
+        """Tear down what a child could not use."""
+        if self._in_parent:
+            self._tests.sender.event(
+                "note", "makespan: a fixture of %s holds threads or sockets, which no fork can use:"
+                " isolated tests set up their wider fixtures themselves"
+                % item.nodeid.split("::")[0])
+        self._in_parent = False
+        try:
+            self._tests._teardown_exact(None)
+        except BaseException:
+            pass  # each child sets it up and tears it down again, and says so
+        if hasattr(item, "_initrequest"):
+            item._initrequest()  # what it knew of its fixtures is void
+
+    def _minds_fork(self):
+        return bool(atfork.other_threads()) or bool(_sockets() - self._sockets)
+
+    # The child.
+
+    def _fork(self, index, item, nextitem):
+        reading, writing = os.pipe()
+        atfork.flush_streams()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of threads: we looked
+            pid = os.fork()
+        if pid == 0:
+            os.close(reading)
+            try:
+                self._child(index, item, nextitem, _Pipe(writing))
+            finally:
+                os._exit(70)
+        os.close(writing)
+        return pid, reading
+
+    def _child(self, index, item, nextitem, pipe):
+        """The whole life of the child. Does not return."""
+        tests = self._tests
+        atfork.die_with_parent(os.getppid())
+        atfork.forget_exit_handlers()
+        multiprocessing.process._children = set()  # they are the worker's to end
+        tests.link.connection = pipe
+        tests.link.random_watch.restore_all()
+        os.register_at_fork(after_in_child=pipe.close)
+        coverage = tests.config.pluginmanager.getplugin("_cov")
+        if coverage is not None:
+            coverage.pid = os.getpid()
+        tests.queue.clear()
+        tests.clock.fresh = fresh = []
+        tests._setupstate.teardown_exact = lambda until: _tear_down(tests, until, fresh)
+        try:
+            tests.run_here(index, item, nextitem)
+            tests._flush()
+        except BaseException as problem:
+            self._tell_raised(problem)
+        if coverage is not None and getattr(coverage, "cov_controller", None) is not None:
+            coverage.cov_controller.cov.stop()
+            coverage.cov_controller.cov.save()
+        atfork.run_exit_handlers()
+        atfork.flush_streams()
+        os._exit(0)
+
+    def _tell_raised(self, problem):
+        tests = self._tests
+        tests._end_entry()
+        code = getattr(problem, "returncode", None)
+        if isinstance(problem, pytest.exit.Exception):
+            what = ("exit", str(problem.msg), code)
+        elif isinstance(problem, tests.session.Interrupted):
+            what = ("interrupted", str(problem), None)
+        elif isinstance(problem, KeyboardInterrupt):
+            what = ("interrupt", tests.sender.describe_interrupt(problem), None)
+        else:
+            what = ("internal", events.format_exception(problem), None)
+        try:
+            data = marshal.dumps((what, tests._entries))
+        except ValueError:
+            data = marshal.dumps((what, []))
+        tests.link.connection.send(b"".join(tests._out) + frames.frame(_RAISED, payload=data))
+
+    def _raise(self, data):
+        """What ended the session in the child ends it here."""
+        (kind, what, code), self._tests._entries = marshal.loads(data)
+        if kind == "exit":
+            raise pytest.exit.Exception(what, code)
+        if kind == "interrupted":
+            raise self._tests.session.Interrupted(what)
+        if kind == "interrupt":
+            problem = KeyboardInterrupt()
+            problem.makespan_report = what
+            raise problem
+        raise ChildError("\n" + what)
+
+    # A child that died.
+
+    def _crashed(self, index, item, relay, took):
+        tests = self._tests
+        when = "teardown" if relay.failed_report else "call"
+        text = "the process of '%s' died: %s" % (item.nodeid, _describe(relay.status))
+        sections = self._last_words(item, when)
+        marks = dict.fromkeys(item.keywords, 1)
+        report = pytest.TestReport(item.nodeid, item.location, marks, "failed", text, when,
+                                   sections, took)
+        if when == "call" and _is_expected(item, report):
+            report.outcome = "skipped"
+        item.ihook.pytest_runtest_logreport(report=report)
+        if when == "call":
+            item.ihook.pytest_runtest_logreport(report=pytest.TestReport(
+                item.nodeid, item.location, marks, "passed", None, "teardown", sections))
+        tests._fold.crashed = report.outcome == "failed"
+        tests.finish(index)
+
+    def _crashed_late(self, index, item, relay):
+        """After its last report: a failed exit handler is none of the test's, a signal is."""
+        if not os.WIFSIGNALED(relay.status):
+            return
+        tests = self._tests
+        problem = ChildError("the process of '%s' died after the test: %s"
+                             % (item.nodeid, _describe(relay.status)))
+        call = CallInfo.from_call(lambda: _raise_this(problem), when="teardown")
+        tests.late_error(item, call)
+
+    def _last_words(self, item, when):
+        tests = self._tests
+        sections = list(item._report_sections)
+        manager = tests.config.pluginmanager.getplugin("capturemanager")
+        running = getattr(manager, "_global_capturing", None)
+        for name in ("out", "err"):
+            stream = getattr(running, name, None)
+            text = stream.snap() if stream is not None else ""
+            if text:
+                sections.append((when, "std" + name, text))
+        named = [("Captured %s %s" % (key, phase), text) for phase, key, text in sections]
+        past = tests.past_capture.take()
+        if past:
+            named.append(("Written past the capture", past))
+        return named
+
+
+class _Relay:
+    """Passes on the frames of a child, and notes what the worker has to know of them."""
+
+    def __init__(self, tests, pid):
+        self._tests = tests
+        self._pid = pid
+        self._data = bytearray()
+        self.status = None
+        self.done = self.failed = self.failed_report = self.stopped = False
+        self.raised = None
+
+    def until_end(self, fd):
+        """Until the child is gone. Ctrl-C is for the child: once to stop, twice to die."""
+        interrupts = [signal.SIGKILL, signal.SIGINT]
+        while True:
+            try:
+                self._read(fd)
+                return
+            except KeyboardInterrupt:
+                os.kill(self._pid, interrupts.pop() if interrupts else signal.SIGKILL)
+
+    def _read(self, fd):
+        with _Watch(self._pid) as watch:
+            while self.status is None:
+                gone = watch.wait(fd)
+                data = os.read(fd, 65536) if not gone or select.select([fd], [], [], 0)[0] else b""
+                if data:
+                    self._take(data)
+                else:
+                    self.status = os.waitpid(self._pid, 0)[1]
+
+    def _take(self, data):
+        self._data += data
+        while len(self._data) >= frames.HEADER.size:
+            size, kind, _flags, _a, b = frames.HEADER.unpack_from(self._data)
+            end = frames.HEADER.size + size
+            if len(self._data) < end:
+                break
+            whole = bytes(self._data[:end])
+            del self._data[:end]
+            if kind == _RAISED:
+                self.raised = whole[frames.HEADER.size:]
+                continue
+            self._note(kind, b)
+            self._tests.link.connection.send(whole)
+
+    def _note(self, kind, b):
+        if kind == frames.DONE:
+            self.done = True
+            self.failed = b in (frames.OUTCOME["failed"], frames.OUTCOME["error"])
+        elif kind == frames.REPORT and not self.done:
+            self.failed_report = True  # what has failed is told at once; the rest with DONE
+        elif kind == frames.STOP:
+            self.stopped = True
+
+
+class _Watch:
+    """Tells the end of a child even while a process that it started holds its end of the pipe."""
+
+    def __init__(self, pid):
+        self._fd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *raised):
+        if self._fd is not None:
+            os.close(self._fd)
+
+    def wait(self, fd):
+        """Until fd can be read or the child is gone; True for the latter."""
+        watched = [fd] if self._fd is None else [fd, self._fd]
+        return self._fd in select.select(watched, [], [])[0]
+
+
+def _is_skipped(item):
+    """By a mark, which pytest looks at before it sets anything up: nothing runs, so no fork."""
+    try:
+        if skipping.evaluate_skip_marks(item):
+            return True
+        expected = skipping.evaluate_xfail_marks(item)
+        return bool(expected and not expected.run and not item.config.option.runxfail)
+    except Exception:
+        return False
+
+
+def _is_expected(item, report):
+    """An xfail mark covers a crash, as with pytest-forked; one that names exceptions does not."""
+    try:
+        expected = skipping.evaluate_xfail_marks(item)
+    except Exception:
+        return False
+    if not expected or expected.raises or item.config.option.runxfail:
+        return False
+    report.wasxfail = "reason: " + expected.reason if expected.reason else ""
+    return True
+
+
+def _fill_wider(setupstate, item):
+    """What SetupState.setup(item) would do but for the function level."""
+    setupstate.setup(item.parent)
+    info = getattr(item, "_fixtureinfo", None)
+    if info is None or not hasattr(item, "_initrequest"):
+        return
+    if not getattr(item, "_request", None):
+        item._initrequest()
+    scopes = getattr(getattr(item, "callspec", None), "_arg2scope", {})
+    for name in item.fixturenames:
+        found = info.name2fixturedefs.get(name)
+        if found and _is_wide(found[-1].scope) and _is_wide(scopes.get(name, found[-1].scope)):
+            item._request.getfixturevalue(name)
+
+
+def _is_wide(scope):
+    return getattr(scope, "value", scope) != "function"
+
+
+def _tear_down(tests, until, fresh):
+    """In the child: the test's own level, then the wider fixtures that were set up here."""
+    problem = None
+    try:
+        tests._teardown_exact(until)
+    except BaseException as raised:
+        problem = raised
+    while fresh:
+        fixturedef, request = fresh.pop()
+        try:
+            fixturedef.finish(request)
+        except BaseException as raised:
+            problem = problem or raised
+    if problem is not None:
+        raise problem
+
+
+def _sockets():
+    """What is open and would be shared: the names of sockets, as /proc has them."""
+    found = set()
+    try:
+        for name in os.listdir("/proc/self/fd"):
+            try:
+                target = os.readlink("/proc/self/fd/" + name)
+            except OSError:
+                continue
+            if target.startswith("socket:"):
+                found.add(target)
+    except OSError:
+        pass
+    return found
+
+
+def _describe(status):
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        try:
+            return "killed by %s (%d)" % (signal.Signals(number).name, number)
+        except ValueError:
+            return "killed by signal %d" % number
+    return "exit status %d" % os.WEXITSTATUS(status)
+
+
+def _raise_this(problem):
+    raise problem
