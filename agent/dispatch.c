@@ -258,6 +258,11 @@ static void go_on(struct dispatch *d)
     }
 }
 
+void dispatch_hurry(struct dispatch *d, uint32_t test)
+{
+    pool_hurry(d->pool, test);
+}
+
 void dispatch_grant(struct dispatch *d, uint32_t test, uint64_t cost_us)
 {
     INVARIANT(test < d->in.suite->test_count);

@@ -52,6 +52,8 @@ struct dispatch;
 struct dispatch *dispatch_new(const struct dispatch_input *in);
 void dispatch_free(struct dispatch *d);
 
+/* Before it is granted: this one goes before all others. */
+void dispatch_hurry(struct dispatch *d, uint32_t test);
 /* Work comes; cost as predicted. A test that is here already is ignored. */
 void dispatch_grant(struct dispatch *d, uint32_t test, uint64_t cost_us);
 /* Call after the last grant of a batch. */

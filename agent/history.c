@@ -9,7 +9,8 @@
 #include "mem.h"
 
 #define HISTORY_VERSION 1u
-#define ROW_ITEMS       6u /* two of name, then samples, mean, variance, age */
+#define ROW_ITEMS       6u /* two of name, then samples, mean, variance, age; ... */
+#define ROW_ITEMS_MAX   7u /* ... 1: it failed */
 #define NAME_DIGITS     24
 
 struct row {
@@ -17,6 +18,7 @@ struct row {
     char *kind; /* of a scope; NULL: a test */
     uint32_t k; /* of a test */
     uint32_t age;
+    bool failed; /* of a test */
     struct estimate est;
 };
 
@@ -54,15 +56,17 @@ static bool short_text(const struct json *v, const char **out)
     return *out && strlen(*out) <= MANIFEST_ID_BYTES_MAX;
 }
 
-/* A test: [id, k, ...]; a scope: [kind, id, ...]; then samples, mean, variance, age. */
+/* A test: [id, k, ...]; a scope: [kind, id, ...]; then samples, mean, variance, age, and 1 behind a
+ * test that failed. */
 static bool read_row(const struct json *v, bool is_test, struct row *out)
 {
-    double k = 0, samples, mean, variance, age;
+    double k = 0, samples, mean, variance, age, failed = 0;
     const char *id = NULL, *kind = NULL;
 
-    if (!json_is_array(v) || json_size(v) != ROW_ITEMS ||
+    if (!json_is_array(v) || json_size(v) < ROW_ITEMS || json_size(v) > ROW_ITEMS_MAX ||
         !whole(json_at(v, 2), 0, UINT32_MAX, &samples) || !whole(json_at(v, 3), -4e7, 4e7, &mean) ||
-        !whole(json_at(v, 4), 0, 4e15, &variance) || !whole(json_at(v, 5), 0, 1e6, &age))
+        !whole(json_at(v, 4), 0, 4e15, &variance) || !whole(json_at(v, 5), 0, 1e6, &age) ||
+        (json_size(v) > ROW_ITEMS && !whole(json_at(v, ROW_ITEMS), 0, 1, &failed)))
         return false;
     if (is_test &&
         (!short_text(json_at(v, 0), &id) || !whole(json_at(v, 1), 0, MANIFEST_TESTS_MAX, &k)))
@@ -73,6 +77,7 @@ static bool read_row(const struct json *v, bool is_test, struct row *out)
                          .kind = kind ? mem_strdup(kind) : NULL,
                          .k = (uint32_t)k,
                          .age = (uint32_t)age,
+                         .failed = failed > 0,
                          .est = { .samples = (uint32_t)samples,
                                   .mean_log_ppm = (int64_t)mean,
                                   .var_log_ppm = (int64_t)variance } };
@@ -114,6 +119,8 @@ static enum err_code read_rows(const struct json *doc, const char *member,
         place = place_of(known, &row);
         if (place)
             *place = row.est;
+        if (place && !row.kind)
+            known->failed[place - known->tests] = row.failed;
         if (place || row.age >= HISTORY_AGE_MAX) {
             row_fini(&row);
             continue;
@@ -149,6 +156,7 @@ out:
     if (rc) {
         history_free(h);
         memset(known->tests, 0, known->suite->test_count * sizeof(*known->tests));
+        memset(known->failed, 0, known->suite->test_count * sizeof(*known->failed));
         memset(known->scopes, 0, known->suite->scope_count * sizeof(*known->scopes));
         return err_wrap(err, "durations in %s", path);
     }
@@ -172,6 +180,8 @@ static void add_row(struct json *rows, const struct row *row)
     json_append_i64(items, row->est.mean_log_ppm);
     json_append_i64(items, row->est.var_log_ppm);
     json_append_u64(items, row->age);
+    if (row->failed)
+        json_append_u64(items, 1);
     json_append(rows, items);
 }
 
@@ -192,7 +202,9 @@ static char *text_of(const struct history *history, const struct history_known *
         const struct manifest_test *t = &known->manifest->tests[i];
         char *id = mem_strdup(t->id);
 
-        add_row(tests, &(struct row){ .id = id, .k = t->k, .est = known->tests[i] });
+        add_row(tests,
+                &(struct row){
+                    .id = id, .k = t->k, .failed = known->failed[i], .est = known->tests[i] });
         free(id);
     }
     for (uint32_t i = 0; i < known->suite->scope_count; i++) {

@@ -1,8 +1,8 @@
 /* history.h - how long the tests of a folder took on this machine, from run to run.
  *
- * One file in the user's cache, read at start, replaced whole at the end. Tests that a run did not
- * collect keep what is known of them for HISTORY_AGE_MAX runs. Not for: the coordinator's history
- * (its own, in its store), or pytest-split's files (common/durations). */
+ * And which of them failed. One file in the user's cache, read at start, replaced whole at the end.
+ * Tests that a run did not collect keep what is known of them for HISTORY_AGE_MAX runs. Not for:
+ * the coordinator's history (its own, in its store), or pytest-split's files (common/durations). */
 #pragma once
 
 #include "plan/estimate.h"
@@ -20,6 +20,7 @@ struct history_known {
     const struct suite *suite;
     struct estimate *tests;
     struct estimate *scopes; /* set-up and teardown of a file's or a class's own fixtures */
+    bool *failed;            /* by test: when it ran last */
 };
 
 /* The file for suites run in folder; the caller's. */

@@ -24,6 +24,17 @@ size_t local_rows(struct local *local, struct cfg_option *rows)
           .help = "run each test in a fork of its own: it may crash or spoil what it likes. Module "
                   "and session fixtures are set up once a worker and inherited. For single tests: "
                   "@pytest.mark.forked" },
+        { .name = "failed-first",
+          .env = "MAKESPAN_FAILED_FIRST",
+          .value = "SHARE",
+          .bare = "10%",
+          .kind = CFG_TEXT,
+          .into = &local->first_text,
+          .help =
+              "run what failed when it ran last before everything else, the shortest of them up "
+              "to this share of the predicted time (10% when none is given), so that a failure "
+              "that is still there shows early and the run becomes no longer; pytest's own --ff "
+              "may be given too" },
     };
 
     _Static_assert(ARRAY_LEN(table) <= LOCAL_ROWS_MAX, "room for the rows");
@@ -49,9 +60,30 @@ static enum err_code check_workers(struct local *local, struct err *err)
     return ERR_NONE;
 }
 
+static enum err_code check_first(struct local *local, struct err *err)
+{
+    const char *text = local->first_text;
+    char digits[8] = "";
+    size_t len = text ? strcspn(text, "%") : 0;
+    uint32_t percent = 0;
+
+    if (!text)
+        return ERR_NONE;
+    if (len < sizeof(digits) && (!text[len] || !text[len + 1])) {
+        memcpy(digits, text, len);
+        if (parse_u32(digits, 0, 100, &percent, err) == ERR_NONE) {
+            local->first_ppm = percent * (PROTO_PPM_MAX / 100);
+            return ERR_NONE;
+        }
+    }
+    return err_set(err, ERR_USAGE, "--failed-first is a share from 0%% to 100%%, not '%s'", text);
+}
+
 enum err_code local_check(struct local *local, struct err *err)
 {
-    return check_workers(local, err);
+    enum err_code rc = check_workers(local, err);
+
+    return rc ? rc : check_first(local, err);
 }
 
 void local_tell(const struct local *local, struct json *config)

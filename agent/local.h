@@ -14,11 +14,12 @@ struct json;
 
 struct local {
     /* As given. */
-    const char *workers_text;
+    const char *workers_text, *first_text;
     bool isolate;
     /* What it comes to, after local_check. */
     uint32_t workers;   /* as many as asked for, or as the machine is good for; 0: plain pytest */
     bool workers_given; /* by makespan's own -n: then pytest's is not asked */
+    uint32_t first_ppm; /* share of the time that what failed before goes first for */
     struct resources machine;
 };
 

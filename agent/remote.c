@@ -293,6 +293,7 @@ static void join(struct remote *r)
                                  .index = t->index,
                                  .total = t->total,
                                  .workers = r->opts.workers,
+                                 .first_ppm = r->opts.first_ppm,
                                  .labels = t->labels,
                                  .label_count = t->label_count };
     struct client_request request = { .kind = CLIENT_INSIST,

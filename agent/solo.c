@@ -9,6 +9,7 @@
 #include "history.h"
 #include "mem.h"
 #include "paid.h"
+#include "plan/first.h"
 
 #define PYTEST_NO_TESTS 5u /* its exit status */
 
@@ -104,6 +105,26 @@ static uint32_t choose_mine(struct solo *solo, uint32_t *mine)
     return count;
 }
 
+/* Which of ours go before all others: those that failed last time, within the share. */
+static void choose_first(const struct solo *solo, const uint32_t *mine, struct order_test *granted)
+{
+    uint32_t count = solo->mine_count, first_count;
+    uint64_t *costs_us = mem_new(count, sizeof(*costs_us));
+    bool *failed = mem_new(count, sizeof(*failed));
+    uint32_t *first = mem_new(count, sizeof(*first));
+
+    for (uint32_t i = 0; i < count; i++) {
+        costs_us[i] = granted[i].cost_us;
+        failed[i] = solo->known.failed[mine[i]];
+    }
+    first_count = first_choose(costs_us, failed, count, solo->opts.first_ppm, first);
+    for (uint32_t i = 0; i < first_count; i++)
+        granted[first[i]].first = true;
+    free(costs_us);
+    free(failed);
+    free(first);
+}
+
 static void grant(struct solo *solo, const uint32_t *mine, const struct source_cost *costs)
 {
     struct order_test *granted = mem_new(solo->mine_count, sizeof(*granted));
@@ -116,6 +137,7 @@ static void grant(struct solo *solo, const uint32_t *mine, const struct source_c
         granted[i].ref.k = t->k;
         granted[i].cost_us = costs[mine[i]].us;
     }
+    choose_first(solo, mine, granted);
     solo->source.events->granted(solo->source.ctx, 0, granted, solo->mine_count);
     free(granted);
 }
@@ -135,6 +157,7 @@ static void solo_collected(struct source *source, struct manifest *manifest, con
         .suite = solo->suite,
         .tests = mem_new(manifest->count, sizeof(*solo->known.tests)),
         .scopes = mem_new(solo->suite->scope_count, sizeof(*solo->known.scopes)),
+        .failed = mem_new(manifest->count, sizeof(*solo->known.failed)),
     };
     solo->paid = paid_new(solo->suite);
     solo->done = mem_new(manifest->count, sizeof(*solo->done));
@@ -159,6 +182,7 @@ static void solo_result(struct source *source, struct result *take_result)
     bool amends = take_result->amends;
 
     INVARIANT(test != UINT32_MAX);
+    solo->known.failed[test] = !outcome_is_good(take_result->outcome);
     if (!amends) {
         estimate_add(&solo->known.tests[test], took_us, !outcome_is_good(take_result->outcome));
         paid_ran(solo->paid, test, take_result->worker);
@@ -290,6 +314,7 @@ static void solo_free(struct source *source)
     suite_free(solo->suite);
     free(solo->known.tests);
     free(solo->known.scopes);
+    free(solo->known.failed);
     paid_free(solo->paid);
     free(solo->done);
     free(solo->took_us);

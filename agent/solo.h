@@ -9,6 +9,7 @@
 struct solo_opts {
     const char *history;            /* file of durations, lent; NULL: none is kept */
     const struct split_opts *split; /* lent; NULL: every test is ours */
+    uint32_t first_ppm;             /* share of the time that what failed before goes first for */
     const char *store;              /* where to write what was measured, lent; NULL: nowhere */
     /* Told the split before anything runs; false: run nothing. May be NULL. */
     bool (*shared)(void *ctx, const struct manifest *manifest, const uint32_t *tests,

@@ -136,6 +136,8 @@ static void on_granted(void *ctx, uint64_t fence, const struct order_test *tests
         if (!s->granted[test])
             s->report.granted++;
         s->granted[test] = true;
+        if (tests[i].first)
+            dispatch_hurry(s->dispatch, test);
         dispatch_grant(s->dispatch, test, tests[i].cost_us);
     }
     dispatch_granted(s->dispatch);

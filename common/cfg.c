@@ -198,7 +198,9 @@ static enum err_code read_option(const struct cfg_command *command, int argc, ch
     ++*at;
     if (f.option->kind == CFG_FLAG)
         return assign(f.option, f.value ? f.value : "1", false, err);
-    if (!f.value) {
+    if (!f.value && f.option->bare) {
+        f.value = f.option->bare;
+    } else if (!f.value) {
         if (*at >= argc)
             return err_set(err, ERR_USAGE, "option --%s needs a value: --%s %s", f.option->name,
                            f.option->name, f.option->value);
@@ -223,7 +225,7 @@ static bool wants_help(const struct cfg_command *command, int argc, char *const 
         } else {
             struct found f = find_option(command, argv[i], &ignored);
 
-            if (f.option && f.option->kind != CFG_FLAG && !f.value)
+            if (f.option && f.option->kind != CFG_FLAG && !f.option->bare && !f.value)
                 i++;
         }
     }

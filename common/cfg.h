@@ -31,6 +31,7 @@ struct cfg_option {
     enum cfg_kind kind;
     void *into;
     uint64_t min, max;
+    const char *bare; /* its value when given without one; another one then follows "=" */
 };
 
 struct cfg_command {

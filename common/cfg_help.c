@@ -83,8 +83,9 @@ static void put_option(struct str *out, const struct cfg_option *o)
     putz(out, "--");
     putz(out, o->name);
     if (o->value) {
-        putz(out, " ");
+        putz(out, o->bare ? "[=" : " ");
         putz(out, o->value);
+        putz(out, o->bare ? "]" : "");
     }
     column = out->len - start;
     if (column + 2 > HELP_INDENT) {

@@ -27,6 +27,7 @@
 #define PROTO_WORKERS_MAX       1024u
 #define PROTO_SLOTS_MAX         4096u
 #define PROTO_SLOT_NONE         UINT32_MAX
+#define PROTO_PPM_MAX           1000000u
 #define PROTO_ID_BYTES_MAX      4096u /* a test's id, as in manifest.h */
 #define PROTO_TOKEN_BYTES_MAX   4096u
 #define PROTO_PROPERTIES_MAX    1000u               /* of one test */
@@ -67,6 +68,8 @@ struct join_request {
     uint32_t index;   /* PROTO_SLOT_NONE: unknown */
     uint32_t total;   /* 0: unknown */
     uint32_t workers;
+    bool speculate;     /* copies of tests that run may be given to it, and its own copied */
+    uint32_t first_ppm; /* what failed before goes first, for such a share of the run's time */
     struct label *labels;
     uint32_t label_count;
 };
@@ -107,6 +110,7 @@ enum order_kind { ORDER_SHARD, ORDER_RECALL, ORDER_CANCEL, ORDER_END };
 struct order_test {
     struct test_ref ref;
     uint64_t cost_us;
+    bool first; /* shard: before all others; these lead */
 };
 struct order {
     enum order_kind kind;

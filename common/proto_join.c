@@ -25,6 +25,10 @@ char *join_request_encode(const struct join_request *m)
     if (m->total)
         json_set_u64(obj, "total", m->total);
     json_set_u64(obj, "workers", m->workers);
+    if (m->speculate)
+        json_set_bool(obj, "speculate", true);
+    if (m->first_ppm)
+        json_set_u64(obj, "first_ppm", m->first_ppm);
     if (m->label_count) {
         struct json *labels = json_new_object();
 
@@ -80,6 +84,8 @@ enum err_code join_request_decode(const char *bytes, size_t len, struct join_req
     field_u32_opt(&f, "index", 0, PROTO_SLOTS_MAX - 1, &out->index);
     field_u32_opt(&f, "total", 1, PROTO_SLOTS_MAX, &out->total);
     field_u32(&f, "workers", 1, PROTO_WORKERS_MAX, &out->workers);
+    field_bool_opt(&f, "speculate", &out->speculate);
+    field_u32_opt(&f, "first_ppm", 0, PROTO_PPM_MAX, &out->first_ppm);
     if (!f.rc && out->index != PROTO_SLOT_NONE && out->total && out->index >= out->total)
         field_fail(&f, "index", "is not under total");
     read_labels(&f, out);

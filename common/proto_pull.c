@@ -69,6 +69,26 @@ static void put_order_tests(struct json *obj, const struct order *order)
     json_set(obj, "tests", array);
 }
 
+/* Those that go first lead: their number says which. */
+static void put_first(struct json *obj, const struct order *order)
+{
+    uint32_t first = 0;
+
+    while (first < order->test_count && order->tests[first].first)
+        first++;
+    if (first)
+        json_set_u64(obj, "first", first);
+}
+
+static void read_first(struct fields *f, struct order *out)
+{
+    uint32_t first = 0;
+
+    field_u32_opt(f, "first", 0, PROTO_TESTS_MAX, &first);
+    for (uint32_t i = 0; i < first && i < out->test_count; i++)
+        out->tests[i].first = true;
+}
+
 static struct json *order_json(const struct order *order)
 {
     struct json *obj = json_new_object();
@@ -79,6 +99,7 @@ static struct json *order_json(const struct order *order)
     case ORDER_SHARD:
         json_set_u64(obj, "fence", order->fence);
         put_order_tests(obj, order);
+        put_first(obj, order);
         break;
     case ORDER_RECALL:
         put_order_tests(obj, order);
@@ -103,6 +124,7 @@ static void read_order(struct fields *f, struct order *out)
     case ORDER_SHARD:
         field_u64(f, "fence", INT64_MAX, &out->fence);
         field_order_tests(f, "tests", &out->tests, &out->test_count);
+        read_first(f, out);
         break;
     case ORDER_RECALL:
         field_order_tests(f, "tests", &out->tests, &out->test_count);

@@ -50,13 +50,14 @@ static size_t common_rows(struct options *o, struct texts *t, struct cfg_option 
         { "data", 0, "MAKESPAND_DATA", "DIR",
           "Folder of certificates, keys and store. Default: $XDG_DATA_HOME/makespan/coordinator, "
           "or ~/.local/share/makespan/coordinator.",
-          CFG_TEXT, &t->data, 0, 0 },
+          CFG_TEXT, &t->data, 0, 0, NULL },
         { "store", 0, "MAKESPAND_STORE", "URL",
-          "sqlite:PATH. Default: makespan.db in the data folder.", CFG_TEXT, &o->store, 0, 0 },
+          "sqlite:PATH. Default: makespan.db in the data folder.", CFG_TEXT, &o->store, 0, 0,
+          NULL },
         { "log-format", 0, "MAKESPAND_LOG_FORMAT", "text|json", "How events are written.", CFG_TEXT,
-          &t->log_format, 0, 0 },
+          &t->log_format, 0, 0, NULL },
         { "log-level", 0, "MAKESPAND_LOG_LEVEL", "LEVEL",
-          "debug, info, warn or error. Default: info.", CFG_TEXT, &t->log_level, 0, 0 },
+          "debug, info, warn or error. Default: info.", CFG_TEXT, &t->log_level, 0, 0, NULL },
     };
 
     memcpy(rows, common, sizeof(common));
@@ -69,27 +70,27 @@ static size_t serve_rows(struct options *o, struct cfg_option *rows)
         { "listen", 0, "MAKESPAND_LISTEN", "ADDR",
           "HOST:PORT, [IPV6]:PORT or :PORT; may be given again. Port 0 takes a free one and prints "
           "it. Default: [::]:8443, which is every address, IPv4 too.",
-          CFG_LIST, &o->listen, 0, 0 },
+          CFG_LIST, &o->listen, 0, 0, NULL },
         { "name", 0, "MAKESPAND_NAME", "HOST",
           "Host name or address for the certificate, besides localhost and this machine's name; "
           "may be given again. The first one stands in the lines for CI.",
-          CFG_LIST, &o->names, 0, 0 },
+          CFG_LIST, &o->names, 0, 0, NULL },
         { "agent-dir", 0, "MAKESPAND_AGENT_DIR", "DIR",
           "Folder of the agent's program that GET /agent/linux-x86_64 hands out. Default: beside "
           "makespand.",
-          CFG_TEXT, &o->agent_dir, 0, 0 },
+          CFG_TEXT, &o->agent_dir, 0, 0, NULL },
         { "keep", 0, "MAKESPAND_KEEP_DAYS", "DAYS",
           "Runs that ended longer ago are removed, with their reports; what was learned of "
           "durations "
           "stays. 0 keeps them for ever. Default: 90.",
-          CFG_U32, &o->keep_days, 0, 36500 },
+          CFG_U32, &o->keep_days, 0, 36500, NULL },
         { "max-connections", 0, "MAKESPAND_MAX_CONNECTIONS", "N",
           "Further clients wait. Default: 10000, or what the limit on open files leaves.", CFG_U32,
-          &o->connections_max, 1, 1000000 },
+          &o->connections_max, 1, 1000000, NULL },
         { "ready-fd", 0, "MAKESPAND_READY_FD", "N",
           "Descriptor to write the line \"makespand: listening on URL\" to, and to close, once "
           "requests are served.",
-          CFG_U32, &o->ready_fd, 0, 1000000 },
+          CFG_U32, &o->ready_fd, 0, 1000000, NULL },
     };
 
     memcpy(rows, serve, sizeof(serve));
@@ -100,13 +101,13 @@ static size_t token_rows(struct options *o, struct cfg_option *rows)
 {
     const struct cfg_option token[] = {
         { "project", 0, NULL, "P", "Only project of the token. Default: every project.", CFG_TEXT,
-          &o->project, 0, 0 },
+          &o->project, 0, 0, NULL },
         { "role", 0, NULL, "ROLE",
           "agent (joins and reads), read, or admin (everything). Default: agent.", CFG_TEXT,
-          &o->role, 0, 0 },
-        { "label", 0, NULL, "TEXT", "What the list calls it.", CFG_TEXT, &o->label, 0, 0 },
+          &o->role, 0, 0, NULL },
+        { "label", 0, NULL, "TEXT", "What the list calls it.", CFG_TEXT, &o->label, 0, 0, NULL },
         { "expires", 0, NULL, "TIME", "30s, 5m, 12h. Default: never.", CFG_DURATION, &o->expires_ms,
-          0, YEAR_MS },
+          0, YEAR_MS, NULL },
     };
 
     memcpy(rows, token, sizeof(token));

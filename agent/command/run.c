@@ -192,6 +192,7 @@ static enum err_code make_source(struct run *r, struct err *err)
                                   .clock = clock_system(),
                                   .target = &r->target,
                                   .workers = r->local.workers,
+                                  .first_ppm = r->local.first_ppm,
                                   .fingerprint = MAKESPAN_PLATFORM,
                                   .command = r->digest,
                                   .say = say };
@@ -201,6 +202,7 @@ static enum err_code make_source(struct run *r, struct err *err)
     find_history(r);
     r->source = solo_new(&(struct solo_opts){ .history = r->history,
                                               .split = r->is_share ? &r->share.split : NULL,
+                                              .first_ppm = r->local.first_ppm,
                                               .store = r->share.store_path,
                                               .shared = tell_share,
                                               .shared_ctx = r,

@@ -78,6 +78,8 @@ static void apply_join(struct run *run, struct change_join *j)
     s->workers = j->workers;
     s->joined_ms = j->now_ms;
     s->late = j->late;
+    s->speculate = j->speculate;
+    s->first_ppm = j->first_ppm;
     s->held_first = POOL_NONE;
     s->pace = (struct pace)PACE_OF_FLEET;
     run->sessions = mem_grow(run->sessions, &run->session_cap, (size_t)run->session_count + 1,

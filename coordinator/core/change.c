@@ -5,6 +5,7 @@
 
 #include "core/codec.h"
 #include "mem.h"
+#include "plan/first.h"
 
 void index_list_add(struct index_list *list, uint32_t index)
 {
@@ -164,6 +165,10 @@ static void put_join(struct codec *c, struct change_join *j)
     codec_u64(c, &j->now_ms);
     codec_bool(c, &j->late);
     codec_bool(c, &j->widen);
+    if (c->version < 2)
+        return;
+    codec_bool(c, &j->speculate);
+    codec_max(c, &j->first_ppm, FIRST_PPM_MAX);
 }
 
 static void put_collected(struct codec *c, struct change_collected *k)
@@ -184,6 +189,8 @@ static void put_seal(struct codec *c, struct change_seal *s)
     codec_bool(c, &s->wide);
     put_u64s(c, &s->costs_us, &s->test_count);
     put_u64s(c, &s->scope_us, &s->scope_count);
+    if (c->version >= 2)
+        put_indices(c, &s->first);
 }
 
 static void put_pull(struct codec *c, struct change_pull *p)
@@ -422,6 +429,7 @@ void change_fini(struct change *change)
     case CHANGE_SEAL:
         free(change->as.seal.costs_us);
         free(change->as.seal.scope_us);
+        free(change->as.seal.first.at);
         manifest_free(change->as.seal.manifest);
         pool_free(change->as.seal.pool);
         break;

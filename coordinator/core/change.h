@@ -8,7 +8,9 @@
 
 #include "core/model.h"
 
-#define CHANGE_VERSION   2u /* 1: results do not tell what runs */
+#define CHANGE_VERSION                                                                             \
+    2u /* 1: results do not tell what runs, joins and seals nothing of                             \
+          what is first and of copies */
 #define CHANGE_BYTES_MAX (48u << 20)
 
 enum change_kind { /* stored: never renumber */
@@ -53,6 +55,8 @@ struct change_join {
     uint64_t now_ms;
     bool late;
     bool widen; /* the epoch was narrow and runs everything from now on */
+    bool speculate;
+    uint32_t first_ppm;
 };
 
 struct change_collected {
@@ -72,6 +76,7 @@ struct change_seal {
     uint32_t test_count;
     uint64_t *scope_us; /* one a scope, as plan/suite.h orders them */
     uint32_t scope_count;
+    struct index_list first;   /* tests that go before all others */
     struct manifest *manifest; /* not stored: run_apply takes it */
     struct pool *pool;         /* not stored, NULL: run_apply builds it, which takes a while */
 };

@@ -109,6 +109,17 @@ static enum err_code check_collected(const struct run *run, const struct change_
     return ERR_NONE;
 }
 
+static enum err_code check_seal(const struct run *run, const struct change_seal *s, struct err *err)
+{
+    if (run->manifest || !s->manifest || run->state == RUN_FINAL ||
+        s->manifest->count != s->test_count)
+        return bad(err, "a manifest");
+    for (uint32_t i = 0; i < s->first.count; i++)
+        if (s->first.at[i] >= s->test_count)
+            return bad(err, "a test");
+    return ERR_NONE;
+}
+
 static enum err_code check_sessions(const struct run *run, const struct index_list *list,
                                     struct err *err)
 {
@@ -156,10 +167,7 @@ enum err_code change_check(const struct run *run, const struct change *change, s
     case CHANGE_COLLECTED:
         return check_collected(run, &change->as.collected, err);
     case CHANGE_SEAL:
-        if (run->manifest || !change->as.seal.manifest || run->state == RUN_FINAL ||
-            change->as.seal.manifest->count != change->as.seal.test_count)
-            return bad(err, "a manifest");
-        return ERR_NONE;
+        return check_seal(run, &change->as.seal, err);
     case CHANGE_PULL:
         return check_pull(run, &change->as.pull, err);
     case CHANGE_RESULTS:

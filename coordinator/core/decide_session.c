@@ -7,6 +7,7 @@
 #include "core/lease.h"
 #include "core/ledger.h"
 #include "mem.h"
+#include "plan/first.h"
 
 static struct label *labels_copy(const struct label *from, uint32_t count)
 {
@@ -92,6 +93,8 @@ enum err_code decide_join(const struct run *run, const struct join_facts *facts,
     j->now_ms = facts->now_ms;
     j->late = run->state == RUN_FINAL;
     j->widen = attempt_widens(run, req);
+    j->speculate = req->speculate;
+    j->first_ppm = req->first_ppm < FIRST_PPM_MAX ? req->first_ppm : FIRST_PPM_MAX;
     *out_session = run->session_count;
     return ERR_NONE;
 }
@@ -170,6 +173,23 @@ enum err_code decide_collected(const struct run *run, const struct collected_fac
     return ERR_NONE;
 }
 
+/* What failed before goes first, as far as the agents that are here ask for it: the largest share.
+ */
+static void decide_first(const struct run *run, const struct seal_facts *facts,
+                         struct change_seal *s)
+{
+    uint32_t share_ppm = 0;
+
+    for (uint32_t i = 0; i < run->session_count; i++)
+        if (session_lives(run->sessions[i]) && run->sessions[i]->first_ppm > share_ppm)
+            share_ppm = run->sessions[i]->first_ppm;
+    if (!facts->failed || share_ppm == 0)
+        return;
+    s->first.at = mem_new(facts->manifest->count, sizeof(*s->first.at));
+    s->first.count = first_choose(facts->costs_us, facts->failed, facts->manifest->count, share_ppm,
+                                  s->first.at);
+}
+
 void decide_seal(const struct run *run, struct seal_facts *take, struct change *out)
 {
     struct change_seal *s;
@@ -179,6 +199,8 @@ void decide_seal(const struct run *run, struct seal_facts *take, struct change *
     memcpy(s->digest, take->manifest->digest, sizeof(s->digest));
     s->wide = attempt_seals_wide(run, s->digest);
     s->test_count = take->manifest->count;
+    decide_first(run, take, s);
+    free(take->failed);
     s->costs_us = take->costs_us;
     s->scope_us = take->scope_us;
     s->scope_count = take->scope_count;

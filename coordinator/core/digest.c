@@ -78,7 +78,9 @@ static void add_session(struct hash *h, const struct session *s)
     }
     add_u64(h, (uint64_t)s->index << 32 | s->attempt);
     add_u64(h, (uint64_t)s->workers << 32 | (uint64_t)s->state);
-    add_u64(h, (uint64_t)(s->late | s->collected << 1 | s->cancelled << 2 | s->ended << 3));
+    add_u64(h, (uint64_t)(s->late | s->collected << 1 | s->cancelled << 2 | s->ended << 3 |
+                          s->speculate << 4));
+    add_u64(h, s->first_ppm);
     add_u64(h, s->joined_ms);
     add_u64(h, s->collected_ms);
     add_u64(h, s->lack_count);

@@ -92,6 +92,8 @@ struct session {
     uint32_t label_count;
     uint32_t index, attempt, workers; /* index PROTO_SLOT_NONE: unknown */
     enum session_state state;
+    bool speculate;        /* gives and takes copies of running tests */
+    uint32_t first_ppm;    /* share of the run's time that what failed before may go first for */
     bool late;             /* joined when the verdict was final: runs nothing, changes nothing */
     bool collected;        /* said which tests it found */
     bool cancelled, ended; /* such an order was made */

@@ -52,6 +52,8 @@ void places_seal(struct run *run, struct change_seal *seal)
                                                              .scope_us = seal->scope_us,
                                                              .scope_count = seal->scope_count });
     seal->pool = NULL;
+    for (uint32_t i = 0; i < seal->first.count; i++)
+        pool_hurry(run->pool, seal->first.at[i]);
     run->costs_us = seal->costs_us;
     seal->costs_us = NULL;
     run->tests = mem_new(run->test_count, sizeof(*run->tests));

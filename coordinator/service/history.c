@@ -12,6 +12,7 @@ struct row {
     char *id;
     struct estimate est;
     uint64_t seen_ms;
+    bool failed;
 };
 
 struct history {
@@ -67,7 +68,11 @@ static enum err_code add_row(void *ctx, const struct store_estimate *got, struct
     history->rows =
         mem_grow(history->rows, &history->row_cap, history->row_count + 1, sizeof(*history->rows));
     history->rows[history->row_count++] = (struct row){
-        .kind = kind, .id = mem_strdup(got->id), .est = got->est, .seen_ms = got->seen_ms
+        .kind = kind,
+        .id = mem_strdup(got->id),
+        .est = got->est,
+        .seen_ms = got->seen_ms,
+        .failed = got->failed,
     };
     if (history->row_count == 1 || got->seen_ms < history->oldest_ms)
         history->oldest_ms = got->seen_ms;
@@ -122,12 +127,19 @@ uint64_t history_oldest_ms(const struct history *history)
     return history->oldest_ms;
 }
 
-const struct estimate *history_find(const struct history *history, const char *kind, const char *id)
+static const struct row *find_row(const struct history *history, const char *kind, const char *id)
 {
     const char *kept = find_kind(history, kind);
     uint32_t slot = kept ? *find_slot(history, kept, id) : 0;
 
-    return slot ? &history->rows[slot - 1].est : NULL;
+    return slot ? &history->rows[slot - 1] : NULL;
+}
+
+const struct estimate *history_find(const struct history *history, const char *kind, const char *id)
+{
+    const struct row *row = find_row(history, kind, id);
+
+    return row ? &row->est : NULL;
 }
 
 const char *history_key(const char *id, uint32_t k, struct str *scratch)
@@ -162,6 +174,20 @@ uint32_t history_test_costs(const struct history *history, const struct manifest
     free(ids);
     free(known);
     return known_count;
+}
+
+void history_failed(const struct history *history, const struct manifest *manifest, bool *failed)
+{
+    struct str scratch = STR_MAX(STORE_ID_BYTES_MAX + 16);
+
+    for (uint32_t i = 0; i < manifest->count; i++) {
+        const struct manifest_test *test = &manifest->tests[i];
+        const struct row *row =
+            find_row(history, HISTORY_TEST, history_key(test->id, test->k, &scratch));
+
+        failed[i] = row && row->failed;
+    }
+    str_fini(&scratch);
 }
 
 void history_scope_costs(const struct history *history, const struct suite *suite,

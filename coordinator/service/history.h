@@ -36,6 +36,9 @@ const char *history_key(const char *id, uint32_t k, struct str *scratch);
 uint32_t history_test_costs(const struct history *history, const struct manifest *manifest,
                             uint64_t *costs_us);
 
+/* Which tests of a manifest failed when they ran last. */
+void history_failed(const struct history *history, const struct manifest *manifest, bool *failed);
+
 /* The predicted set-up and teardown of each scope of a suite, 0 where nothing is known. */
 void history_scope_costs(const struct history *history, const struct suite *suite,
                          uint64_t *costs_us);

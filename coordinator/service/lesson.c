@@ -10,7 +10,7 @@
 struct sample {
     char *id; /* as history_key shows it */
     uint64_t us;
-    bool censored;
+    bool censored, failed;
 };
 
 /* What all workers of the run together paid for one scope. */
@@ -69,6 +69,7 @@ static void add_tests(struct lesson *lesson, const struct run *run)
             .id = mem_strdup(history_key(named->id, named->k, &scratch)),
             .us = test->setup_us + test->call_us + test->teardown_us,
             .censored = worth == WORTH_AT_LEAST,
+            .failed = !outcome_is_good(test->outcome),
         };
     }
     str_fini(&scratch);
@@ -176,7 +177,8 @@ static struct store_estimate row_of(const struct lesson *lesson, size_t i)
     if (i < lesson->sample_count)
         return (struct store_estimate){ .kind = HISTORY_TEST,
                                         .id = lesson->samples[i].id,
-                                        .seen_ms = lesson->now_ms };
+                                        .seen_ms = lesson->now_ms,
+                                        .failed = lesson->samples[i].failed };
     return (struct store_estimate){ .kind = lesson->paid[i - lesson->sample_count].kind,
                                     .id = lesson->paid[i - lesson->sample_count].id,
                                     .seen_ms = lesson->now_ms };

@@ -43,6 +43,7 @@ static void job_free(struct job *job)
     free(job->suite);
     free(job->facts.costs_us);
     free(job->facts.scope_us);
+    free(job->facts.failed);
     manifest_free(job->facts.manifest);
     pool_free(job->facts.pool);
     free(job);
@@ -91,6 +92,8 @@ static enum err_code read_costs(struct job *job, struct store *store, struct err
     job->facts.scope_count = suite->scope_count;
     (void)history_test_costs(history, job->facts.manifest, job->facts.costs_us);
     history_scope_costs(history, suite, job->facts.scope_us);
+    job->facts.failed = mem_new(suite->test_count, sizeof(*job->facts.failed));
+    history_failed(history, job->facts.manifest, job->facts.failed);
     job->facts.pool = seal_pool(&job->facts);
     suite_free(suite);
     history_free(history);

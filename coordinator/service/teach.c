@@ -32,6 +32,8 @@ static void end(struct teaching *t, enum err_code rc, const struct err *err)
 
     if (rc && rc != ERR_NOT_FOUND) /* the run was removed meanwhile */
         log_error("history_not_folded run=%s code=%s why=\"%s\"", t->run, err_name(rc), err->text);
+    else if (!rc)
+        log_info("history_folded run=%s", t->run);
     svc->teachings = t->next;
     lesson_free(t->lesson);
     free(t);

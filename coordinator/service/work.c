@@ -44,7 +44,8 @@ static void order_fill(const struct run *run, const struct session_order *from, 
         const struct manifest_test *test = &run->manifest->tests[from->tests[i]];
 
         to->tests[i] = (struct order_test){ .ref = { .id = mem_strdup(test->id), .k = test->k },
-                                            .cost_us = run->costs_us[from->tests[i]] };
+                                            .cost_us = run->costs_us[from->tests[i]],
+                                            .first = pool_is_first(run->pool, from->tests[i]) };
     }
 }
 

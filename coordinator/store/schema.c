@@ -59,6 +59,9 @@ static const struct schema_step steps[] = {
                 " mark TEXT NOT NULL,"
                 " made_ms INTEGER NOT NULL,"
                 " PRIMARY KEY (suite, mark)) STRICT, WITHOUT ROWID;" },
+    { .number = 2,
+      .what = "which tests failed when they ran last",
+      .sqlite = "ALTER TABLE estimate ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;" },
 };
 
 const struct schema_step *schema_steps(size_t *out_count)

@@ -150,6 +150,7 @@ struct store_estimate {
     const char *id;
     struct estimate est;
     uint64_t seen_ms; /* when it was last seen, for pruning */
+    bool failed;      /* a test, when it ran last */
 };
 
 struct store_fold {
@@ -173,7 +174,8 @@ MUST_USE enum err_code store_history_load(struct store *store, const char *proje
                                           const char *suite, store_estimate_fn fn, void *ctx,
                                           struct err *err);
 
-/* Fills the estimates of rows that are named by kind and id; 0 samples where nothing is known. */
+/* Fills the estimates (est only) of rows that are named by kind and id; 0 samples where nothing is
+ * known. */
 MUST_USE enum err_code store_history_fill(struct store *store, const char *project,
                                           const char *suite, struct store_estimate *rows,
                                           size_t count, struct err *err);

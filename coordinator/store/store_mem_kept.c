@@ -193,7 +193,8 @@ static void merge_rows(struct mem_suite *suite, const struct store_fold *fold)
         suite->rows[suite->row_count++] = (struct mem_row){ .kind = mem_strdup(fold->rows[i].kind),
                                                             .id = mem_strdup(fold->rows[i].id),
                                                             .est = fold->rows[i].est,
-                                                            .seen_ms = fold->rows[i].seen_ms };
+                                                            .seen_ms = fold->rows[i].seen_ms,
+                                                            .failed = fold->rows[i].failed };
     for (size_t i = 0; i < suite->row_count; i++)
         suite->rows[i].order = i;
     if (suite->row_count > 0)
@@ -253,7 +254,8 @@ enum err_code mem_history_load(struct store *store, const char *project, const c
         struct store_estimate row = { .kind = own->rows[i].kind,
                                       .id = own->rows[i].id,
                                       .est = own->rows[i].est,
-                                      .seen_ms = own->rows[i].seen_ms };
+                                      .seen_ms = own->rows[i].seen_ms,
+                                      .failed = own->rows[i].failed };
 
         rc = fn(ctx, &row, err);
     }

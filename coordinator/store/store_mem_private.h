@@ -31,6 +31,7 @@ struct mem_row {
     char *kind, *id;
     struct estimate est;
     uint64_t seen_ms;
+    bool failed;
     size_t order; /* of two rows with one name, the higher is the newer */
 };
 

@@ -238,11 +238,11 @@ static enum err_code estimate_row(struct sql *db, uint64_t suite_seq,
     enum err_code rc =
         sql_use(db,
                 "INSERT INTO estimate"
-                " (suite, kind, id, samples, mean_log_ppm, var_log_ppm, seen_ms)"
-                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)"
+                " (suite, kind, id, samples, mean_log_ppm, var_log_ppm, seen_ms, failed)"
+                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
                 " ON CONFLICT (suite, kind, id) DO UPDATE SET samples = excluded.samples,"
                 " mean_log_ppm = excluded.mean_log_ppm, var_log_ppm = excluded.var_log_ppm,"
-                " seen_ms = excluded.seen_ms",
+                " seen_ms = excluded.seen_ms, failed = excluded.failed",
                 &stmt, err);
 
     if (rc)
@@ -254,6 +254,7 @@ static enum err_code estimate_row(struct sql *db, uint64_t suite_seq,
     sql_put_i64(stmt, 5, row->est.mean_log_ppm);
     sql_put_i64(stmt, 6, row->est.var_log_ppm);
     sql_put_u64(stmt, 7, row->seen_ms);
+    sql_put_u64(stmt, 8, row->failed);
     return sql_run(stmt, err);
 }
 
@@ -281,7 +282,7 @@ enum err_code sqlite_history_load(struct store *store, const char *project, cons
     bool row = true;
     enum err_code rc =
         sqlite_read_begin(s,
-                          "SELECT kind, id, samples, mean_log_ppm, var_log_ppm, seen_ms"
+                          "SELECT kind, id, samples, mean_log_ppm, var_log_ppm, seen_ms, failed"
                           " FROM suite JOIN estimate ON estimate.suite = suite.seq"
                           " WHERE suite.project = ?1 AND suite.suite = ?2 ORDER BY kind, id",
                           &read, err);
@@ -300,6 +301,7 @@ enum err_code sqlite_history_load(struct store *store, const char *project, cons
                          .mean_log_ppm = sql_i64(read.stmt, 3),
                          .var_log_ppm = sql_i64(read.stmt, 4) },
                 .seen_ms = sql_u64(read.stmt, 5),
+                .failed = sql_u64(read.stmt, 6) != 0,
             };
 
             rc = fn(ctx, &got, err);

@@ -84,9 +84,9 @@ static void test_store_tokens_are_found_listed_and_revoked(void **state)
 
 static enum err_code write_estimate(void *ctx, const struct store_estimate *row, struct err *err)
 {
-    return str_addf(ctx, err, "%s %s %u %lld %lld %u;", row->kind, row->id, row->est.samples,
+    return str_addf(ctx, err, "%s %s %u %lld %lld %u%s;", row->kind, row->id, row->est.samples,
                     (long long)row->est.mean_log_ppm, (long long)row->est.var_log_ppm,
-                    (unsigned)row->seen_ms);
+                    (unsigned)row->seen_ms, row->failed ? " failed" : "");
 }
 
 static void assert_history(struct store *store, const char *suite, const char *want)
@@ -122,6 +122,7 @@ static void test_store_history_folds_a_mark_once(void **state)
     OK(store_history_fold(place->store, &fold, &err));
     assert_history(place->store, "unit", "module b 1 1 5 1;test a 1 3 5 1;test b 1 -7 5 1;");
     rows[0].est.mean_log_ppm = 100;
+    rows[0].failed = true;
     assert_int_equal(store_history_fold(place->store, &fold, &err), ERR_CONFLICT);
     assert_history(place->store, "unit", "module b 1 1 5 1;test a 1 3 5 1;test b 1 -7 5 1;");
     fold.mark = "r1/2";
@@ -131,6 +132,11 @@ static void test_store_history_folds_a_mark_once(void **state)
     OK(store_history_fold(place->store, &fold, &err));
     OK(store_history_fold(place->store, &fold, &err));
     place_reopen(place);
+    assert_history(place->store, "unit",
+                   "module b 1 1 5 1;test a 1 3 5 1;test b 1 100 5 1 failed;");
+    rows[0].failed = false; /* it passed since */
+    fold.mark = "r1/3";
+    OK(store_history_fold(place->store, &fold, &err));
     assert_history(place->store, "unit", "module b 1 1 5 1;test a 1 3 5 1;test b 1 100 5 1;");
     assert_history(place->store, "other", "");
     fold.suite = "other"; /* marks are a suite's own */

@@ -60,6 +60,7 @@ static void know(struct known *k, const char *const *ids, size_t count)
         .suite = k->suite,
         .tests = calloc(count, sizeof(struct estimate)),
         .scopes = calloc(k->suite->scope_count, sizeof(struct estimate)),
+        .failed = calloc(count, sizeof(bool)),
     };
 }
 
@@ -67,6 +68,7 @@ static void forget(struct known *k)
 {
     free(k->view.tests);
     free(k->view.scopes);
+    free(k->view.failed);
     suite_free(k->suite);
     manifest_free(k->manifest);
 }
@@ -98,15 +100,19 @@ static void test_history_keeps_what_another_selection_did_not_run(void **state)
     assert_int_equal(whole.suite->scope_count, 3);
     memcpy(whole.view.tests, tests, sizeof(tests));
     memcpy(whole.view.scopes, scopes, sizeof(scopes));
+    whole.view.failed[0] = whole.view.failed[2] = true;
     assert_int_equal(history_save(p.path, NULL, &whole.view, &err), ERR_NONE);
     assert_int_equal(history_load(p.path, &part.view, &history, &err), ERR_NONE);
     assert_int_equal(part.view.tests[0].samples, 3);
+    assert_true(part.view.failed[0]);
+    part.view.failed[0] = false; /* it passes now */
     assert_int_equal(history_save(p.path, history, &part.view, &err), ERR_NONE);
     history_free(history);
     assert_int_equal(history_load(p.path, &again.view, &history, &err), ERR_NONE);
     for (size_t i = 0; i < 3; i++) {
         assert_same(&again.view.tests[i], &tests[i]);
         assert_same(&again.view.scopes[i], &scopes[i]);
+        assert_int_equal(again.view.failed[i], i == 2);
     }
     history_free(history);
     forget(&whole);
@@ -142,6 +148,8 @@ static void test_history_load_believes_nothing_of_a_damaged_file(void **state)
         "{\"version\":1,\"tests\":[[\"a::1\",0,1,2,3,0],[\"a::1\",0,-1,2,3,0]]}",
         "{\"version\":1,\"tests\":[[\"a::1\",0,1,1e99,3,0]]}",
         "{\"version\":1,\"tests\":[[7,0,1,2,3,0]]}",
+        "{\"version\":1,\"tests\":[[\"a::1\",0,1,2,3,0,2]]}",
+        "{\"version\":1,\"tests\":[[\"a::1\",0,1,2,3,0,1,1]]}",
         "{\"version\":1,\"tests\":[[\"a::1\",0,1,2,3,0]],\"scopes\":[[\"module\",0,1,2,3,0]]}",
     };
     static const char *const ids[] = { "a::1" };

@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -17,6 +18,7 @@
 struct told {
     uint32_t joined, sealed, ended, left, exit;
     uint32_t granted[TESTS];
+    bool first[TESTS], fails[TESTS]; /* fails: what the test wants */
     const struct manifest *manifest;
 };
 
@@ -37,8 +39,12 @@ static void on_granted(void *ctx, uint64_t fence, const struct order_test *tests
     struct told *told = ctx;
 
     (void)fence;
-    for (uint32_t i = 0; i < count; i++)
-        told->granted[manifest_find(told->manifest, tests[i].ref.id, tests[i].ref.k)]++;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t test = manifest_find(told->manifest, tests[i].ref.id, tests[i].ref.k);
+
+        told->granted[test]++;
+        told->first[test] = tests[i].first;
+    }
 }
 
 static void on_ended(void *ctx, const char *message)
@@ -90,7 +96,7 @@ static void run_all(struct source *source, struct told *told)
     for (uint32_t i = 0; i < told->manifest->count; i++) {
         const struct manifest_test *test = &told->manifest->tests[i];
         struct result result = { .test = { .id = mem_strdup(test->id), .k = test->k },
-                                 .outcome = OUTCOME_PASSED,
+                                 .outcome = told->fails[i] ? OUTCOME_FAILED : OUTCOME_PASSED,
                                  .call_us = 1000 };
 
         if (told->granted[i] == 0) {
@@ -102,12 +108,12 @@ static void run_all(struct source *source, struct told *told)
     }
 }
 
-/* From join to leave, with or without a share. */
-static void go_through(struct manifest *m, const struct split_opts *split, struct told *told)
+/* From join to leave. */
+static void go_with(const struct solo_opts *opts, struct told *told)
 {
-    struct source *source = solo_new(&(struct solo_opts){ .split = split }, &events, told);
+    struct manifest *m = (struct manifest *)(uintptr_t)told->manifest;
+    struct source *source = solo_new(opts, &events, told);
 
-    *told = (struct told){ .manifest = m };
     source->ops->start(source);
     assert_int_equal(told->joined, 1);
     source->ops->collected(source, m, "python");
@@ -116,6 +122,41 @@ static void go_through(struct manifest *m, const struct split_opts *split, struc
     source->ops->leave(source, 0);
     assert_int_equal(told->left, 1);
     source->ops->free(source);
+}
+
+static void go_through(struct manifest *m, const struct split_opts *split, struct told *told)
+{
+    *told = (struct told){ .manifest = m };
+    go_with(&(struct solo_opts){ .split = split }, told);
+}
+
+/* The next run lets those that failed go first, as far as the share reaches; without the option
+ * nobody does; and what passed since is as all others. */
+static void test_solo_grants_first_what_failed_last_time(void **state)
+{
+    char folder[] = "/tmp/makespan-solo-XXXXXX", path[64];
+    struct manifest *m = manifest_of(TESTS);
+    struct told told = { .manifest = m };
+    struct solo_opts opts = { .history = path, .first_ppm = 100000 };
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof(path), "%s/history.json", folder);
+    told.fails[3] = told.fails[4] = told.fails[9] = true;
+    go_with(&opts, &told);
+    for (uint32_t i = 0; i < TESTS; i++)
+        assert_false(told.first[i]);
+    told = (struct told){ .manifest = m };
+    go_with(&opts, &told);
+    for (uint32_t i = 0; i < TESTS; i++)
+        assert_int_equal(told.first[i], i == 3 || i == 4); /* a tenth of twenty */
+    told = (struct told){ .manifest = m };
+    go_with(&opts, &told);
+    for (uint32_t i = 0; i < TESTS; i++)
+        assert_false(told.first[i]);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+    manifest_free(m);
 }
 
 static void test_solo_grants_everything_alone(void **state)
@@ -177,6 +218,7 @@ static void test_solo_tells_an_empty_suite_from_an_empty_share(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_solo_grants_first_what_failed_last_time),
         cmocka_unit_test(test_solo_grants_everything_alone),
         cmocka_unit_test(test_solo_grants_each_test_in_one_share),
         cmocka_unit_test(test_solo_tells_an_empty_suite_from_an_empty_share),

@@ -79,6 +79,36 @@ static enum err_code parse(struct sample *s, const char *const *words, int *rest
     return cfg_parse(&s->command, argc, argv, rest, help, err);
 }
 
+/* An option that may stand without its value does not take the next word for it. */
+static void test_cfg_bare_option_has_a_value_of_its_own(void **state)
+{
+    struct sample s;
+    struct err err = ERR_INIT;
+    char *help_text;
+    int rest = 0;
+    bool help = false;
+
+    (void)state;
+    sample_init(&s);
+    s.options[1].bare = "10%";
+    assert_int_equal(
+        parse(&s, (const char *[]){ "--url", "--total", "2", "run", NULL }, &rest, &help, &err),
+        ERR_NONE);
+    assert_string_equal(s.url, "10%");
+    assert_int_equal(rest, 4);
+    assert_int_equal(parse(&s, (const char *[]){ "--url=20%", "run", NULL }, &rest, &help, &err),
+                     ERR_NONE);
+    assert_string_equal(s.url, "20%");
+    assert_int_equal(
+        parse(&s, (const char *[]){ "--url", "run", "--help", NULL }, &rest, &help, &err),
+        ERR_NONE);
+    assert_false(help); /* it is the command's own */
+    help_text = cfg_help(&s.command);
+    assert_non_null(strstr(help_text, "--url[=URL]"));
+    free(help_text);
+    sample_fini(&s);
+}
+
 static void test_cfg_option_beats_environment_beats_default(void **state)
 {
     struct sample s;
@@ -245,6 +275,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cfg_option_beats_environment_beats_default),
+        cmocka_unit_test(test_cfg_bare_option_has_a_value_of_its_own),
         cmocka_unit_test(test_cfg_short_forms_and_double_dash),
         cmocka_unit_test(test_cfg_collects_words_between_options),
         cmocka_unit_test(test_cfg_errors_name_option_and_value),

@@ -32,6 +32,7 @@ REPEATS(join_request,
         "{\"project\":\"web\",\"suite\":\"unit\",\"run_key\":\"k\",\"instance\":\"i\","
         "\"nonce\":\"n\",\"fingerprint\":\"linux-x86_64\",\"command\":\"ab\","
         "\"version\":\"0.1.0\",\"attempt\":2,\"index\":0,\"total\":4,\"workers\":2,"
+        "\"speculate\":true,\"first_ppm\":100000,"
         "\"labels\":{\"os\":\"debian\"}}")
 REPEATS(join_answer, "{\"run\":\"r\",\"session\":\"s\",\"session_token\":\"t\",\"epoch\":1,"
                      "\"seed\":4294967295,\"session_ms\":10000,\"beat_ms\":3000,\"manifest\":null}")
@@ -43,7 +44,8 @@ REPEATS(pull_request,
         "{\"session\":\"s\",\"request\":7,\"order_seen\":3,\"free\":2,\"backlog_us\":5,"
         "\"dry_us\":3,\"lead_us\":2,\"running\":[[\"a::b\",1]],\"wait_ms\":30000}")
 REPEATS(pull_answer,
-        "{\"orders\":[{\"number\":1,\"kind\":\"shard\",\"fence\":17,\"tests\":[[\"a\",0,250]]},"
+        "{\"orders\":[{\"number\":1,\"kind\":\"shard\",\"fence\":17,\"tests\":[[\"a\",0,250]],"
+        "\"first\":1},"
         "{\"number\":2,\"kind\":\"recall\",\"tests\":[[\"a\",0]]},"
         "{\"number\":3,\"kind\":\"cancel\",\"reason\":\"why\"},"
         "{\"number\":4,\"kind\":\"end\",\"complete\":true,\"exit\":1,\"message\":\"m\"}],"

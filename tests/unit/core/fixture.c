@@ -156,6 +156,11 @@ void collects(struct fixture *f, uint32_t session, uint32_t count, uint32_t skip
 
 void seals(struct fixture *f, uint32_t count)
 {
+    seals_failed(f, count, NULL);
+}
+
+void seals_failed(struct fixture *f, uint32_t count, const bool *failed)
+{
     struct seal_facts facts = { .manifest = manifest_of(count, UINT32_MAX),
                                 .costs_us = mem_new(count, sizeof(uint64_t)),
                                 .scope_us = mem_new(1, sizeof(uint64_t)),
@@ -164,6 +169,8 @@ void seals(struct fixture *f, uint32_t count)
 
     for (uint32_t i = 0; i < count; i++)
         facts.costs_us[i] = 1000000;
+    if (failed)
+        facts.failed = mem_dup(failed, count * sizeof(*failed));
     decide_seal(f->run, &facts, &change);
     turn(f, &change);
     for (uint32_t i = 0; i < f->run->session_count; i++)

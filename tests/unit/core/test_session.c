@@ -36,6 +36,33 @@ static void test_join_refuses_a_live_slot(void **state)
     fixture_fini(&f);
 }
 
+/* The agent that asks for the most is heard; a share that is too small for one test is none. */
+static void test_seal_lets_go_first_what_failed_before(void **state)
+{
+    const bool failed[10] = { [2] = true, [7] = true, [9] = true };
+    struct join_request modest = join_of(0, 2, "job-1"), keen = join_of(1, 2, "job-2");
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f);
+    modest.first_ppm = 50000;
+    keen.first_ppm = 200000;
+    assert_int_equal(joins(&f, &modest, "n1"), 0);
+    assert_int_equal(joins(&f, &keen, "n2"), 1);
+    seals_failed(&f, 10, failed);
+    for (uint32_t i = 0; i < 10; i++)
+        assert_int_equal(pool_is_first(f.run->pool, i), i == 2 || i == 7);
+    (void)pulls(&f, 0);
+    assert_int_equal(f.run->sessions[0]->orders[0].tests[0], 2);
+    fixture_fini(&f);
+    fixture_init(&f);
+    assert_int_equal(joins(&f, &modest, "n1"), 0);
+    seals_failed(&f, 10, failed);
+    for (uint32_t i = 0; i < 10; i++)
+        assert_false(pool_is_first(f.run->pool, i));
+    fixture_fini(&f);
+}
+
 static void test_join_refuses_another_fingerprint_or_command(void **state)
 {
     struct fixture f;
@@ -311,6 +338,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_join_repeated_is_the_same_session),
         cmocka_unit_test(test_join_refuses_a_live_slot),
+        cmocka_unit_test(test_seal_lets_go_first_what_failed_before),
         cmocka_unit_test(test_join_refuses_another_fingerprint_or_command),
         cmocka_unit_test(test_collected_refuses_another_runtime),
         cmocka_unit_test(test_collected_other_set_runs_the_intersection),

@@ -85,6 +85,36 @@ static void test_lesson_learns_from_what_ran_to_its_end(void **state)
     store_close(store);
 }
 
+/* What failed when it ran last: not what passed since, and a skip says nothing. */
+static void test_lesson_learns_what_failed_last(void **state)
+{
+    const char *ids[] = { "a.py::bad", "a.py::mended", "a.py::ok", "a.py::skip" };
+    const bool wanted[] = { true, false, false, true };
+    struct store *store = store_mem_new();
+    struct run *first = made_run("r1", ids, 4), *second = made_run("r2", ids, 4);
+    struct history *history;
+    bool failed[4];
+
+    (void)state;
+    made_finish(first, 0, OUTCOME_FAILED, 5000);
+    made_finish(first, 1, OUTCOME_CRASHED, 5000);
+    made_finish(first, 2, OUTCOME_PASSED, 5000);
+    made_finish(first, 3, OUTCOME_ERROR, 5000);
+    learn(store, first, NOW_MS);
+    made_finish(second, 0, OUTCOME_TIMEOUT, 5000);
+    made_finish(second, 1, OUTCOME_PASSED, 5000);
+    made_finish(second, 3, OUTCOME_SKIPPED, 5000);
+    learn(store, second, NOW_MS);
+    history = load(store);
+    history_failed(history, first->manifest, failed);
+    for (uint32_t i = 0; i < 4; i++)
+        assert_int_equal(failed[i], wanted[i]);
+    history_free(history);
+    run_free(first);
+    run_free(second);
+    store_close(store);
+}
+
 /* A crash after a moment must not make a slow test look quick. */
 static void test_lesson_takes_a_failure_as_a_lower_bound_only(void **state)
 {
@@ -327,6 +357,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lesson_learns_from_what_ran_to_its_end),
+        cmocka_unit_test(test_lesson_learns_what_failed_last),
         cmocka_unit_test(test_lesson_takes_a_failure_as_a_lower_bound_only),
         cmocka_unit_test(test_lesson_is_folded_once),
         cmocka_unit_test(test_lesson_is_empty_where_agents_collected_different_tests),

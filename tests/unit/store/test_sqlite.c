@@ -352,6 +352,44 @@ static void test_sqlite_open_refuses_a_newer_schema(void **state)
     assert_null(store);
 }
 
+static enum err_code count_row(void *ctx, const struct store_estimate *row, struct err *err)
+{
+    (void)err;
+    assert_string_equal(row->id, "a.py::t");
+    assert_int_equal(row->est.samples, 3);
+    assert_false(row->failed);
+    ++*(uint32_t *)ctx;
+    return ERR_NONE;
+}
+
+/* A file as version 1 of the schema left it is brought up, and keeps what it had. */
+static void test_sqlite_open_brings_an_older_schema_up(void **state)
+{
+    struct place *place = *state;
+    struct err err = ERR_INIT;
+    struct store_estimate row = {
+        .kind = "test", .id = "a.py::t", .est = { .samples = 3 }, .failed = true
+    };
+    struct store_fold fold = { .project = "web", .suite = "unit", .rows = &row, .row_count = 1 };
+    struct store *store = open_store(str_text(&place->path));
+    struct sql *sql = NULL;
+    uint32_t rows = 0;
+
+    OK(store_history_fold(store, &fold, &err));
+    store_close(store);
+    OK(sql_open(str_text(&place->path), SQL_WRITE, &sql, &err));
+    OK(sql_exec(sql,
+                "ALTER TABLE estimate DROP COLUMN failed;"
+                "UPDATE setting SET value = '1' WHERE key = '" SCHEMA_SETTING "'",
+                &err));
+    sql_close(sql);
+    store = open_store(str_text(&place->path));
+    OK(store_history_load(store, "web", "unit", count_row, &rows, &err));
+    assert_int_equal(rows, 1);
+    OK(store_history_fold(store, &fold, &err));
+    store_close(store);
+}
+
 static void test_schema_steps_are_numbered_without_a_gap(void **state)
 {
     size_t count = 0;
@@ -464,6 +502,7 @@ int main(void)
         IN_FOLDER(test_sqlite_reads_do_not_wait_for_each_other),
         IN_FOLDER(test_sqlite_open_beside_writes_while_another_has_it_open),
         IN_FOLDER(test_sqlite_open_refuses_a_newer_schema),
+        IN_FOLDER(test_sqlite_open_brings_an_older_schema_up),
         cmocka_unit_test(test_schema_steps_are_numbered_without_a_gap),
         IN_FOLDER(test_sqlite_open_says_that_a_file_is_not_its_own),
         IN_FOLDER(test_sqlite_check_says_that_a_file_is_damaged),
