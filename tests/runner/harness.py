@@ -21,6 +21,8 @@ _VOLATILE = (
     (re.compile(r"pytest-\d+/(popen-gw\d+/)?"), "pytest-N/"),
 )
 
+VOLATILE_IN_XML = re.compile(r"0x[0-9a-f]+|pytest-\d+/(popen-gw\d+/)?")
+
 
 class Outcome:
     """One finished run."""
@@ -106,4 +108,4 @@ class Runs:
         if os.path.exists(junit):
             with open(junit, encoding="utf-8") as stream:
                 content = stream.read()
-        return Outcome(result.returncode, result.stdout.replace(junit, "JUNIT"), content, None)
+        return Outcome(result.returncode, result.stdout.replace(junit, "JUNIT").replace(self.base, "BASE"), content, None)

@@ -159,3 +159,14 @@ class CaseTest(unittest.TestCase):
 def test_long_output():
     print("x" * 100000)
     assert 0, "y" * 5000
+
+
+@pytest.fixture
+def slow_set_up():
+    import time
+
+    time.sleep(0.05)
+
+
+def test_slow_set_up(slow_set_up):
+    pass
