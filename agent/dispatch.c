@@ -71,6 +71,7 @@ struct dispatch *dispatch_new(const struct dispatch_input *in)
         .start_absent = true,
         .one_machine = true,
         .cpus = in->cpus,
+        .mem_bytes = in->mem_bytes,
     });
     return d;
 }
@@ -131,6 +132,8 @@ static bool wants_more(const struct dispatch *d, const struct worker *w)
     uint32_t hand_max = WORKER_HAND_MAX;
 
     if (d->stopped || !worker_can_take(w))
+        return false;
+    if (d->in.recycle_after > 0 && w->ran + w->hand_count >= d->in.recycle_after)
         return false;
     if (w->hand_count == 0)
         return true;
@@ -203,15 +206,27 @@ static bool is_needed(const struct dispatch *d)
     return pool_free_count(d->pool) > coming;
 }
 
+/* The slot of a worker that was sent home, so that its name, and what suites hang on it (a
+ * database, a port), stays in use; else a new one. A crashed worker's slot is not used again. */
+static uint32_t vacancy(struct dispatch *d)
+{
+    for (uint32_t slot = 0; slot < d->slot_count; slot++) {
+        if (d->workers[slot].state == WORKER_DEAD && d->workers[slot].asked && d->workers[slot].bye)
+            return slot;
+    }
+    d->workers =
+        mem_grow(d->workers, &d->worker_cap, (size_t)d->slot_count + 1, sizeof(*d->workers));
+    return d->slot_count++;
+}
+
 static void hire(struct dispatch *d)
 {
     while (!d->ended && !d->stopped && d->live < d->in.workers && may_replace(d) && is_needed(d)) {
-        d->workers =
-            mem_grow(d->workers, &d->worker_cap, (size_t)d->slot_count + 1, sizeof(*d->workers));
-        worker_init(&d->workers[d->slot_count]);
-        effect(d, DISPATCH_FORK, d->slot_count, WORKER_NO_TEST);
-        pool_join(d->pool, d->slot_count, 1, SPEED_PPM);
-        d->slot_count++;
+        uint32_t slot = vacancy(d);
+
+        worker_init(&d->workers[slot]);
+        effect(d, DISPATCH_FORK, slot, WORKER_NO_TEST);
+        pool_join(d->pool, slot, 1, SPEED_PPM);
         d->live++;
     }
 }
@@ -223,7 +238,8 @@ static void rest(struct dispatch *d, uint32_t slot)
 
     if (!worker_is_up(w) || w->hand_count > 0)
         return;
-    if (d->stopped || (d->ended && pool_free_count(d->pool) == 0)) {
+    if (d->stopped || (d->ended && pool_free_count(d->pool) == 0) ||
+        (d->in.recycle_after > 0 && w->ran >= d->in.recycle_after)) {
         send_off(d, slot);
     } else if (w->state == WORKER_WAITING && d->in.settle_when_dry &&
                pool_free_count(d->pool) == 0) {
@@ -385,6 +401,46 @@ void dispatch_stop(struct dispatch *d)
     go_on(d);
 }
 
+void dispatch_hold(struct dispatch *d, uint32_t slot)
+{
+    struct worker *w = &d->workers[slot];
+
+    INVARIANT(slot < d->slot_count);
+    if (w->held || !worker_is_up(w))
+        return;
+    w->held = true;
+    if (w->state == WORKER_RUNNING && !w->recalling && w->hand_count > 1) {
+        (void)worker_step(w, WORKER_EV_CANCEL, WORKER_NO_TEST);
+        effect(d, DISPATCH_CANCEL, slot, WORKER_NO_TEST);
+    }
+}
+
+void dispatch_resume(struct dispatch *d, uint32_t slot)
+{
+    INVARIANT(slot < d->slot_count);
+    d->workers[slot].held = false;
+    go_on(d);
+}
+
+void dispatch_retire(struct dispatch *d, uint32_t slot)
+{
+    INVARIANT(slot < d->slot_count);
+    send_off(d, slot);
+    go_on(d);
+}
+
+void dispatch_limit(struct dispatch *d, uint32_t workers)
+{
+    d->in.workers = workers > 0 ? workers : 1;
+    go_on(d);
+}
+
+void dispatch_budget(struct dispatch *d, uint64_t mem_bytes)
+{
+    pool_budget(d->pool, mem_bytes);
+    go_on(d);
+}
+
 void dispatch_barren(struct dispatch *d)
 {
     d->barren = true;
@@ -418,7 +474,8 @@ uint32_t dispatch_free_workers(const struct dispatch *d)
     if (d->stopped || d->ended)
         return 0;
     for (uint32_t slot = 0; slot < d->slot_count; slot++)
-        busy += d->workers[slot].state != WORKER_DEAD && d->workers[slot].hand_count > 0;
+        busy += d->workers[slot].state != WORKER_DEAD &&
+                (d->workers[slot].hand_count > 0 || d->workers[slot].held);
     return busy + due < d->in.workers ? d->in.workers - busy - due : 0;
 }
 

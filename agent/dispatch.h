@@ -39,12 +39,14 @@ struct dispatch_input {
     const struct suite *suite; /* lent until free; costs as far as they are known */
     enum pool_policy policy;
     uint32_t workers;
-    uint32_t cpus;
-    uint32_t restarts_max; /* losses of workers after which none is replaced */
-    bool warm;             /* start all workers at once, before there are tests */
-    bool settle_when_dry;  /* nothing can come any more when nothing is here */
-    bool one_at_a_time;    /* never name early: a failure may end the run */
-    bool in_order;         /* as collected: no order is faster than another */
+    uint32_t cpus;          /* for tests that need several; at least as many as workers */
+    uint64_t mem_bytes;     /* for the tests' own memory; 0: not counted */
+    uint32_t recycle_after; /* tests of one worker before a fresh one takes its place; 0: never */
+    uint32_t restarts_max;  /* losses of workers after which none is replaced */
+    bool warm;              /* start all workers at once, before there are tests */
+    bool settle_when_dry;   /* nothing can come any more when nothing is here */
+    bool one_at_a_time;     /* never name early: a failure may end the run */
+    bool in_order;          /* as collected: no order is faster than another */
 };
 
 struct dispatch;
@@ -69,6 +71,18 @@ bool dispatch_heard(struct dispatch *d, uint32_t slot, enum worker_event event, 
 
 void dispatch_end(struct dispatch *d);  /* no more tests will come: finish these, then go */
 void dispatch_stop(struct dispatch *d); /* start nothing more: finish what runs, then go */
+
+/* Memory gets short: this worker gets no tests until it is resumed or retired; those named to it
+ * early go to others. */
+void dispatch_hold(struct dispatch *d, uint32_t slot);
+void dispatch_resume(struct dispatch *d, uint32_t slot);
+/* It ends after its test, in good order; a fresh one takes its slot as far as the limit allows. */
+void dispatch_retire(struct dispatch *d, uint32_t slot);
+/* At most so many workers from now on, at least 1; those over it are the caller's to retire. */
+void dispatch_limit(struct dispatch *d, uint32_t workers);
+/* What tests may need of memory from now on (see the input). */
+void dispatch_budget(struct dispatch *d, uint64_t mem_bytes);
+
 /* No worker can be started any more: those that were asked for will not come. */
 void dispatch_barren(struct dispatch *d);
 

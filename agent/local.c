@@ -35,6 +35,22 @@ size_t local_rows(struct local *local, struct cfg_option *rows)
               "to this share of the predicted time (10% when none is given), so that a failure "
               "that is still there shows early and the run becomes no longer; pytest's own --ff "
               "may be given too" },
+        { .name = "recycle-after",
+          .env = "MAKESPAN_RECYCLE_AFTER",
+          .value = "K",
+          .kind = CFG_U32,
+          .min = 1,
+          .max = UINT32_MAX,
+          .into = &local->recycle_after,
+          .help = "replace a worker by a fresh fork when it has run K tests" },
+        { .name = "recycle-above",
+          .env = "MAKESPAN_RECYCLE_ABOVE",
+          .value = "SIZE",
+          .kind = CFG_SIZE,
+          .max = (uint64_t)1 << 50,
+          .into = &local->recycle_above_bytes,
+          .help = "replace a worker, between two tests, when memory of its own (not shared with "
+                  "the others) is over SIZE, for example 500MiB" },
     };
 
     _Static_assert(ARRAY_LEN(table) <= LOCAL_ROWS_MAX, "room for the rows");

@@ -23,6 +23,7 @@ static void do_one(struct supervisor *s, const struct dispatch_fx *fx)
 {
     switch (fx->kind) {
     case DISPATCH_FORK:
+        slot_renew(s, fx->slot);
         if (s->zygote)
             tell(s->zygote, FRAME_FORK, fx->slot, 0, NULL);
         else

@@ -143,6 +143,7 @@ void worker_frame(struct supervisor *s, struct peer *peer, const struct frame *f
 
 /* supervise_slot.c */
 struct slot *slot_at(struct supervisor *s, uint32_t number); /* made when it is new */
+void slot_renew(struct supervisor *s, uint32_t number);      /* for another process */
 bool worker_joined(struct supervisor *s, struct peer *peer);
 void worker_closed(struct supervisor *s, struct peer *peer);
 void worker_forked(struct supervisor *s, uint32_t number, uint32_t pid);

@@ -26,6 +26,16 @@ struct slot *slot_at(struct supervisor *s, uint32_t number)
     return s->slots[number];
 }
 
+void slot_renew(struct supervisor *s, uint32_t number)
+{
+    struct slot *slot = slot_at(s, number);
+
+    INVARIANT(!slot->peer);
+    slot->pid = 0;
+    slot->exited = slot->gone = false;
+    str_clear(&slot->block);
+}
+
 void slots_free(struct supervisor *s)
 {
     for (uint32_t i = 0; i < s->slot_count; i++) {

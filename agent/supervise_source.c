@@ -103,6 +103,7 @@ static void on_sealed(void *ctx, const struct source_costs *costs)
         .suite = s->suite,
         .policy = policy_of(s->dist),
         .workers = s->workers,
+        .recycle_after = s->opts.local->recycle_after,
         .restarts_max =
             s->max_restarts == FRAME_ANY ? RESTARTS_PER_WORKER * s->workers : s->max_restarts,
         .warm = !s->opts.alone,

@@ -15,7 +15,7 @@ uint32_t worker_running(const struct worker *w)
 bool worker_can_take(const struct worker *w)
 {
     return (w->state == WORKER_IDLE || w->state == WORKER_WAITING || w->state == WORKER_RUNNING) &&
-           w->hand_count < WORKER_HAND_MAX && !w->recalling;
+           w->hand_count < WORKER_HAND_MAX && !w->recalling && !w->held;
 }
 
 bool worker_is_up(const struct worker *w)
@@ -60,6 +60,7 @@ static enum worker_fx done(struct worker *w, uint32_t test)
     memmove(w->hand, w->hand + 1, w->hand_count * sizeof(*w->hand));
     w->started = false;
     w->last = test;
+    w->ran++;
     if (w->state == WORKER_RUNNING && w->hand_count == 0)
         w->state = WORKER_WAITING;
     return w->state == WORKER_QUITTING ? WORKER_FX_NONE : WORKER_FX_READY;

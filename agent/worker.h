@@ -30,6 +30,8 @@ struct worker {
     bool met;       /* has said HELLO */
     bool asked;     /* QUIT is sent */
     bool bye;       /* its session has ended in good order */
+    bool held;      /* gets no tests for now: memory is short */
+    uint32_t ran;   /* tests that it has done */
     uint32_t last;  /* test that was done last, WORKER_NO_TEST before the first */
 };
 

@@ -56,6 +56,8 @@ static enum err_code set_value(const struct cfg_option *o, const char *text, str
         return parse_u32(text, (uint32_t)o->min, (uint32_t)o->max, o->into, err);
     case CFG_DURATION:
         return parse_duration_ms(text, o->max, o->into, err);
+    case CFG_SIZE:
+        return parse_size(text, o->max, o->into, err);
     case CFG_LIST: {
         struct cfg_list *list = o->into;
 

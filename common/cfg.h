@@ -14,6 +14,7 @@ enum cfg_kind {
     CFG_TEXT,     /* const char **, lent from argv or environ */
     CFG_U32,      /* uint32_t *, within min and max */
     CFG_DURATION, /* uint64_t * of milliseconds, at most max */
+    CFG_SIZE,     /* uint64_t * of bytes, at most max */
     CFG_LIST,     /* struct cfg_list *, may be given again and again */
 };
 

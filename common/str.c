@@ -160,6 +160,31 @@ enum err_code parse_duration_ms(const char *text, uint64_t max_ms, uint64_t *out
     return err_set(err, ERR_INVALID, "'%s' is not a time; write 90s, 5m, 1h or 250ms", text);
 }
 
+enum err_code parse_size(const char *text, uint64_t max_bytes, uint64_t *out_bytes, struct err *err)
+{
+    static const struct {
+        const char *unit;
+        uint64_t bytes;
+    } units[] = { { "", 1 },         { "B", 1 },          { "K", 1u << 10 },   { "KiB", 1u << 10 },
+                  { "KB", 1000 },    { "M", 1u << 20 },   { "MiB", 1u << 20 }, { "MB", 1000000 },
+                  { "G", 1u << 30 }, { "GiB", 1u << 30 }, { "GB", 1000000000 } };
+    const char *p = text;
+    uint64_t v = 0;
+
+    if (!digits(&p, &v))
+        return err_set(err, ERR_INVALID, "'%s' is not a size; write 512MiB or 2GiB", text);
+    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
+        if (strcmp(p, units[i].unit) != 0)
+            continue;
+        if (v > max_bytes / units[i].bytes)
+            return err_set(err, ERR_INVALID, "'%s' is over %llu bytes", text,
+                           (unsigned long long)max_bytes);
+        *out_bytes = v * units[i].bytes;
+        return ERR_NONE;
+    }
+    return err_set(err, ERR_INVALID, "'%s' is not a size; write 512MiB or 2GiB", text);
+}
+
 /* Bytes of the sequence that starts at p, 0 if it is not valid (RFC 3629, section 4). */
 static size_t utf8_sequence(const unsigned char *p, size_t len)
 {

@@ -55,6 +55,10 @@ MUST_USE enum err_code parse_u32(const char *text, uint32_t min, uint32_t max, u
 MUST_USE enum err_code parse_duration_ms(const char *text, uint64_t max_ms, uint64_t *out_ms,
                                          struct err *err);
 
+/* "512MiB", "2GiB", "500MB", "4G", "65536" to bytes; K, M and G alone count in 1024s. */
+MUST_USE enum err_code parse_size(const char *text, uint64_t max_bytes, uint64_t *out_bytes,
+                                  struct err *err);
+
 /* Length of the longest prefix of bytes that is valid UTF-8 (RFC 3629: no surrogates, no overlong).
  */
 size_t utf8_valid_len(const char *bytes, size_t len);

@@ -432,6 +432,90 @@ static void test_dispatch_kills_a_worker_when_it_speaks_out_of_turn(void **state
     tear_down(&b);
 }
 
+/* A worker that has run its share of tests goes; a fresh one has its name and is no loss. */
+static void test_dispatch_recycles_a_worker_after_its_tests(void **state)
+{
+    struct dispatch_input in = two_workers;
+    struct bench b;
+
+    (void)state;
+    in.workers = 1;
+    in.restarts_max = 0;
+    in.recycle_after = 2;
+    set_up(&b, 3, in);
+    grant_all(&b, 10);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    assert_int_equal(b.runs, 2);
+    run_one(&b, 0);
+    assert_int_equal(b.quits, 0);
+    run_one(&b, 0);
+    assert_int_equal(b.runs, 2);
+    assert_int_equal(b.quits, 1);
+    heard(&b, 0, WORKER_EV_BYE, 0);
+    heard(&b, 0, WORKER_EV_GONE, 0);
+    assert_int_equal(b.forks, 2);
+    assert_int_equal(dispatch_slots(b.d), 1);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    run_one(&b, 0);
+    assert_int_equal(b.runs, 3);
+    assert_int_equal(b.crashes + b.brokens, 0);
+    tear_down(&b);
+}
+
+/* When memory is short: what was named early goes to others, new tests too; resumed, it works. */
+static void test_dispatch_gives_a_held_worker_nothing_until_it_is_resumed(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    set_up(&b, 40, two_workers);
+    grant_all(&b, 1000);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    heard(&b, 1, WORKER_EV_HELLO, 0);
+    heard(&b, 0, WORKER_EV_START, dispatch_worker(b.d, 0)->hand[0]);
+    assert_true(dispatch_worker(b.d, 0)->hand_count > 1);
+    dispatch_hold(b.d, 0);
+    count_effects(&b);
+    assert_int_equal(b.cancels, 1);
+    heard(&b, 0, WORKER_EV_FORGOT, 0);
+    heard(&b, 0, WORKER_EV_DONE, dispatch_worker(b.d, 0)->hand[0]);
+    assert_int_equal(dispatch_worker(b.d, 0)->hand_count, 0);
+    assert_int_equal(dispatch_free_workers(b.d), 0);
+    run_one(&b, 1);
+    assert_int_equal(dispatch_worker(b.d, 0)->hand_count, 0);
+    dispatch_resume(b.d, 0);
+    count_effects(&b);
+    assert_true(dispatch_worker(b.d, 0)->hand_count > 0);
+    tear_down(&b);
+}
+
+/* Fewer workers than before: the retired one is not replaced until the limit rises again. */
+static void test_dispatch_keeps_to_a_limit_that_moves(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    set_up(&b, 40, two_workers);
+    grant_all(&b, 1000000);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    heard(&b, 1, WORKER_EV_HELLO, 0);
+    heard(&b, 1, WORKER_EV_START, dispatch_worker(b.d, 1)->hand[0]);
+    dispatch_limit(b.d, 1);
+    dispatch_retire(b.d, 1);
+    count_effects(&b);
+    assert_int_equal(b.quits, 1);
+    heard(&b, 1, WORKER_EV_FORGOT, 0);
+    heard(&b, 1, WORKER_EV_DONE, dispatch_worker(b.d, 1)->hand[0]);
+    heard(&b, 1, WORKER_EV_BYE, 0);
+    heard(&b, 1, WORKER_EV_GONE, 0);
+    assert_int_equal(b.forks, 2);
+    dispatch_limit(b.d, 2);
+    count_effects(&b);
+    assert_int_equal(b.forks, 3);
+    assert_int_equal(dispatch_slots(b.d), 2);
+    tear_down(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -450,6 +534,9 @@ int main(void)
         cmocka_unit_test(test_dispatch_starts_one_worker_first_when_nothing_is_known),
         cmocka_unit_test(test_dispatch_keeps_the_order_of_collection_when_asked),
         cmocka_unit_test(test_dispatch_kills_a_worker_when_it_speaks_out_of_turn),
+        cmocka_unit_test(test_dispatch_recycles_a_worker_after_its_tests),
+        cmocka_unit_test(test_dispatch_gives_a_held_worker_nothing_until_it_is_resumed),
+        cmocka_unit_test(test_dispatch_keeps_to_a_limit_that_moves),
     };
 
     return cmocka_run_group_tests_name("agent/dispatch", tests, NULL, NULL);

@@ -69,6 +69,39 @@ static void test_utf8_valid_len_stops_at_first_bad_byte(void **state)
     assert_int_equal(utf8_valid_len("\xff", 1), 0);
 }
 
+static void test_str_parse_size_reads_units_and_checks_the_range(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t bytes; /* 0: refused */
+    } cases[] = {
+        { "65536", 65536 },
+        { "1K", 1024 },
+        { "3KB", 3000 },
+        { "2MiB", 2u << 20 },
+        { "500MB", 500000000 },
+        { "4G", 4ull << 30 },
+        { "", 0 },
+        { "MiB", 0 },
+        { "-1", 0 },
+        { "1.5G", 0 },
+        { "1 G", 0 },
+        { "9GIB", 0 },
+        { "99999999999999G", 0 },
+        { "17G", 0 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        uint64_t bytes = 0;
+        struct err err = ERR_INIT;
+        enum err_code rc = parse_size(cases[i].text, 16ull << 30, &bytes, &err);
+
+        assert_int_equal(rc, cases[i].bytes ? ERR_NONE : ERR_INVALID);
+        assert_int_equal(bytes, cases[i].bytes);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -76,6 +109,7 @@ int main(void)
         cmocka_unit_test(test_parse_u32_refuses_what_is_not_a_number),
         cmocka_unit_test(test_parse_duration_reads_units),
         cmocka_unit_test(test_utf8_valid_len_stops_at_first_bad_byte),
+        cmocka_unit_test(test_str_parse_size_reads_units_and_checks_the_range),
     };
 
     return cmocka_run_group_tests_name("common/str", tests, NULL, NULL);
