@@ -268,7 +268,8 @@ static void go_on(struct dispatch *d)
     if ((d->ended || d->stopped) && !d->told_empty) {
         d->told_empty = true;
         effect(d, DISPATCH_EMPTY, WORKER_NO_TEST, WORKER_NO_TEST);
-    } else if (!d->ended && !d->stopped && !d->told_broken && !may_replace(d)) {
+    } else if (!d->ended && !d->stopped && !d->told_broken &&
+               (!may_replace(d) || d->in.workers == 0)) {
         d->told_broken = true;
         effect(d, DISPATCH_BROKEN, WORKER_NO_TEST, WORKER_NO_TEST);
     }
@@ -439,6 +440,12 @@ void dispatch_budget(struct dispatch *d, uint64_t mem_bytes)
 {
     pool_budget(d->pool, mem_bytes);
     go_on(d);
+}
+
+void dispatch_shrink(struct dispatch *d)
+{
+    if (d->in.workers > 0)
+        d->in.workers--;
 }
 
 void dispatch_barren(struct dispatch *d)

@@ -80,6 +80,9 @@ void dispatch_resume(struct dispatch *d, uint32_t slot);
 void dispatch_retire(struct dispatch *d, uint32_t slot);
 /* At most so many workers from now on, at least 1; those over it are the caller's to retire. */
 void dispatch_limit(struct dispatch *d, uint32_t workers);
+/* One worker less from now on: the next one lost is not replaced, and the run is broken when there
+ * is no other. */
+void dispatch_shrink(struct dispatch *d);
 /* What tests may need of memory from now on (see the input). */
 void dispatch_budget(struct dispatch *d, uint64_t mem_bytes);
 

@@ -51,6 +51,21 @@ size_t local_rows(struct local *local, struct cfg_option *rows)
           .into = &local->recycle_above_bytes,
           .help = "replace a worker, between two tests, when memory of its own (not shared with "
                   "the others) is over SIZE, for example 500MiB" },
+        { .name = "start",
+          .env = "MAKESPAN_START",
+          .value = "MODE",
+          .kind = CFG_TEXT,
+          .into = &local->start_text,
+          .help = "how workers start. fork: as forks of the one process that has collected. early: "
+                  "forked before pytest is configured, each collecting for itself. spawn: the "
+                  "command once more for each. auto: fork, unless what was found after the "
+                  "collection (threads, sockets, open files, who a worker is) makes that unsafe" },
+        { .name = "no-gc-freeze",
+          .env = "MAKESPAN_NO_GC_FREEZE",
+          .kind = CFG_FLAG,
+          .into = &local->no_gc_freeze,
+          .help = "let full garbage collections walk what was imported and collected, for tests "
+                  "that count objects" },
     };
 
     _Static_assert(ARRAY_LEN(table) <= LOCAL_ROWS_MAX, "room for the rows");
@@ -99,10 +114,13 @@ enum err_code local_check(struct local *local, struct err *err)
 {
     enum err_code rc = check_workers(local, err);
 
+    if (!rc)
+        rc = start_parse(local->start_text, &local->start, err);
     return rc ? rc : check_first(local, err);
 }
 
 void local_tell(const struct local *local, struct json *config)
 {
     json_set_bool(config, "isolate", local->isolate);
+    json_set_bool(config, "gc_freeze", !local->no_gc_freeze);
 }

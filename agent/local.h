@@ -7,6 +7,7 @@
 
 #include "cfg.h"
 #include "resources.h"
+#include "start.h"
 
 struct json;
 
@@ -14,13 +15,14 @@ struct json;
 
 struct local {
     /* As given. */
-    const char *workers_text, *first_text;
-    bool isolate;
+    const char *workers_text, *start_text, *first_text;
+    bool isolate, no_gc_freeze;
     uint32_t recycle_after;       /* tests of one worker; 0: any number */
     uint64_t recycle_above_bytes; /* memory of its own; 0: any size */
     /* What it comes to, after local_check. */
     uint32_t workers;   /* as many as asked for, or as the machine is good for; 0: plain pytest */
     bool workers_given; /* by makespan's own -n: then pytest's is not asked */
+    enum start_wish start;
     uint32_t first_ppm; /* share of the time that what failed before goes first for */
     struct resources machine;
 };

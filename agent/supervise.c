@@ -54,7 +54,7 @@ static void keeper_said(struct supervisor *s, const struct keeper_event *event)
             s->command_status = event->status;
             command_ended(s);
         } else {
-            (void)worker_exited(s, event);
+            worker_exited(s, event);
         }
         return;
     }
@@ -164,7 +164,7 @@ enum err_code supervise_new(const struct supervise_opts *opts, struct supervisor
 
     s->opts = *opts;
     s->report.exit = EXIT_INTERNAL; /* until somebody knows better */
-    s->ending_status = FRAME_ANY;
+    s->ending_status = s->collector = FRAME_ANY;
     s->max_restarts = FRAME_ANY;
     s->left_complete = true;
     s->foreground = shares_terminal();

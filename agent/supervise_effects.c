@@ -23,11 +23,7 @@ static void do_one(struct supervisor *s, const struct dispatch_fx *fx)
 {
     switch (fx->kind) {
     case DISPATCH_FORK:
-        slot_renew(s, fx->slot);
-        if (s->zygote)
-            tell(s->zygote, FRAME_FORK, fx->slot, 0, NULL);
-        else
-            dispatch_barren(s->dispatch);
+        start_worker(s, fx->slot);
         return;
     case DISPATCH_RUN:
         send_run(s, fx->slot, fx->test);
@@ -45,6 +41,8 @@ static void do_one(struct supervisor *s, const struct dispatch_fx *fx)
         kill_one(s, fx->slot);
         return;
     case DISPATCH_CRASH:
+        if (slot_at(s, fx->slot)->refused)
+            return; /* was told */
         if (!s->killing)
             worker_crashed(s, fx->slot, fx->test);
         else if (fx->test != WORKER_NO_TEST)

@@ -111,8 +111,7 @@ void end_reporter(struct supervisor *s)
     if (s->phase >= PHASE_END)
         return;
     s->phase = PHASE_END;
-    if (s->zygote)
-        peer_send(s->zygote, &(struct frame){ .kind = FRAME_QUIT });
+    quit_starters(s);
     if (s->command_ended)
         leave(s, command_exit(s));
     if (!s->reporter || s->command_ended)

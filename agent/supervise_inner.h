@@ -34,7 +34,14 @@ enum ending {
 struct slot {
     struct supervisor *owner;
     struct peer *peer;
-    uint32_t pid; /* 0: not known yet */
+    uint32_t pid;         /* 0: not known yet */
+    bool asked;           /* a process was asked for */
+    bool hired;           /* by dispatch: early ones are asked for before that */
+    bool ready;           /* its collection is the run's: it may take tests */
+    bool refused;         /* it is not, and that was told */
+    struct manifest *own; /* what it has collected for itself, until it was compared */
+    bool own_whole;
+    char *own_problem; /* why it could not collect */
     bool exited, gone;
     int status;
     struct os_usage usage;
@@ -65,7 +72,10 @@ struct supervisor {
     bool signal_inferred; /* from the command's death; our own copy may still come */
     bool killing;         /* workers are being killed on purpose */
 
-    struct peer *reporter, *zygote;
+    struct peer *reporter, *forker, *zygote;
+    enum start_mode start;
+    uint32_t zygote_pid;
+    uint32_t collector; /* the slot whose collection is the run's; FRAME_ANY: the zygote */
     uint32_t command_pid;
     bool command_ended, hello_came;
     int command_status;
@@ -126,9 +136,29 @@ void on_grace(int fd, short what, void *ctx); /* the time after a stop is over *
 void deliver(struct supervisor *s, uint32_t test, struct result *take_result);
 void report_error(struct supervisor *s, const char *kind, const char *text);
 
+/* supervise_start.c. Where workers come from. */
+bool forker_joined(struct supervisor *s, struct peer *peer);
+void forker_frame(struct supervisor *s, const struct frame *frame);
+void forker_closed(struct supervisor *s);
+bool zygote_joined(struct supervisor *s, struct peer *peer);
+void zygote_forked(struct supervisor *s, uint32_t pid);
+void zygote_exited(struct supervisor *s);
+void zygote_closed(struct supervisor *s);
+void start_worker(struct supervisor *s, uint32_t number); /* dispatch wants it */
+void quit_starters(struct supervisor *s);
+
+/* supervise_collect.c. MANIFEST, COLLECT_END or SKIP of the zygote or of a worker that collects for
+ * itself; err when it is malformed. */
+void collect_frame(struct supervisor *s, struct peer *peer, const struct frame *frame,
+                   struct err *err);
+void collector_died(struct supervisor *s);
+
 /* supervise_talk.c. A frame with a text, or with nothing; a peer of NULL is gone and hears nothing.
  */
 void tell(struct peer *peer, enum frame_kind kind, uint32_t a, uint32_t b, const char *text);
+struct json;
+void tell_json(struct peer *peer, enum frame_kind kind, uint32_t a, uint32_t b,
+               const struct json *doc);
 const struct link_events *link_events_of_supervisor(void);
 
 /* supervise_crash.c. A worker died: the test it was in is named and has its result; between tests
@@ -144,10 +174,14 @@ void worker_frame(struct supervisor *s, struct peer *peer, const struct frame *f
 /* supervise_slot.c */
 struct slot *slot_at(struct supervisor *s, uint32_t number); /* made when it is new */
 void slot_renew(struct supervisor *s, uint32_t number);      /* for another process */
+/* Is connected, has collected what the run is about, and dispatch knows it: tests may come. */
+void worker_ready(struct supervisor *s, uint32_t number);
+/* The process that was asked for before dispatch wanted it is over. */
+void worker_lost(struct supervisor *s, uint32_t number);
 bool worker_joined(struct supervisor *s, struct peer *peer);
 void worker_closed(struct supervisor *s, struct peer *peer);
 void worker_forked(struct supervisor *s, uint32_t number, uint32_t pid);
-bool worker_exited(struct supervisor *s, const struct keeper_event *event); /* false: not ours */
+void worker_exited(struct supervisor *s, const struct keeper_event *event); /* or the zygote */
 void interrupt_workers(struct supervisor *s); /* those in a test: Ctrl-C, as in a serial run */
 void kill_workers(struct supervisor *s);
 void slots_free(struct supervisor *s);

@@ -32,7 +32,13 @@ void slot_renew(struct supervisor *s, uint32_t number)
 
     INVARIANT(!slot->peer);
     slot->pid = 0;
+    slot->asked = slot->hired = slot->ready = slot->refused = false;
     slot->exited = slot->gone = false;
+    manifest_free(slot->own);
+    free(slot->own_problem);
+    slot->own = NULL;
+    slot->own_problem = NULL;
+    slot->own_whole = false;
     str_clear(&slot->block);
 }
 
@@ -41,6 +47,8 @@ void slots_free(struct supervisor *s)
     for (uint32_t i = 0; i < s->slot_count; i++) {
         event_free(s->slots[i]->timer);
         str_fini(&s->slots[i]->block);
+        manifest_free(s->slots[i]->own);
+        free(s->slots[i]->own_problem);
         free(s->slots[i]);
     }
     free(s->slots);
@@ -68,6 +76,7 @@ static void wait_ms(struct slot *slot, uint64_t ms, bool kills)
 static void worker_gone(struct supervisor *s, uint32_t number)
 {
     struct slot *slot = slot_at(s, number);
+    const struct worker *w = s->dispatch ? dispatch_worker(s->dispatch, number) : NULL;
 
     if (slot->gone)
         return;
@@ -76,11 +85,20 @@ static void worker_gone(struct supervisor *s, uint32_t number)
     if (slot->peer)
         peer_close(slot->peer);
     slot->peer = NULL;
-    if (s->dispatch && dispatch_worker(s->dispatch, number)->bye)
+    if (w && w->bye)
         tell(s->reporter, FRAME_DOWN, number, 0, NULL);
+    if (number == s->collector)
+        collector_died(s);
+    worker_lost(s, number);
+    do_effects(s);
+}
+
+void worker_lost(struct supervisor *s, uint32_t number)
+{
+    if (s->dispatch && slot_at(s, number)->refused)
+        dispatch_shrink(s->dispatch);
     if (s->dispatch)
         (void)dispatch_heard(s->dispatch, number, WORKER_EV_GONE, WORKER_NO_TEST, 0);
-    do_effects(s);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
@@ -126,37 +144,55 @@ static void exited(struct supervisor *s, uint32_t number, int status, const stru
         worker_gone(s, number);
 }
 
-bool worker_exited(struct supervisor *s, const struct keeper_event *event)
+/* What is known of the end of a process, if it has ended before we knew what it was. */
+static bool take_lost(struct supervisor *s, uint32_t pid, struct lost_child *out)
 {
+    for (uint32_t i = 0; i < LOST_CHILDREN_MAX; i++) {
+        if (s->lost[i].pid == pid) {
+            *out = s->lost[i];
+            s->lost[i].pid = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
+void worker_exited(struct supervisor *s, const struct keeper_event *event)
+{
+    if (s->zygote_pid == (uint32_t)event->pid) {
+        zygote_exited(s);
+        return;
+    }
     for (uint32_t i = 0; i < s->slot_count; i++) {
         if (s->slots[i]->pid == (uint32_t)event->pid && !s->slots[i]->exited) {
             exited(s, i, event->status, &event->usage);
-            return true;
+            return;
         }
     }
     s->lost[s->lost_next++ % LOST_CHILDREN_MAX] = (struct lost_child){ .pid = (uint32_t)event->pid,
                                                                        .status = event->status,
                                                                        .usage = event->usage };
-    return false;
+}
+
+void zygote_forked(struct supervisor *s, uint32_t pid)
+{
+    struct lost_child lost;
+
+    s->zygote_pid = pid;
+    if (take_lost(s, pid, &lost))
+        zygote_exited(s);
 }
 
 void worker_forked(struct supervisor *s, uint32_t number, uint32_t pid)
 {
-    struct slot *slot;
+    struct slot *slot = number < s->slot_count ? s->slots[number] : NULL;
+    struct lost_child lost;
 
-    if (!s->dispatch || !dispatch_worker(s->dispatch, number) || pid == 0)
-        return;
-    slot = slot_at(s, number);
-    if (slot->pid == pid)
+    if (!slot || !slot->asked || pid == 0 || slot->pid == pid)
         return;
     slot->pid = pid;
-    for (uint32_t i = 0; i < LOST_CHILDREN_MAX; i++) {
-        if (s->lost[i].pid == pid) {
-            s->lost[i].pid = 0;
-            exited(s, number, s->lost[i].status, &s->lost[i].usage);
-            return;
-        }
-    }
+    if (take_lost(s, pid, &lost))
+        exited(s, number, lost.status, &lost.usage);
 }
 
 void interrupt_workers(struct supervisor *s)
@@ -182,20 +218,29 @@ void kill_workers(struct supervisor *s)
 bool worker_joined(struct supervisor *s, struct peer *peer)
 {
     uint32_t number = peer_slot(peer);
-    const struct worker *w = s->dispatch ? dispatch_worker(s->dispatch, number) : NULL;
-    struct slot *slot;
+    struct slot *slot = number < s->slot_count ? s->slots[number] : NULL;
 
-    if (!w || w->state == WORKER_DEAD || slot_at(s, number)->peer || slot_at(s, number)->gone)
+    if (!slot || !slot->asked || slot->peer || slot->gone)
         return false;
-    slot = slot_at(s, number);
     slot->peer = peer;
     worker_forked(s, number, peer_pid(peer));
-    if (w->state == WORKER_QUITTING) {
-        tell(peer, FRAME_QUIT, 0, 0, NULL);
-    } else {
-        tell(s->reporter, FRAME_UP, number, slot->pid, NULL);
-        (void)dispatch_heard(s->dispatch, number, WORKER_EV_HELLO, WORKER_NO_TEST, 0);
-        do_effects(s);
-    }
+    slot->ready = s->start == START_FORK;
+    worker_ready(s, number);
     return true;
+}
+
+void worker_ready(struct supervisor *s, uint32_t number)
+{
+    const struct worker *w = s->dispatch ? dispatch_worker(s->dispatch, number) : NULL;
+    const struct slot *slot = slot_at(s, number);
+
+    if (!w || !slot->peer || !slot->ready)
+        return;
+    if (w->state == WORKER_QUITTING) {
+        tell(slot->peer, FRAME_QUIT, 0, 0, NULL);
+        return;
+    }
+    tell(s->reporter, FRAME_UP, number, slot->pid, NULL);
+    (void)dispatch_heard(s->dispatch, number, WORKER_EV_HELLO, WORKER_NO_TEST, 0);
+    do_effects(s);
 }

@@ -106,7 +106,7 @@ static void on_sealed(void *ctx, const struct source_costs *costs)
         .recycle_after = s->opts.local->recycle_after,
         .restarts_max =
             s->max_restarts == FRAME_ANY ? RESTARTS_PER_WORKER * s->workers : s->max_restarts,
-        .warm = !s->opts.alone,
+        .warm = !s->opts.alone || s->start != START_FORK, /* early ones are on their way */
         .settle_when_dry = s->opts.alone,
         .one_at_a_time = s->maxfail > 0,
         .in_order = s->opts.alone && s->workers == 1,

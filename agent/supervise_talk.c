@@ -30,12 +30,12 @@ static bool only_looks(const char *reason)
     return false;
 }
 
-static void send_json(struct peer *peer, enum frame_kind kind, uint32_t a, const struct json *doc)
+void tell_json(struct peer *peer, enum frame_kind kind, uint32_t a, uint32_t b,
+               const struct json *doc)
 {
     char *text = json_dump(doc, JSON_TIGHT);
 
-    peer_send(peer, &(struct frame){
-                        .kind = kind, .a = a, .size = (uint32_t)strlen(text), .payload = text });
+    tell(peer, kind, a, b, text);
     free(text);
 }
 
@@ -65,7 +65,7 @@ static void send_config(struct supervisor *s, uint32_t workers)
     json_set_u64(doc, "max_slots", POOL_TAKERS_MAX);
     json_set_text(doc, "note", NULL);
     local_tell(s->opts.local, doc);
-    send_json(s->reporter, FRAME_CONFIG, workers, doc);
+    tell_json(s->reporter, FRAME_CONFIG, workers, 0, doc);
     json_free(doc);
 }
 
@@ -122,69 +122,16 @@ static bool on_joined(void *ctx, struct peer *peer, const struct hello *hello)
     switch (hello->role) {
     case ROLE_REPORTER:
         return reporter_joined(s, peer, hello);
+    case ROLE_FORKER:
+        return forker_joined(s, peer);
     case ROLE_ZYGOTE:
-        if (s->zygote || s->phase != PHASE_COLLECT || s->manifest->count > 0)
-            return false;
-        s->zygote = peer;
-        return true;
+        return zygote_joined(s, peer);
     case ROLE_WORKER:
         return worker_joined(s, peer);
     case ROLE_NONE:
         return false;
     }
     UNREACHABLE("role");
-}
-
-static void take_manifest(struct supervisor *s, const struct frame *frame, struct err *err)
-{
-    struct frame_test test;
-    uint32_t offset = 0;
-
-    for (uint32_t i = 0; i < frame->a; i++) {
-        if (frame_test_next(frame, &offset, &test, err) ||
-            manifest_add(s->manifest, test.id, test.group, test.flags, err))
-            return;
-    }
-    if (offset != frame->size)
-        err_set(err, ERR_MALFORMED, "MANIFEST with %u bytes too many", frame->size - offset);
-}
-
-static void seal(struct supervisor *s)
-{
-    struct json *doc;
-    uint32_t count = s->manifest->count;
-
-    manifest_seal(s->manifest);
-    s->fences = mem_new(count, sizeof(*s->fences));
-    s->granted = mem_new(count, sizeof(*s->granted));
-    s->took_us = mem_new(count, sizeof(*s->took_us));
-    s->report.collected = count;
-    doc = json_new_object();
-    json_set_u64(doc, "collected", count);
-    json_set_text(doc, "message", NULL);
-    if (s->reporter)
-        send_json(s->reporter, FRAME_TOTAL, count, doc);
-    json_free(doc);
-    s->phase = PHASE_SEAL;
-    s->source->ops->collected(s->source, s->manifest, s->runtime);
-}
-
-static void collect_end(struct supervisor *s, const struct frame *frame)
-{
-    struct json *doc = NULL;
-    struct err err = ERR_INIT;
-    const char *reason = NULL;
-
-    if (frame->b == 1) {
-        seal(s);
-        return;
-    }
-    if (json_parse(frame->payload, frame->size, &doc, &err) == ERR_NONE)
-        (void)!json_opt_text(doc, "reason", PROTO_TEXT_BYTES_MAX, &reason, &err);
-    if (frame->a != 0 && frame->a != 5)
-        report_error(s, "collection", reason ? reason : "the collection failed");
-    stop_tests(s, ENDING_NOTHING, frame->a, reason);
-    json_free(doc);
 }
 
 static void stop_frame(struct supervisor *s, const struct frame *frame)
@@ -215,29 +162,15 @@ static void stop_frame(struct supervisor *s, const struct frame *frame)
     str_fini(&text);
 }
 
-static void unit_skipped(struct supervisor *s, const struct frame *frame, struct err *err)
-{
-    struct frame_skip skip;
-
-    if (!frame_skip_decode(frame, &skip, err))
-        s->source->ops->skipped(s->source, skip.id, skip.text);
-}
-
 static void zygote_frame(struct supervisor *s, struct peer *peer, const struct frame *frame)
 {
     struct err err = ERR_INIT;
 
     switch ((int)frame->kind) {
     case FRAME_MANIFEST:
-        if (s->phase == PHASE_COLLECT)
-            take_manifest(s, frame, &err);
-        break;
     case FRAME_COLLECT_END:
-        if (s->phase == PHASE_COLLECT)
-            collect_end(s, frame);
-        break;
     case FRAME_SKIP:
-        unit_skipped(s, frame, &err);
+        collect_frame(s, peer, frame, &err);
         break;
     case FRAME_FORKED:
         worker_forked(s, frame->a, frame->b);
@@ -273,6 +206,9 @@ static void on_frame(void *ctx, struct peer *peer, const struct frame *frame)
         if (frame->kind == FRAME_STOP)
             stop_frame(s, frame);
         return;
+    case ROLE_FORKER:
+        forker_frame(s, frame);
+        return;
     case ROLE_ZYGOTE:
         zygote_frame(s, peer, frame);
         return;
@@ -288,19 +224,6 @@ static void on_frame(void *ctx, struct peer *peer, const struct frame *frame)
     UNREACHABLE("role");
 }
 
-/* Without the zygote no worker can be started; before the end of collection nothing can run. */
-static void zygote_closed(struct supervisor *s)
-{
-    s->zygote = NULL;
-    if (s->phase == PHASE_COLLECT) {
-        report_error(s, "runner-died", "the collecting process died");
-        stop_tests(s, ENDING_BROKEN, FRAME_ANY, "the collecting process died");
-    } else if (s->dispatch && s->phase == PHASE_RUN) {
-        dispatch_barren(s->dispatch);
-        do_effects(s);
-    }
-}
-
 static void on_closed(void *ctx, struct peer *peer, const char *why)
 {
     struct supervisor *s = ctx;
@@ -314,6 +237,10 @@ static void on_closed(void *ctx, struct peer *peer, const char *why)
         s->reporter = NULL;
         if (s->phase == PHASE_COLLECT || s->phase == PHASE_SEAL || s->phase == PHASE_RUN)
             stop_tests(s, ENDING_BROKEN, FRAME_ANY, "pytest ended");
+        return;
+    case ROLE_FORKER:
+        if (s->forker == peer)
+            forker_closed(s);
         return;
     case ROLE_ZYGOTE:
         if (s->zygote == peer)

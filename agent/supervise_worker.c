@@ -141,14 +141,40 @@ static void forward(struct supervisor *s, uint32_t number, const struct frame *f
                                                 .payload = frame->payload });
 }
 
+static void collected(struct supervisor *s, struct peer *peer, const struct frame *frame)
+{
+    struct err err = ERR_INIT;
+
+    collect_frame(s, peer, frame, &err);
+    if (err.code)
+        broke(s, peer, err.text);
+}
+
 void worker_frame(struct supervisor *s, struct peer *peer, const struct frame *frame)
 {
     uint32_t number = peer_slot(peer);
+    const struct slot *slot = slot_at(s, number);
+    bool is_ready = slot->ready && s->dispatch && dispatch_worker(s->dispatch, number);
 
     switch ((int)frame->kind) {
     case FRAME_EVENT:
         forward(s, number, frame);
         return;
+    case FRAME_MANIFEST:
+    case FRAME_COLLECT_END:
+    case FRAME_SKIP:
+        collected(s, peer, frame);
+        return;
+    default:
+        break;
+    }
+    if (slot->refused) /* on its way out: none of this counts */
+        return;
+    if (!is_ready) {
+        broke(s, peer, frame_name(frame->kind));
+        return;
+    }
+    switch ((int)frame->kind) {
     case FRAME_START:
         on_start(s, number, frame->a);
         break;

@@ -44,6 +44,9 @@ enum frame_kind {
     FRAME_END = 44,
 };
 
+#define FRAME_FORK_EARLY  1u /* b of FORK to the forker: a fork of it */
+#define FRAME_FORK_SPAWN  2u /* b of FORK to the forker: the user's command once more */
+#define FRAME_FORK_TELLS  1u /* flag of FORK: what this worker collects is the run's */
 #define FRAME_DONE_DETAIL 1u /* flag of DONE: detail follows the times */
 #define FRAME_BLOCK_LATE  1u /* flag of BLOCK: the test was shown before; reports only */
 #define FRAME_BLOCK_MORE  2u /* flag of BLOCK: the next BLOCK is of the same test */
@@ -68,7 +71,7 @@ const char *frame_name(enum frame_kind kind);
 
 /* Payloads. Texts are lent from the frame unless said otherwise. */
 
-enum frame_role { ROLE_NONE, ROLE_REPORTER, ROLE_ZYGOTE, ROLE_WORKER };
+enum frame_role { ROLE_NONE, ROLE_REPORTER, ROLE_ZYGOTE, ROLE_WORKER, ROLE_FORKER };
 
 enum frame_numprocesses { NUMPROCESSES_NONE, NUMPROCESSES_GIVEN, NUMPROCESSES_AUTO };
 

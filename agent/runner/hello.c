@@ -90,7 +90,7 @@ enum err_code hello_decode(const struct frame *frame, struct hello *out, struct 
     struct json *doc = NULL;
     enum err_code rc;
 
-    if (frame->a < ROLE_REPORTER || frame->a > ROLE_WORKER)
+    if (frame->a < ROLE_REPORTER || frame->a > ROLE_FORKER)
         return err_set(err, ERR_MALFORMED, "HELLO of role %u", frame->a);
     rc = json_parse(frame->payload, frame->size, &doc, err);
     if (!rc)

@@ -3,7 +3,7 @@
     makespan run -n 2 -- python3 fake_runner.py MODE
 
 Prints one line for every frame that its reporter gets, so that a test can tell what the agent
-said. Reporter and zygote are one process with two connections; workers are forked twice, as the
+said. Reporter and forker are two processes, each with a connection; the others are forked twice, as the
 real ones are.
 """
 
@@ -18,9 +18,10 @@ import time
 HELLO, MANIFEST, COLLECT_END, FORKED, EVENT, START, REPORT, DONE, LATE, SCOPE, IDLE, STOP, BYE = range(1, 14)
 CONFIG, FORK, RUN, SETTLE, QUIT, CANCEL, BLOCK, FORWARD, CRASH, UP, DOWN, TOTAL, END = range(32, 45)
 NAMES = {BLOCK: "BLOCK", FORWARD: "FORWARD", CRASH: "CRASH", UP: "UP", DOWN: "DOWN", TOTAL: "TOTAL", END: "END"}
-REPORTER, ZYGOTE, WORKER = 1, 2, 3
+REPORTER, ZYGOTE, WORKER, FORKER = 1, 2, 3, 4
 HEADER = struct.Struct("<IHHII")
 TESTS = 6
+ANY = 0xFFFFFFFF
 
 
 def say(line):
@@ -53,7 +54,10 @@ class Peer:
 
 
 def worker(slot, mode):
-    me = Peer(WORKER, slot)
+    run_tests(Peer(WORKER, slot), mode)
+
+
+def run_tests(me, mode):
     settled = False
     while True:
         kind, a, _b, _payload = me.receive()
@@ -108,6 +112,10 @@ def misbehave(me, mode, test):
 
 
 def fork_worker(zygote, slot, mode):
+    fork_orphan(zygote, slot, worker, mode)
+
+
+def fork_orphan(asked, slot, become, mode):
     read_end, write_end = os.pipe()
     middle = os.fork()
     if middle == 0:
@@ -115,18 +123,18 @@ def fork_worker(zygote, slot, mode):
         if pid == 0:
             os.setsid()
             try:
-                worker(slot, mode)
+                become(slot, mode)
             finally:
                 os._exit(1)
         os.write(write_end, b"%d" % pid)
         os._exit(0)
     os.waitpid(middle, 0)
-    zygote.send(FORKED, slot, int(os.read(read_end, 20)))
+    asked.send(FORKED, slot, int(os.read(read_end, 20)))
     os.close(read_end)
     os.close(write_end)
 
 
-def zygote_main(mode):
+def zygote_main(_slot, mode):
     zygote = Peer(ZYGOTE)
     if mode == "zygote-dies":
         os._exit(1)
@@ -139,6 +147,37 @@ def zygote_main(mode):
             fork_worker(zygote, a, mode)
         elif kind == QUIT:
             os._exit(0)
+
+
+def forker_main(mode):
+    """Starts who collects: one zygote, or workers that each collect for themselves."""
+    forker = Peer(FORKER)
+    if mode == "forker-dies":
+        os._exit(1)
+    while True:
+        kind, a, _how, _payload = forker.receive()
+        if kind == QUIT:
+            os._exit(0)
+        fork_orphan(forker, a, zygote_main if a == ANY else early_worker, mode)
+
+
+def early_worker(slot, mode):
+    me = Peer(WORKER, slot)
+    ids = list(range(TESTS))
+    if mode == "other-order":
+        ids = ids[slot:] + ids[:slot]
+    if mode == "other-tests" and slot == 1:
+        ids = ids[1:] + [TESTS]
+    if mode == "cannot-collect" and slot == 1:
+        me.send(COLLECT_END, 2, 0, b'{"reason": "an import failed"}')
+        os._exit(0)
+    if mode == "dies-collecting" and slot == 1:
+        os._exit(7)
+    if mode == "first-dies-collecting" and slot == 0:
+        os._exit(7)
+    me.send(MANIFEST, len(ids), 1, b"".join(b"f.py::t%d\0\0\0" % i for i in ids))
+    me.send(COLLECT_END, 0, 1, b"{}")
+    run_tests(me, mode)
 
 
 def refused(role, **kw):
@@ -162,7 +201,7 @@ def main(mode):
         return 0
     if os.fork() == 0:
         try:
-            zygote_main(mode)
+            forker_main(mode)
         finally:
             os._exit(1)
     while True:

@@ -134,6 +134,51 @@ class AgentTest(unittest.TestCase):
         self.assertEqual(self.end(done), "broken")
         self.assertIn("MANIFEST", done.err)
 
+    def check_early(self, mode, tests=TESTS):
+        done = self.run_mode(mode, "--start", "early")
+        self.assertEqual(self.blocks(done), list(range(tests)), done.err)
+        return done
+
+    def test_workers_that_collect_for_themselves_may_do_it_in_any_order(self):
+        for start in ("early", "spawn"):
+            for mode in ("normal", "other-order"):
+                done = self.run_mode(mode, "--start", start)
+                self.assertEqual(self.blocks(done), list(range(TESTS)), done.err)
+                self.assertEqual((self.end(done), done.status), ("done", 0))
+
+    def test_names_what_a_worker_collected_differently_and_goes_on_without_it(self):
+        done = self.check_early("other-tests")
+        (crash,) = self.of(done, "CRASH")
+        self.assertIn("worker 'gw1' gets no tests: it collected other tests than the first process did;"
+                      " only in the first: f.py::t0; only in this one: f.py::t6", crash[3])
+        self.assertEqual([frame[1] for frame in self.of(done, "UP")], ["0"])
+
+    def test_tells_why_a_worker_could_not_collect_and_goes_on_without_it(self):
+        done = self.check_early("cannot-collect")
+        (crash,) = self.of(done, "CRASH")
+        self.assertIn("worker 'gw1' gets no tests: an import failed", crash[3])
+
+    def test_replaces_a_worker_that_dies_while_it_collects(self):
+        done = self.check_early("dies-collecting")
+        (crash,) = self.of(done, "CRASH")
+        self.assertIn("worker 'gw1' crashed between tests: exit status 7", crash[3])
+
+    def test_is_not_green_when_the_first_to_collect_dies(self):
+        done = self.run_mode("first-dies-collecting", "--start", "early")
+        self.assertEqual(self.end(done), "broken")
+        self.assertNotEqual(done.status, 0)
+
+    def test_is_not_green_when_nobody_can_start_workers(self):
+        for start in ("fork", "early"):
+            done = self.run_mode("forker-dies", "--start", start)
+            self.assertEqual(self.end(done), "broken")
+            self.assertNotEqual(done.status, 0)
+
+    def test_refuses_an_unknown_start(self):
+        done = self.run_mode("normal", "--start", "late")
+        self.assertEqual(done.status, 64)
+        self.assertIn("--start is fork, early, spawn or auto, not 'late'", done.err)
+
     def test_forwards_what_a_worker_says_at_its_end(self):
         done = self.run_mode("late")
         self.assertEqual({frame[3] for frame in self.of(done, "FORWARD")} - {"last words"}, {"output"})

@@ -1,6 +1,6 @@
 """A small agent for tests of the Python side: speaks docs/runner-protocol.md, decides simply.
 
-    fake_agent.py [-n WORKERS] [--prefetch 0|1] [--settle-each] [--log FILE] -- python3 -m pytest ...
+    fake_agent.py [-n WORKERS] [--start fork|early|spawn] [--prefetch 0|1] [--settle-each] [--log FILE] -- python3 -m pytest ...
 
 It gives each worker the next test of the manifest, keeps the outcomes, and exits as pytest did. It is
 subreaper and keeper in one. Not for: users, or the quality of its schedule.
@@ -56,7 +56,10 @@ class FakeAgent:
         self.options = options
         self.folder = tempfile.mkdtemp(prefix="fake-agent-")
         self.selector = selectors.DefaultSelector()
-        self.reporter = self.zygote = None
+        self.reporter = self.zygote = self.forker = None
+        self.start = frames.FORK_EARLY if options.start == "early" else frames.FORK_SPAWN
+        self.collections = {}  # peer -> [(nodeid, group, flags)]
+        self.differs = []
         self.workers = {}
         self.tests = []  # (nodeid, group, flags)
         self.pending = collections.deque()
@@ -173,8 +176,9 @@ class FakeAgent:
         if self.ended:
             return
         self.ended = True
-        if self.zygote:
-            self.zygote.send(frames.QUIT)
+        for peer in (self.zygote, self.forker):
+            if peer:
+                peer.send(frames.QUIT)
         more = {"reason": self.stopped or "done", "message": None, "status": self.status}
         self.reporter.send(frames.END, 1 if self.stopped else 0, 0, json.dumps(more).encode())
 
@@ -203,42 +207,78 @@ class FakeAgent:
             peer.send(frames.CONFIG, workers, 0, json.dumps(
                 {"workers": workers, "run_uid": "uid", "dist": hello["dist"],
                  "max_slots": workers, "note": None}).encode())
+        elif role == frames.ROLE_FORKER:
+            self.forker = peer
+            if self.options.start == "fork":
+                peer.send(frames.FORK, frames.ZYGOTE)
+                return
+            for number in range(self.options.workers):
+                self._fork()
         elif role == frames.ROLE_ZYGOTE:
             self.zygote = peer
         else:
             peer.slot = slot
             self.workers[slot] = peer
             self.pids[slot] = hello["pid"]
-            self.reporter.send(frames.UP, slot, hello["pid"])
-            self._feed(peer)
+            if self.options.start == "fork":
+                self._up(peer)
+
+    def _up(self, peer):
+        self.reporter.send(frames.UP, peer.slot, peer.pid)
+        self._feed(peer)
 
     def _on_2(self, peer, _flags, count, last, payload):
         fields = payload.decode("utf-8", "replace").split("\0")
         assert len(fields) == count * 3 + 1
+        collected = self.collections.setdefault(peer, [])
         for at in range(0, count * 3, 3):
-            self.tests.append(tuple(fields[at:at + 3]))
+            collected.append(tuple(fields[at:at + 3]))
 
     def _on_3(self, peer, _flags, status, runs, payload):
+        if peer.slot:
+            self._check_collection(peer)
+            return
         if not runs:
             self.refused = json.loads(payload)["reason"]
             self.stopped, self.status = "nothing", status
             self._end()
             return
+        self.tests = self.collections[peer]
         self.pending.extend(range(len(self.tests)))
         self.reporter.send(frames.TOTAL, len(self.tests), 0,
                            json.dumps({"collected": len(self.tests), "message": None}).encode())
+        if self.options.start != "fork":
+            self._up(peer)
+            for other in list(self.workers.values()):
+                if other is not peer and other in self.collections:
+                    self._check_collection(other)
+            return
         if not self.tests:
             self._end()
             return
         for _ in range(min(self.options.workers, len(self.tests))):
             self._fork()
 
+    def _check_collection(self, peer):
+        """Of a worker that has collected for itself."""
+        if not self.tests:
+            return  # the first one is not ready
+        if sorted(self.collections[peer]) == sorted(self.tests):
+            self._up(peer)
+        else:
+            self.differs.append(peer.slot)
+            self._quit(peer)
+
     def _fork(self):
-        self.zygote.send(frames.FORK, self.next_slot)
-        self.next_slot += 1
+        slot, self.next_slot = self.next_slot, self.next_slot + 1
+        if self.options.start == "fork":
+            self.zygote.send(frames.FORK, slot)
+        else:
+            self.forker.send(frames.FORK, slot, self.start, flags=0 if slot else frames.FORK_TELLS)
 
     def _on_4(self, peer, _flags, slot, pid, payload):
-        self.pids[slot] = pid
+        if slot != frames.ZYGOTE:
+            self.pids[slot] = pid
 
     def _on_5(self, peer, _flags, a, b, payload):
         slot = frames.ZYGOTE if peer.slot is None else peer.slot
@@ -316,6 +356,7 @@ class FakeAgent:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("-n", dest="workers", type=int, default=2)
+    parser.add_argument("--start", choices=["fork", "early", "spawn"], default="fork")
     parser.add_argument("--prefetch", type=int, default=1)
     parser.add_argument("--settle-each", action="store_true")
     parser.add_argument("--facts", help="write outcomes and scopes here, as JSON")

@@ -17,8 +17,11 @@ def _take_environment():
     taken = {
         "socket": os.environ.pop("_MAKESPAN_SOCKET", None),
         "key": os.environ.pop("_MAKESPAN_KEY", None),
+        "input": os.environ.pop("_MAKESPAN_INPUT", None),
     }
     before = json.loads(os.environ.pop("_MAKESPAN_RESTORE", "{}"))
+    # A worker that starts afresh needs the same once more.
+    taken["injected"] = {name: os.environ[name] for name in before if name in os.environ}
     for name, value in before.items():
         if value is None:
             os.environ.pop(name, None)

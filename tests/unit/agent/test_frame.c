@@ -96,7 +96,7 @@ static void test_hello_decode_refuses_what_makes_no_sense(void **state)
         enum err_code code;
     } cases[] = {
         { 0, "{\"version\":1,\"key\":\"k\",\"pid\":1}", ERR_MALFORMED },
-        { 4, "{\"version\":1,\"key\":\"k\",\"pid\":1}", ERR_MALFORMED },
+        { 5, "{\"version\":1,\"key\":\"k\",\"pid\":1}", ERR_MALFORMED },
         { 1, "{\"version\":2,\"key\":\"k\",\"pid\":1}", ERR_VERSION },
         { 1, "{\"version\":1,\"pid\":1}", ERR_MALFORMED },
         { 1, "{\"version\":1,\"key\":\"k\"}", ERR_INVALID },

@@ -1,14 +1,20 @@
 """Makespan's Python side: what runs inside the user's pytest.
 
-hooks     the entry: options, the handshake with the agent, the fork into reporter and zygote
+hooks     the entry: options, the handshake with the agent, the fork into reporter and forker
 reporter  the pytest the user asked for: terminal, JUnit XML, cache, exit code; runs no test
 replay    turns what workers sent back into the hook calls a serial run would have made
+forker    forks the zygote, or the workers that collect for themselves
+collector what a process does while it collects
+manifest  the tests it found, as the agent wants to know them
 zygote    collects once, then only forks
-worker    a fork of the zygote, from there to its exit
+early     a worker that collects for itself
+worker    how a process becomes one that runs tests, and how it ends
 runner    runs the tests that the agent names
 events    what is told at once, beside the reports of a test
 isolate   a test in a fork of its own
 records   what a test did, as sent to the agent and the reporter
+channel   between the reporter and its children: workerinput
+orphan    a fork whose parent is the keeper
 atfork    all that a process has to forget or renew right after a fork
 thaw      the whole heap for tests that ask the garbage collector
 shortcuts what a worker need not do for each test

@@ -1,18 +1,13 @@
 """What a process has to forget or renew right after a fork, so that it is like a fresh one."""
 
 import atexit
-import ctypes
 import logging
 import multiprocessing.util
 import os
 import random
-import signal
 import sys
 import threading
-import time
 import weakref
-
-_PR_SET_PDEATHSIG = 1
 
 
 def flush_streams():
@@ -121,31 +116,3 @@ def leave_terminal():
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
-
-
-def wait_for_new_parent(old_parent):
-    """After a double fork: until the keeper has become our parent; returns the keeper's pid."""
-    while os.getppid() == old_parent:
-        time.sleep(0.0002)  # the kernel is between closing its files and handing over its children
-    return os.getppid()
-
-
-def die_with_parent(parent):
-    """Be killed when the keeper dies. Set too early, this would kill us at the first hand-over."""
-    if _libc is None or os.getppid() != parent:
-        return
-    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)  # it died in between
-
-
-def _load_libc():
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        libc.prctl  # noqa: B018 - is it there?
-        return libc
-    except (OSError, AttributeError):
-        return None
-
-
-_libc = _load_libc()

@@ -49,6 +49,11 @@ END = 44
 ROLE_REPORTER = 1
 ROLE_ZYGOTE = 2
 ROLE_WORKER = 3
+ROLE_FORKER = 4
+
+FORK_EARLY = 1  # how, in FORK to the forker
+FORK_SPAWN = 2
+FORK_TELLS = 1  # flag of FORK: this worker's collection is the one to be shown
 
 FLAG_DETAIL = 1  # of DONE
 BLOCK_LATE = 1  # of BLOCK: a wider teardown of a test already shown

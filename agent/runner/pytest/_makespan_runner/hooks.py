@@ -1,4 +1,4 @@
-"""The entry: options, the handshake with the agent, and the fork into reporter and zygote.
+"""The entry: options, the handshake with the agent, and the fork into reporter and forker.
 
 The fork comes before pytest_configure, because that is where plugins decide once and for all whether
 they are in a controller or in a worker.
@@ -14,10 +14,11 @@ import uuid
 
 import pytest
 
-from . import atfork, benchmark, compat, frames, thaw
+from . import atfork, benchmark, compat, early, frames, thaw
 
-# Set by _makespan from the environment: where the agent listens, and the secret it expects.
-agent_address = {"socket": None, "key": None}
+# Set by _makespan from the environment: where the agent listens, the secret it expects, which worker
+# we are if we are one, and what the environment was changed to for us to get here.
+agent_address = {"socket": None, "key": None, "input": None, "injected": {}}
 
 
 class Link:
@@ -26,12 +27,25 @@ class Link:
     def __init__(self, address):
         self.path = address["socket"]
         self.key = address["key"]
+        self._injected = address["injected"]
         self.folder = os.path.dirname(self.path)
         self.connection = None
         self.settings = {"workers": 0}
         self.role = "inline"  # or reporter, zygote, worker
         self.random_watch = None
         self.thaw = None
+        self.told = None  # of a worker that was started afresh: what early.begin needs
+
+    def environment_for(self, path):
+        """Our environment as it is now, with what makes a pytest the worker that path tells of."""
+        environment = dict(os.environ)
+        before = {}
+        for name, value in self._injected.items():
+            before[name] = environment.get(name)
+            environment[name] = value
+        environment.update(_MAKESPAN_SOCKET=self.path, _MAKESPAN_KEY=self.key,
+                           _MAKESPAN_INPUT=path, _MAKESPAN_RESTORE=json.dumps(before))
+        return environment
 
     def connect(self, role, slot=0, **more):
         """Open this process's own connection and say who we are."""
@@ -69,6 +83,11 @@ def _shake_hands(early_config):
     link = Link(agent_address)
     early_config._makespan = link
     option = early_config.known_args_namespace
+    if agent_address["input"] is not None:
+        link.told = early.read_input(agent_address["input"])
+        link.settings = link.told["settings"]
+        _expect_workers(early_config, link)
+        return
     connection = link.connect(
         frames.ROLE_REPORTER,
         python=platform.python_version(),
@@ -91,11 +110,15 @@ def _shake_hands(early_config):
                            or uuid.uuid4().hex)
     link.settings = settings
     if workers:
-        _set_distributed(option, settings)
-        # Before conftests load: they may set a seed, and take functions by name.
-        link.random_watch = atfork.RandomWatch()
-        link.thaw = thaw.Thaw()
-        compat.stand_in_for_xdist(early_config.pluginmanager)
+        _expect_workers(early_config, link)
+
+
+def _expect_workers(early_config, link):
+    """Before conftests load: they may set a seed, and take functions by name."""
+    _set_distributed(early_config.known_args_namespace, link.settings)
+    link.random_watch = atfork.RandomWatch()
+    link.thaw = thaw.Thaw()
+    compat.stand_in_for_xdist(early_config.pluginmanager)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -109,9 +132,9 @@ def pytest_configure(config):
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
 def pytest_cmdline_main(config):
-    """Fork: the parent goes on as the reporter, the child as the zygote.
+    """Fork: the parent goes on as the reporter, the child forks the processes that collect.
 
-    A wrapper, so that each side runs the rest of the hook just once, and so that the zygote can be
+    A wrapper, so that each side runs the rest of the hook just once, and so that the others can be
     stopped here instead of returning into the code that called pytest.
     """
     link = getattr(config, "_makespan", None)
@@ -120,17 +143,20 @@ def pytest_cmdline_main(config):
         return
     # The options were parsed again since the handshake.
     _set_distributed(config.option, link.settings)
+    if link.told is not None:
+        collector = early.begin_afresh(config, link)
+        outcome = yield
+        collector.end(outcome)  # does not return
     ours, theirs = socket.socketpair()
     atfork.flush_streams()
     link.random_watch.remember()
     if os.fork() == 0:
         ours.close()
-        link.random_watch.restore()
-        from . import zygote
+        from . import forker
 
-        zygote.begin(config, link, theirs)
+        collector = forker.begin(config, link, theirs)  # returns in children of the forker
         outcome = yield
-        zygote.end(config, outcome)  # does not return
+        collector.end(outcome)  # does not return
     theirs.close()
     link.random_watch.stop()
     from . import reporter

@@ -22,7 +22,7 @@ import pytest
 from _pytest import skipping
 from _pytest.runner import CallInfo
 
-from . import atfork, events, frames
+from . import atfork, events, frames, orphan
 
 # On the pipe only: the child left the test by an exception that ends the session.
 _RAISED = 0xFF00
@@ -176,7 +176,7 @@ class Isolation:
     def _child(self, index, item, nextitem, pipe):
         """The whole life of the child. Does not return."""
         tests = self._tests
-        atfork.die_with_parent(os.getppid())
+        orphan.die_with_parent(os.getppid())
         atfork.forget_exit_handlers()
         multiprocessing.process._children = set()  # they are the worker's to end
         tests.link.connection = pipe

@@ -6,17 +6,14 @@ the zygote collects, workers run, and what they say arrives through the agent.
 
 import contextlib
 import json
-import pickle
 import select
 import signal
-import struct
 import time
 
 import pytest
 
-from . import benchmark, compat, events, frames, logs, records, replay, xmlstub
+from . import benchmark, channel, compat, events, frames, logs, records, replay, xmlstub
 
-_LENGTH = struct.Struct("<I")
 _LAST_WORDS_SECONDS = 5.0
 
 
@@ -27,11 +24,11 @@ class RemoteInternalError(Exception):
 class Reporter:
     """The plugin of the reporting process."""
 
-    def __init__(self, config, link, channel):
+    def __init__(self, config, link, sock):
         self.config = config
         self.link = link
         self.connection = link.connection
-        self.channel = channel
+        self.channel = sock
         self.replay = replay.Replay(config)
         self.nodes = {}
         self.session = None
@@ -39,7 +36,7 @@ class Reporter:
         self.total = None  # (tests, message) as the agent said
         self.end = None  # (stopped, {"reason", "message", "status"}) of END
         self.problem = None  # an exception of the zygote or a worker, to be raised here
-        self._zygote_gone_at = None
+        self._children_gone_at = None
         self._stop_sent = False
         self._interrupted = False
         self._interrupted_at = None  # a serialised report that holds the traceback
@@ -55,7 +52,7 @@ class Reporter:
             self._node(slot)
         factory = getattr(self.config, "_tmp_path_factory", None)
         basetemp = str(factory.getbasetemp()) if factory is not None else None
-        self._send_zygote({
+        self._tell_forker({
             "workerinputs": [node.workerinput for node in self.nodes.values()],
             "basetemp": basetemp,
         })
@@ -73,10 +70,9 @@ class Reporter:
             self.nodes[slot] = node
         return self.nodes[slot]
 
-    def _send_zygote(self, value):
-        data = pickle.dumps(value)
+    def _tell_forker(self, value):
         try:
-            self.channel.sendall(_LENGTH.pack(len(data)) + data)
+            channel.send(self.channel, value)
         except OSError:
             pass  # it is gone; the agent will say so
 
@@ -206,7 +202,7 @@ class Reporter:
     # Frames.
 
     def _step(self):
-        """Handle the next frame of the agent, and questions of the zygote meanwhile."""
+        """Handle the next frame of the agent, and questions of our children meanwhile."""
         while not self.connection.has_frame():
             watched = [self.connection] + ([self.channel] if self.channel else [])
             ready = select.select(watched, [], [], self._patience())[0]
@@ -215,7 +211,7 @@ class Reporter:
                                 "makespan: the process that collects ended before it was done"})
                 return
             if self.channel in ready:
-                self._answer_zygote()
+                self._answer_question()
             if self.connection in ready:
                 break
         try:
@@ -238,25 +234,25 @@ class Reporter:
         elif kind == frames.END:
             self.end = (a, json.loads(payload.decode() or "{}"))
 
-    def _answer_zygote(self):
-        """The zygote asks for the input of a replacement."""
-        data = self.channel.recv(_LENGTH.size)
-        if len(data) < _LENGTH.size:
-            self._zygote_gone()
+    def _answer_question(self):
+        """The input of a replacement is asked for."""
+        slot = channel.receive_question(self.channel)
+        if slot is None:
+            self._children_gone()
             return
-        self._send_zygote(self._node(_LENGTH.unpack(data)[0]).workerinput)
+        self._tell_forker(self._node(slot).workerinput)
 
-    def _zygote_gone(self):
-        """Its last words may still be on their way through the agent, so this is not the end yet."""
+    def _children_gone(self):
+        """Their last words may still be on their way through the agent: this is not the end yet."""
         self.channel.close()
         self.channel = None
-        self._zygote_gone_at = time.monotonic()
+        self._children_gone_at = time.monotonic()
 
     def _patience(self):
         """Seconds to wait for the next frame; None for ever."""
-        if self._zygote_gone_at is None or self.collected is not None:
+        if self._children_gone_at is None or self.collected is not None:
             return None
-        return max(0.0, self._zygote_gone_at + _LAST_WORDS_SECONDS - time.monotonic())
+        return max(0.0, self._children_gone_at + _LAST_WORDS_SECONDS - time.monotonic())
 
     def _set_total(self, tests, more):
         self.total = (tests, more.get("message"))

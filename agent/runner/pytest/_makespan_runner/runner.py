@@ -68,6 +68,7 @@ class Tests:
         self._phases = []
         self._wide_before = 0.0
         self._provisional = None  # what was passed as nextitem because none was known
+        self._by_id = None  # (id, k) -> item, where this process has collected for itself
         self._ran = {}  # index -> properties it had before its first run
         self.past_capture = None
         self.listeners = False
@@ -97,6 +98,11 @@ class Tests:
         serializers = self.config.hook.pytest_report_to_serializable.get_hookimpls()
         self._compact = len(serializers) == 1
 
+    def know_by_id(self, by_id):
+        """The agent's numbers are of another process's collection: tests are found by their ids."""
+        self._by_id = by_id
+        self.items = {}
+
     # Frames.
 
     def _flush(self):
@@ -105,8 +111,10 @@ class Tests:
             self._out.clear()
 
     def _handle(self, message):
-        kind, _flags, a, _b, _payload = message
+        kind, _flags, a, b, payload = message
         if kind == frames.RUN:
+            if self._by_id is not None:
+                self.items[a] = self._by_id[payload, b]
             self.queue.append(a)
         elif kind == frames.CANCEL:
             self.queue.clear()

@@ -1,22 +1,20 @@
-"""A worker: from right after the fork of the zygote to the exit.
+"""A worker: how a process becomes one that runs tests, and how it ends.
 
 In between the agent says which tests to run (runner.py). At the end pytest winds up by itself, wrappers,
 pytest_sessionfinish and all, so that plugins end as they do in a worker of xdist.
 """
 
 import os
-import signal
 
 import pytest
 
 from . import atfork, capture, compat, events, frames, records
 
 
-def run(zygote, session, slot):
+def run(tests, session, become):
     """Become a worker, and run tests until the agent says QUIT. Returns or raises into pytest."""
-    tests = zygote.tests
     try:
-        _become(zygote, tests, slot)
+        become()
         tests.loop()
     except pytest.exit.Exception as problem:
         status = 2 if problem.returncode is None else int(problem.returncode)
@@ -37,9 +35,8 @@ def run(zygote, session, slot):
         raise
 
 
-def leave(config, outcome):
+def leave(config, tests, outcome):
     """The whole of pytest's session is behind us: say goodbye and go, not back into the caller."""
-    tests = config._makespan_zygote.tests
     try:
         if outcome.excinfo is not None:  # a pytest_sessionfinish or pytest_unconfigure that raised
             problem = outcome.excinfo[1]
@@ -56,40 +53,33 @@ def leave(config, outcome):
         os._exit(3)
 
 
-def _become(zygote, tests, slot):
-    """From a fork of the zygote to a process like a fresh one."""
-    config, link = zygote.config, zygote.link
+def begin(config, link, tests, slot):
+    """Files of its own: from here on what it writes outside the capture is its last words."""
     link.role = "worker"
-    link.connection.close()
-    zygote.channel.close()
-    zygote.outputs.close()
-    atfork.leave_terminal()
-    atfork.forget_exit_handlers()
-    signal.signal(signal.SIGINT, tests.old_sigint)
     tests.past_capture = capture.PastCapture(os.path.join(link.folder, "gw%d.log" % slot))
-    log = tests.past_capture.fd
-    capture.restart(config, log, log)
-    capture.use_named_files(config, os.path.join(link.folder, "gw%d" % slot))
-    capture.redirect_faulthandler(config, log)
-    # In place, since plugins may hold on to the dictionary they were given.
-    config.workerinput.clear()
-    config.workerinput.update(zygote.workerinputs[slot])
+    capture.restart(config, tests.past_capture.fd, tests.past_capture.fd)
+
+
+def take_identity(config, slot):
+    """In a fork of the zygote, which had the identity of none: names, folder, random numbers."""
     compat.set_environment(config.workerinput)
     _own_basetemp(config, slot)
-    link.random_watch.restore_all()
+    config._makespan.random_watch.restore_all()
+
+
+def settle_in(config, link, tests, slot):
+    """After configure and collection: what a test's output, crash and coverage need."""
+    capture.use_named_files(config, os.path.join(link.folder, "gw%d" % slot))
+    capture.redirect_faulthandler(config, tests.past_capture.fd)
     coverage = config.pluginmanager.getplugin("_cov")
     if coverage is not None:
         coverage.pid = os.getpid()  # else it starts coverage anew for every test
-    link.connect(frames.ROLE_WORKER, slot)
-    os.register_at_fork(after_in_child=_disarm(link.connection))
+
+
+def wake(link, tests):
+    """From here on this process runs tests."""
+    os.register_at_fork(after_in_child=link.connection.close)  # a test's child speaks not for us
     tests.awake = True
-
-
-def _disarm(connection):
-    """A child of a test must neither speak for us nor keep our connection open."""
-    def close():
-        connection.close()
-    return close
 
 
 def _own_basetemp(config, slot):

@@ -1,0 +1,74 @@
+"""The tests that were collected, as the agent and its planner want to know them."""
+
+import pytest
+
+from . import compat, frames
+
+_FRAME_BYTES = 1024 * 1024
+
+
+def id_of(item):
+    """The id of a test as bytes, as it travels."""
+    return item.nodeid.replace("\0", "\\x00").encode("utf-8", "backslashreplace")
+
+
+def send(connection, items):
+    """MANIFEST, in as many frames as it takes."""
+    chunk, size, parts = [], 0, []
+    for item in items:
+        more = "\0%s\0%s\0" % (compat.group_of(item), flags_of(item))
+        chunk.append(id_of(item) + more.encode("utf-8", "backslashreplace"))
+        size += len(chunk[-1])
+        if size >= _FRAME_BYTES:
+            parts.append(chunk)
+            chunk, size = [], 0
+    parts.append(chunk)
+    for number, chunk in enumerate(parts, 1):
+        last = 1 if number == len(parts) else 0
+        connection.send(frames.frame(frames.MANIFEST, len(chunk), last, b"".join(chunk)))
+
+
+def by_id(items):
+    """(id, k) -> item, for a process that may have collected in another order than the agent knows."""
+    found, seen = {}, {}
+    for item in items:
+        name = id_of(item)
+        k = seen[name] = seen.get(name, -1) + 1
+        found[name, k] = item
+    return found
+
+
+def flags_of(item):
+    """The marks that the planner knows, as MANIFEST wants them."""
+    flags = []
+    if item.get_closest_marker("forked") is not None:
+        flags.append("forked")
+    mark = item.get_closest_marker("makespan")
+    if mark is None:
+        return ",".join(flags)
+    wanted = dict(mark.kwargs)
+    wanted.update((name, True) for name in mark.args)
+    for name in ("serial", "no_speculate"):
+        if wanted.get(name):
+            flags.append(name)
+    for name, number in (("threads", wanted.get("threads")), ("mem", _bytes(wanted.get("mem")))):
+        if number:
+            flags.append("%s=%d" % (name, number))
+    if wanted.get("mutex"):
+        flags.append("mutex=%s" % str(wanted["mutex"]).replace(",", "_").replace("\0", "_"))
+    if wanted.get("timeout"):
+        flags.append("timeout=%d" % int(float(wanted["timeout"]) * 1000))
+    return ",".join(flags)
+
+
+def _bytes(size):
+    """2_000_000, "2GiB", "500MB" as bytes; None for nothing."""
+    if not size or isinstance(size, (int, float)):
+        return int(size) if size else None
+    units = {"": 1, "B": 1, "K": 1024, "KB": 1000, "KIB": 1024, "M": 1024 ** 2, "MB": 1000 ** 2,
+             "MIB": 1024 ** 2, "G": 1024 ** 3, "GB": 1000 ** 3, "GIB": 1024 ** 3}
+    digits = size.strip().rstrip("BKMGIbkmgi ")
+    unit = size.strip()[len(digits):].strip().upper()
+    if unit not in units:
+        raise pytest.UsageError("makespan(mem=%r): use for example '500MiB' or '2GiB'" % size)
+    return int(float(digits) * units[unit])
