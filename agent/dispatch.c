@@ -236,7 +236,7 @@ static void rest(struct dispatch *d, uint32_t slot)
 {
     struct worker *w = &d->workers[slot];
 
-    if (!worker_is_up(w) || w->hand_count > 0)
+    if (!worker_is_up(w) || w->hand_count > 0 || w->condemned)
         return;
     if (d->stopped || (d->ended && pool_free_count(d->pool) == 0) ||
         (d->in.recycle_after > 0 && w->ran >= d->in.recycle_after)) {
@@ -336,7 +336,7 @@ static void bury(struct dispatch *d, uint32_t slot, enum worker_fx fx)
     }
     pool_leave(d->pool, slot);
     d->live--;
-    d->losses += !w->asked;
+    d->losses += !w->asked && !(w->condemned && running != WORKER_NO_TEST);
     if (fx == WORKER_FX_CRASHED) {
         effect(d, DISPATCH_CRASH, slot, running);
     } else if (running != WORKER_NO_TEST) {
@@ -386,6 +386,12 @@ bool dispatch_heard(struct dispatch *d, uint32_t slot, enum worker_event event, 
     }
     go_on(d);
     return true;
+}
+
+void dispatch_condemn(struct dispatch *d, uint32_t slot)
+{
+    if (slot < d->slot_count)
+        (void)worker_step(&d->workers[slot], WORKER_EV_CONDEMN, WORKER_NO_TEST);
 }
 
 void dispatch_end(struct dispatch *d)

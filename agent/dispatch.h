@@ -69,6 +69,10 @@ bool dispatch_release(struct dispatch *d, uint32_t test);
 bool dispatch_heard(struct dispatch *d, uint32_t slot, enum worker_event event, uint32_t test,
                     uint64_t took_us);
 
+/* The worker took too long and is being ended: it gets nothing more. The loss of a worker whose
+ * test ran into its time limit is no loss of the worker's making, and not counted. */
+void dispatch_condemn(struct dispatch *d, uint32_t slot);
+
 void dispatch_end(struct dispatch *d);  /* no more tests will come: finish these, then go */
 void dispatch_stop(struct dispatch *d); /* start nothing more: finish what runs, then go */
 

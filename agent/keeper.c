@@ -119,13 +119,28 @@ enum err_code keeper_sweep(struct keeper *keeper, const char *folder, struct err
     return rc ? rc : fs_write_all(keeper->fd, folder, message.size, err);
 }
 
-void keeper_signal(struct keeper *keeper, uint32_t pid, int sig)
+static void order_signal(struct keeper *keeper, int32_t pid, int sig)
 {
-    struct keeper_message message = { .order = KEEPER_SIGNAL, .pid = (int32_t)pid, .sig = sig };
+    struct keeper_message message = { .order = KEEPER_SIGNAL, .pid = pid, .sig = sig };
     struct err ignored = ERR_INIT;
 
     /* A keeper that is gone is noticed where its events are read. */
     (void)!fs_write_all(keeper->fd, &message, sizeof(message), &ignored);
+}
+
+void keeper_signal(struct keeper *keeper, uint32_t pid, int sig)
+{
+    order_signal(keeper, (int32_t)pid, sig);
+}
+
+void keeper_signal_group(struct keeper *keeper, uint32_t pgid, int sig)
+{
+    order_signal(keeper, -(int32_t)pgid, sig);
+}
+
+pid_t keeper_pid(const struct keeper *keeper)
+{
+    return keeper->pid;
 }
 
 enum err_code keeper_next(struct keeper *keeper, struct keeper_event *out, bool *out_any,

@@ -17,6 +17,8 @@ enum keeper_event_kind {
     KEEPER_SPAWNED,      /* pid */
     KEEPER_SPAWN_FAILED, /* errnum */
     KEEPER_EXITED,       /* pid, status as waitpid gives it, usage */
+    KEEPER_STOPPED,      /* pid, status: a signal has stopped it */
+    KEEPER_CONTINUED,    /* pid */
 };
 
 struct keeper_event {
@@ -41,6 +43,10 @@ MUST_USE enum err_code keeper_spawn(struct keeper *keeper, char *const *argv, ch
 
 /* Signals a process, if it is (still) a child of the keeper; never a stranger that got its pid. */
 void keeper_signal(struct keeper *keeper, uint32_t pid, int sig);
+/* The same for a process group, as long as a child of the keeper is in it. */
+void keeper_signal_group(struct keeper *keeper, uint32_t pgid, int sig);
+/* The pid of the keeper itself: the parent of what has lost its own. */
+pid_t keeper_pid(const struct keeper *keeper);
 
 /* When all is over, however it ends, the keeper removes this folder with all that is in it. */
 MUST_USE enum err_code keeper_sweep(struct keeper *keeper, const char *folder, struct err *err);
@@ -62,7 +68,7 @@ enum keeper_order { KEEPER_SPAWN = 1, KEEPER_SIGNAL = 2, KEEPER_SWEEP = 3 };
 struct keeper_message { /* agent to keeper; then size bytes: argv and environment, each text
                            NUL-ended */
     uint32_t order;
-    int32_t pid, sig;
+    int32_t pid, sig; /* a pid below 0 names a process group */
     uint32_t argc, envc, size;
 };
 

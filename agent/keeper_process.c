@@ -80,7 +80,9 @@ static void reap_all(const struct keeping *k, bool say)
 
     memset(&event, 0, sizeof(event));
     while ((pid = os_reap(&status, &event.usage)) > 0) {
-        event.kind = KEEPER_EXITED;
+        event.kind = WIFSTOPPED(status)     ? KEEPER_STOPPED
+                     : WIFCONTINUED(status) ? KEEPER_CONTINUED
+                                            : KEEPER_EXITED;
         event.pid = (int32_t)pid;
         event.status = status;
         if (say)
@@ -88,12 +90,16 @@ static void reap_all(const struct keeping *k, bool say)
     }
 }
 
-/* Only the keeper reaps its children, so a pid that waitid still knows cannot be a stranger's. */
+/* Only the keeper reaps its children, so a pid, or a group, that waitid still knows cannot be a
+ * stranger's. */
 static bool is_child(pid_t pid)
 {
     siginfo_t info;
 
-    return pid > 0 && waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+    if (pid == 0 || pid == -1)
+        return false;
+    return waitid(pid > 0 ? P_PID : P_PGID, (id_t)(pid > 0 ? pid : -pid), &info,
+                  WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 static char **split(char *texts, size_t size, uint32_t count, size_t *offset)

@@ -4,6 +4,7 @@
 
 #include "crew.h"
 #include "json.h"
+#include "limit.h"
 #include "proto.h"
 
 size_t local_rows(struct local *local, struct cfg_option *rows)
@@ -66,6 +67,34 @@ size_t local_rows(struct local *local, struct cfg_option *rows)
           .into = &local->no_gc_freeze,
           .help = "let full garbage collections walk what was imported and collected, for tests "
                   "that count objects" },
+        { .name = "timeout",
+          .env = "MAKESPAN_TIMEOUT",
+          .value = "TIME",
+          .kind = CFG_DURATION,
+          .into = &local->timeout_ms,
+          .max = LIMIT_MS_MAX,
+          .help = "how long one test may take, set-up and teardown included (30s, 2m; 0: no "
+                  "limit). Over it, its worker shows the stacks of all threads, is ended and "
+                  "replaced; the outcome is 'timeout', and red. A marker timeout(SECONDS) on a "
+                  "test beats it. Where pytest-timeout limits a test, that plugin acts, and this "
+                  "stands behind it" },
+        { .name = "run-timeout",
+          .env = "MAKESPAN_RUN_TIMEOUT",
+          .value = "TIME",
+          .kind = CFG_DURATION,
+          .into = &local->run_timeout_ms,
+          .max = LIMIT_MS_MAX,
+          .help = "how long the run may take on this machine, from the start of the command "
+                  "(0: no limit). Over it, it stops as after Ctrl-C, reports what it has and "
+                  "exits with 75" },
+        { .name = "stall-timeout",
+          .env = "MAKESPAN_STALL_TIMEOUT",
+          .value = "TIME",
+          .kind = CFG_DURATION,
+          .into = &local->stall_ms,
+          .max = LIMIT_MS_MAX,
+          .help = "how long a worker may be silent between tests, while it starts, tears down "
+                  "wide fixtures or ends, before it is replaced (default 5m; 0: for ever)" },
     };
 
     _Static_assert(ARRAY_LEN(table) <= LOCAL_ROWS_MAX, "room for the rows");

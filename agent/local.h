@@ -25,7 +25,15 @@ struct local {
     enum start_wish start;
     uint32_t first_ppm; /* share of the time that what failed before goes first for */
     struct resources machine;
+    uint64_t timeout_ms, run_timeout_ms; /* of a test, of the run; 0: none */
+    uint64_t stall_ms;                   /* of a worker between tests */
 };
+
+#define LOCAL_STALL_MS 300000u
+#define LOCAL_INIT                                                                                 \
+    {                                                                                              \
+        .stall_ms = LOCAL_STALL_MS                                                                 \
+    }
 
 /* Writes at most LOCAL_ROWS_MAX rows and returns how many. */
 size_t local_rows(struct local *local, struct cfg_option *rows);

@@ -31,7 +31,7 @@ pid_t os_reap(int *out_status, struct os_usage *out_usage)
 {
     struct rusage usage;
     int status = 0;
-    pid_t pid = wait4(-1, &status, WNOHANG, &usage);
+    pid_t pid = wait4(-1, &status, WNOHANG | WUNTRACED | WCONTINUED, &usage);
 
     if (pid > 0) {
         *out_status = status;
@@ -40,6 +40,11 @@ pid_t os_reap(int *out_status, struct os_usage *out_usage)
                                         .max_rss_kib = (uint64_t)usage.ru_maxrss };
     }
     return pid;
+}
+
+bool os_dumped_core(int status)
+{
+    return WIFSIGNALED(status) && WCOREDUMP(status);
 }
 
 #ifdef __linux__

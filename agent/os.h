@@ -23,8 +23,12 @@ bool os_signal_on_parent_death(int sig);
 /* Others of the same user cannot read this process's memory and environment. */
 bool os_hide(void);
 
-/* Like waitpid(-1, status, WNOHANG), with the time and memory that the child used. */
+/* Like waitpid(-1, status, WNOHANG), with the time and memory that the child used. Tells also of
+ * children that a signal has stopped, and of those that go on. */
 pid_t os_reap(int *out_status, struct os_usage *out_usage);
+
+/* Whether a child that ended with this status left its memory image behind. */
+bool os_dumped_core(int status);
 
 /* CPUs that this process may run on; 0 when unknown. */
 uint32_t os_cpus_allowed(void);

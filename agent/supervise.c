@@ -1,11 +1,11 @@
 #include "supervise.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -16,8 +16,6 @@
 #include "plan/bound.h"
 #include "runner/bundle.h"
 #include "supervise_inner.h"
-
-static const int signals_taken[] = { SIGINT, SIGTERM, SIGHUP };
 
 uint64_t now_us(const struct supervisor *s)
 {
@@ -32,7 +30,25 @@ void say(const struct supervisor *s, const char *fmt, ...)
     va_start(args, fmt);
     (void)vsnprintf(line, sizeof(line), fmt, args);
     va_end(args);
-    s->opts.say(s->opts.say_ctx, line);
+    supervise_say(s, line);
+}
+
+/* pytest writes to the same place: it puts our lines between its own. */
+void supervise_say(const struct supervisor *s, const char *line)
+{
+    if (s && s->reporter && s->one_output && s->phase >= PHASE_COLLECT && s->phase <= PHASE_RUN &&
+        s->signal == 0)
+        tell(s->reporter, FRAME_NOTE, 0, 0, line);
+    else if (s)
+        s->opts.say(s->opts.say_ctx, line);
+}
+
+static bool is_one_output(void)
+{
+    struct stat out, err;
+
+    return fstat(STDOUT_FILENO, &out) == 0 && fstat(STDERR_FILENO, &err) == 0 &&
+           out.st_dev == err.st_dev && out.st_ino == err.st_ino;
 }
 
 static void keeper_said(struct supervisor *s, const struct keeper_event *event)
@@ -47,6 +63,10 @@ static void keeper_said(struct supervisor *s, const struct keeper_event *event)
         err_set(&err, ERR_RUNNER, "cannot start '%s': %s", s->opts.argv[0],
                 strerror(event->status));
         gave_up(s, ERR_RUNNER, err.text);
+        return;
+    case KEEPER_STOPPED:
+    case KEEPER_CONTINUED:
+        worker_stopped(s, event);
         return;
     case KEEPER_EXITED:
         if ((uint32_t)event->pid == s->command_pid && !s->command_ended) {
@@ -78,41 +98,6 @@ static void on_keeper(evutil_socket_t fd, short what, void *ctx)
         }
         if (any)
             keeper_said(s, &event);
-    }
-}
-
-static void on_signal(evutil_socket_t fd, short what, void *ctx)
-{
-    struct supervisor *s = ctx;
-    uint32_t sig = (uint32_t)fd;
-
-    (void)what;
-    /* A debugger or a prompt of pytest's own handles Ctrl-C; only its end is ours. */
-    if (s->phase == PHASE_INLINE && sig == SIGINT && s->foreground)
-        return;
-    if (s->signal_inferred) {
-        s->signal_inferred = false;
-        return;
-    }
-    if (s->signal == 0) {
-        s->signal = sig;
-        first_signal(s, sig);
-        return;
-    }
-    s->report.exit = SIGNAL_EXIT + sig;
-    finish(s);
-}
-
-/* A signal that was ignored when we started (nohup) stays so. */
-static void take_signals(struct supervisor *s)
-{
-    for (size_t i = 0; i < ARRAY_LEN(signals_taken); i++) {
-        struct sigaction was;
-
-        if (sigaction(signals_taken[i], NULL, &was) != 0 || was.sa_handler == SIG_IGN)
-            continue;
-        s->signals[i] = evsignal_new(s->opts.base, signals_taken[i], on_signal, s);
-        INVARIANT(s->signals[i] && event_add(s->signals[i], NULL) == 0);
     }
 }
 
@@ -168,9 +153,11 @@ enum err_code supervise_new(const struct supervise_opts *opts, struct supervisor
     s->max_restarts = FRAME_ANY;
     s->left_complete = true;
     s->foreground = shares_terminal();
+    s->one_output = is_one_output();
     s->manifest = manifest_new();
     s->grace = evtimer_new(opts->base, on_grace, s);
     INVARIANT(s->grace);
+    limits_new(s);
     token_new("mk", s->key);
     id_new(s->run_uid);
     if ((rc = make_folder(s, err)) != ERR_NONE || (rc = listen_for_runner(s, err)) != ERR_NONE) {
@@ -198,6 +185,7 @@ void supervise_free(struct supervisor *s)
     if (s->keeper_event)
         event_free(s->keeper_event);
     event_free(s->grace);
+    limits_free(s);
     free(s->folder);
     free(s->python_folder);
     free(s->socket_path);

@@ -28,11 +28,12 @@ struct supervise_opts {
 
 /* What became of it. */
 struct supervise_report {
-    uint32_t exit; /* of the process */
-    bool ran;      /* a manifest was collected and workers were used */
-    bool complete; /* every test that this machine took has a result */
-    bool drained;  /* told to stop before that */
-    uint32_t workers, collected, granted, finished, crashed, unrun;
+    uint32_t exit;    /* of the process */
+    bool ran;         /* a manifest was collected and workers were used */
+    bool complete;    /* every test that this machine took has a result */
+    bool drained;     /* told to stop before that */
+    bool out_of_time; /* by --run-timeout */
+    uint32_t workers, collected, granted, finished, crashed, timed_out, unrun;
     uint32_t guessed;                    /* tests without history among the collected */
     uint64_t wall_us, work_us, bound_us; /* from the first start to the last end */
 };
@@ -49,6 +50,9 @@ const struct source_events *supervise_events(void);
  * before it joined. */
 MUST_USE enum err_code supervise_run(struct supervisor *s, struct source *source,
                                      struct supervise_report *out, struct err *err);
+
+/* A line for people: between those of pytest while it runs and writes to the same place. */
+void supervise_say(const struct supervisor *s, const char *line);
 
 /* The source has let the command start, at some time. */
 bool supervise_joined(const struct supervisor *s);

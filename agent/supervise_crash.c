@@ -1,25 +1,35 @@
-/* supervise_crash.c - a worker that died: what is known of it, and who is told. */
+/* supervise_crash.c - a worker that died or was ended: what is known of it, and who is told. */
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "core_file.h"
+#include "death.h"
 #include "fs.h"
 #include "json.h"
 #include "mem.h"
 #include "supervise_inner.h"
 
-#define TAIL_BYTES_MAX (16u << 10)
+#define TAIL_BYTES_MAX   (16u << 10)
+#define STACKS_BYTES_MAX (68u << 10)
 
-/* The end of a file in the private folder, as text. */
-static void add_tail(const struct supervisor *s, uint32_t number, const char *suffix,
-                     struct str *out)
+/* What is known of a worker's end. */
+struct end {
+    struct death death;
+    uint32_t number;
+    uint32_t test; /* whose end it is, WORKER_NO_TEST */
+    bool late;     /* the test had its result: this amends it */
+    struct str text, stacks, output, core;
+};
+
+/* The end of a file in the private folder; 0 bytes when there is none. */
+static size_t read_tail(const struct supervisor *s, uint32_t number, const char *suffix,
+                        char tail[TAIL_BYTES_MAX])
 {
     struct str path = STR_MAX(PATH_BYTES_MAX);
     struct err ignored = ERR_INIT;
-    char tail[TAIL_BYTES_MAX];
     struct stat st;
     ssize_t got = 0;
     int fd = -1;
@@ -27,111 +37,179 @@ static void add_tail(const struct supervisor *s, uint32_t number, const char *su
     if (str_addf(&path, &ignored, "%s/gw%u.%s", s->folder, number, suffix) == ERR_NONE)
         fd = open(str_text(&path), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
     if (fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode)) {
-        off_t from = st.st_size > (off_t)sizeof(tail) ? st.st_size - (off_t)sizeof(tail) : 0;
+        off_t from = st.st_size > (off_t)TAIL_BYTES_MAX ? st.st_size - (off_t)TAIL_BYTES_MAX : 0;
 
-        got = pread(fd, tail, sizeof(tail), from);
+        got = pread(fd, tail, TAIL_BYTES_MAX, from);
     }
-    if (got > 0 && str_addf(out, &ignored, "--- %s ---\n", suffix) == ERR_NONE)
-        (void)!str_add(out, tail, (size_t)got, &ignored);
     fd_close(&fd);
     str_fini(&path);
+    return got > 0 ? (size_t)got : 0;
 }
 
-static const char *signal_name(int sig)
-{
-    static const struct {
-        int number;
-        const char *name;
-    } names[] = {
-        { SIGSEGV, "SIGSEGV" }, { SIGABRT, "SIGABRT" }, { SIGKILL, "SIGKILL" },
-        { SIGBUS, "SIGBUS" },   { SIGFPE, "SIGFPE" },   { SIGILL, "SIGILL" },
-        { SIGTERM, "SIGTERM" }, { SIGINT, "SIGINT" },   { SIGHUP, "SIGHUP" },
-        { SIGPIPE, "SIGPIPE" }, { SIGALRM, "SIGALRM" }, { SIGXCPU, "SIGXCPU" },
-        { SIGSYS, "SIGSYS" },   { SIGTRAP, "SIGTRAP" }, { SIGQUIT, "SIGQUIT" },
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        if (names[i].number == sig)
-            return names[i].name;
-    }
-    return "a signal";
-}
-
-static void describe_end(const struct slot *slot, struct str *out)
+static void add_tail(const struct supervisor *s, uint32_t number, const char *suffix,
+                     struct str *out)
 {
     struct err ignored = ERR_INIT;
+    char tail[TAIL_BYTES_MAX];
+    size_t got = read_tail(s, number, suffix, tail);
 
-    if (!slot->exited)
-        (void)!str_addz(out, "its end was not seen", &ignored);
-    else if (WIFSIGNALED(slot->status))
-        (void)!str_addf(out, &ignored, "killed by %s (%d)", signal_name(WTERMSIG(slot->status)),
-                        WTERMSIG(slot->status));
-    else
-        (void)!str_addf(out, &ignored, "exit status %d", WEXITSTATUS(slot->status));
-    if (slot->exited && slot->usage.max_rss_kib > 0)
-        (void)!str_addf(out, &ignored, ", at most %llu MiB of memory",
-                        (unsigned long long)(slot->usage.max_rss_kib / 1024));
+    if (got > 0 && str_addf(out, &ignored, "--- %s ---\n", suffix) == ERR_NONE)
+        death_trim_stacks((struct view){ .at = tail, .len = got }, out);
 }
 
-static void send_crash(struct supervisor *s, const struct slot *slot, uint32_t test,
-                       uint32_t number, const char *text, const char *output)
+static enum death_phase read_phase(const struct supervisor *s, uint32_t number)
+{
+    char tail[TAIL_BYTES_MAX];
+
+    return read_tail(s, number, "phase", tail) == 1 ? (enum death_phase)tail[0] : DEATH_IN_NOTHING;
+}
+
+static enum death_cause cause_of(const struct limit *l)
+{
+    if (l->stage == LIMIT_FINE)
+        return DEATH_CRASH;
+    if (l->was_stopped)
+        return DEATH_STOPPED;
+    if (l->subject == WORKER_NO_TEST || l->allowed.ms == 0)
+        return DEATH_SILENT;
+    return l->allowed.backstop ? DEATH_BACKSTOP : DEATH_TIMEOUT;
+}
+
+/* Fixtures that outlive tests go down in the name of the test that ran last, in whatever way. */
+static void find_test(const struct supervisor *s, uint32_t running, struct end *e)
+{
+    const struct worker *w = dispatch_worker(s->dispatch, e->number);
+
+    e->test = running;
+    if (running != WORKER_NO_TEST || w->last == WORKER_NO_TEST)
+        return;
+    if (e->death.phase == DEATH_IN_WIDER || e->death.cause == DEATH_TIMEOUT ||
+        e->death.cause == DEATH_BACKSTOP) {
+        e->test = w->last;
+        e->late = true;
+    }
+}
+
+static void find_core(const struct slot *slot, struct end *e)
+{
+    char folder[PATH_BYTES_MAX];
+
+    if (slot->exited && os_dumped_core(slot->status) && getcwd(folder, sizeof(folder)) &&
+        core_file_find(folder, (pid_t)slot->pid, &e->core))
+        e->death.core = str_text(&e->core);
+}
+
+static void end_init(struct supervisor *s, uint32_t number, uint32_t running, struct end *e)
+{
+    const struct slot *slot = slot_at(s, number);
+    enum death_cause cause = cause_of(&slot->limit);
+
+    *e = (struct end){ .number = number,
+                       .death = { .cause = cause,
+                                  .worker = number,
+                                  .phase = read_phase(s, number),
+                                  .limit_ms = cause == DEATH_SILENT ? s->rules.stall_ms
+                                                                    : slot->limit.allowed.ms,
+                                  .stop_signal = slot->stop_signal,
+                                  .exited = slot->exited,
+                                  .status = slot->status },
+                       .text = STR_MAX(MANIFEST_ID_BYTES_MAX + 512),
+                       .stacks = STR_MAX(STACKS_BYTES_MAX),
+                       .output = STR_MAX(PROTO_TEXT_BYTES_MAX),
+                       .core = STR_MAX(PATH_BYTES_MAX) };
+    find_test(s, running, e);
+    if (e->test != WORKER_NO_TEST)
+        e->death.test = s->manifest->tests[e->test].id;
+    find_core(slot, e);
+    death_text(&e->death, &e->text);
+    if (cause != DEATH_CRASH)
+        stacks_take(s, number, &e->stacks);
+    add_tail(s, number, "out", &e->output);
+    add_tail(s, number, "err", &e->output);
+    add_tail(s, number, "log", &e->output);
+}
+
+static void end_fini(struct end *e)
+{
+    str_fini(&e->text);
+    str_fini(&e->stacks);
+    str_fini(&e->output);
+    str_fini(&e->core);
+}
+
+static void tell_reporter(struct supervisor *s, const struct end *e)
 {
     struct json *doc = json_new_object();
     char *dump;
 
-    if (test != WORKER_NO_TEST) {
-        json_set_text(doc, "id", s->manifest->tests[test].id);
-        json_set_u64(doc, "k", s->manifest->tests[test].k);
+    if (e->test != WORKER_NO_TEST) {
+        json_set_text(doc, "id", s->manifest->tests[e->test].id);
+        json_set_u64(doc, "k", s->manifest->tests[e->test].k);
     }
-    if (slot->exited && WIFSIGNALED(slot->status))
-        json_set_u64(doc, "signal", (uint64_t)WTERMSIG(slot->status));
-    else if (slot->exited)
-        json_set_u64(doc, "status", (uint64_t)WEXITSTATUS(slot->status));
-    json_set_text(doc, "text", text);
-    json_set_text(doc, "output", output);
+    if (e->death.exited && WIFSIGNALED(e->death.status))
+        json_set_u64(doc, "signal", (uint64_t)WTERMSIG(e->death.status));
+    else if (e->death.exited)
+        json_set_u64(doc, "status", (uint64_t)WEXITSTATUS(e->death.status));
+    json_set_text(doc, "when", death_when(e->death.phase));
+    json_set_bool(doc, "late", e->late);
+    json_set_text(doc, "text", str_text(&e->text));
+    json_set_text(doc, "stacks", str_text(&e->stacks));
+    json_set_text(doc, "output", str_text(&e->output));
     dump = json_dump(doc, JSON_TIGHT);
-    tell(s->reporter, FRAME_CRASH, test, number, dump);
+    tell(s->reporter, FRAME_CRASH, e->test, e->number, dump);
     free(dump);
     json_free(doc);
 }
 
-void worker_crashed(struct supervisor *s, uint32_t number, uint32_t test)
+/* text, and under it the stacks. */
+static char *whole_text(const struct end *e)
 {
-    struct slot *slot = slot_at(s, number);
-    struct str text = STR_MAX(MANIFEST_ID_BYTES_MAX + 512), output = STR_MAX(PROTO_TEXT_BYTES_MAX);
+    struct str whole = STR_MAX(PROTO_TEXT_BYTES_MAX);
     struct err ignored = ERR_INIT;
 
-    if (test != WORKER_NO_TEST)
-        (void)!str_addf(&text, &ignored, "worker 'gw%u' crashed while running '%s': ", number,
-                        s->manifest->tests[test].id);
-    else
-        (void)!str_addf(&text, &ignored, "worker 'gw%u' crashed between tests: ", number);
-    describe_end(slot, &text);
-    add_tail(s, number, "out", &output);
-    add_tail(s, number, "err", &output);
-    add_tail(s, number, "log", &output);
-    s->report.crashed++;
-    send_crash(s, slot, test, number, str_text(&text), str_text(&output));
-    if (test != WORKER_NO_TEST) {
-        uint64_t took_us = now_us(s) - slot->started_us;
-        struct result result = { .worker = number,
-                                 .outcome = OUTCOME_CRASHED,
-                                 .call_us = took_us,
-                                 .started_ms = (slot->started_us - s->joined_us) / 1000,
-                                 .detail = mem_new(1, sizeof(*result.detail)) };
+    (void)!str_addz(&whole, str_text(&e->text), &ignored);
+    if (e->stacks.len > 0)
+        (void)!str_addf(&whole, &ignored, "\n\n%s", str_text(&e->stacks));
+    return str_take(&whole);
+}
 
-        result.detail->when = mem_strdup("call");
-        result.detail->message = mem_strdup(str_text(&text));
-        result.detail->text = mem_strdup(str_text(&text));
-        result.detail->out = mem_strdup(str_text(&output));
+static void tell_source(struct supervisor *s, const struct end *e)
+{
+    uint64_t now = now_us(s), started_us = slot_at(s, e->number)->started_us;
+    bool over = e->death.cause == DEATH_TIMEOUT || e->death.cause == DEATH_BACKSTOP;
+    struct result result = { .worker = e->number,
+                             .outcome = over ? OUTCOME_TIMEOUT : OUTCOME_CRASHED,
+                             .call_us = e->late ? 0 : now - started_us,
+                             .started_ms = (started_us - s->joined_us) / 1000,
+                             .amends = e->late,
+                             .detail = mem_new(1, sizeof(*result.detail)) };
+
+    result.detail->when = mem_strdup(death_when(e->death.phase));
+    result.detail->message = mem_strdup(str_text(&e->text));
+    result.detail->text = whole_text(e);
+    result.detail->out = mem_strdup(str_text(&e->output));
+    if (over)
+        s->report.timed_out++;
+    if (!e->late) {
         s->report.finished++;
-        s->took_us[test] = took_us;
-        s->last_us = now_us(s);
-        deliver(s, test, &result);
-    } else {
-        report_error(s, "worker-died", str_text(&text));
+        s->took_us[e->test] = result.call_us;
     }
-    tell(s->reporter, FRAME_DOWN, number, 1, str_text(&text));
-    str_fini(&text);
-    str_fini(&output);
+    s->last_us = now;
+    deliver(s, e->test, &result);
+}
+
+void worker_crashed(struct supervisor *s, uint32_t number, uint32_t test)
+{
+    struct end e;
+
+    end_init(s, number, test, &e);
+    s->report.crashed += e.death.cause == DEATH_CRASH || e.death.cause == DEATH_STOPPED ||
+                         e.death.cause == DEATH_SILENT;
+    tell_reporter(s, &e);
+    if (e.test != WORKER_NO_TEST)
+        tell_source(s, &e);
+    else
+        report_error(s, "worker-died", str_text(&e.text));
+    tell(s->reporter, FRAME_DOWN, number, 1, str_text(&e.text));
+    end_fini(&e);
 }

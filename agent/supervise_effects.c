@@ -97,8 +97,10 @@ void do_effects(struct supervisor *s)
         return;
     s->in_effects = true; /* what is called below may end here again */
     do {
-        while (dispatch_next(s->dispatch, &fx))
+        while (dispatch_next(s->dispatch, &fx)) {
             do_one(s, &fx);
+            watch(s, fx.slot);
+        }
     } while (tell_source(s));
     s->in_effects = false;
 }

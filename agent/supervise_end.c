@@ -10,7 +10,8 @@
 #include "mem.h"
 #include "supervise_inner.h"
 
-#define GRACE_INTERRUPT_MS 2000u /* for the running tests after Ctrl-C */
+#define GRACE_INTERRUPT_MS 700u /* for the running tests after Ctrl-C: all is over within 1 s */
+#define GRACE_BROKEN_MS    2000u
 #define GRACE_DRAIN_MS     5000u /* after SIGTERM: a CI kills some seconds later */
 #define GRACE_END_MS       5000u /* for the rest, after the workers were killed */
 #define PYTEST_USAGE       4u
@@ -144,7 +145,7 @@ void stop_tests(struct supervisor *s, enum ending why, uint32_t status, const ch
         end_reporter(s);
     } else if (s->phase == PHASE_RUN) {
         if (why == ENDING_BROKEN)
-            start_grace(s, GRACE_INTERRUPT_MS);
+            start_grace(s, GRACE_BROKEN_MS);
         dispatch_stop(s->dispatch);
         do_effects(s);
     }
@@ -157,7 +158,9 @@ void left(struct supervisor *s, uint32_t exit_code, bool complete)
     bool lost = s->report.finished < s->report.granted;
 
     s->report.complete = complete && !lost;
-    s->report.drained = s->signal != 0 && s->signal != SIGINT && !s->report.complete;
+    s->report.out_of_time = s->out_of_time;
+    s->report.drained =
+        ((s->signal != 0 && s->signal != SIGINT) || s->out_of_time) && !s->report.complete;
     if (s->report.drained)
         s->report.exit = EXIT_DRAINED;
     else if (!runner_is_content(runner))
@@ -241,8 +244,8 @@ void first_signal(struct supervisor *s, uint32_t sig)
     case PHASE_COLLECT:
     case PHASE_SEAL:
     case PHASE_RUN:
-        say(s, "stopping: running tests have %u s to end; a second signal kills them",
-            (sig == SIGINT ? GRACE_INTERRUPT_MS : GRACE_DRAIN_MS) / 1000);
+        say(s, "stopping: running tests have %u ms to end; a second signal kills them",
+            sig == SIGINT ? GRACE_INTERRUPT_MS : GRACE_DRAIN_MS);
         s->source->ops->drain(s->source, sig == SIGINT ? "SIGINT" : "SIGTERM");
         start_grace(s, sig == SIGINT ? GRACE_INTERRUPT_MS : GRACE_DRAIN_MS);
         if (sig == SIGINT)
@@ -254,6 +257,31 @@ void first_signal(struct supervisor *s, uint32_t sig)
         return;
     }
     UNREACHABLE("phase");
+}
+
+/* What runs shows where it is before it is interrupted. */
+void out_of_time(struct supervisor *s)
+{
+    double seconds = (double)s->opts.local->run_timeout_ms / 1e3;
+    struct err text = ERR_INIT;
+
+    if (s->signal || s->phase >= PHASE_END)
+        return;
+    s->out_of_time = true;
+    err_set(&text, ERR_TIMEOUT, "the run's time limit of %g s is over", seconds);
+    say(s, "%s", text.text);
+    if (s->phase == PHASE_START || s->phase == PHASE_INLINE) {
+        if (s->command_pid > 0)
+            keeper_signal(s->opts.keeper, s->command_pid, SIGINT);
+        s->killing = true; /* no workers: the grace ends the command */
+        start_grace(s, GRACE_END_MS);
+        return;
+    }
+    stacks_show_all(s);
+    s->source->ops->drain(s->source, text.text);
+    start_grace(s, GRACE_INTERRUPT_MS);
+    interrupt_workers(s);
+    stop_tests(s, ENDING_STOPPED, FRAME_ANY, text.text);
 }
 
 void command_ended(struct supervisor *s)

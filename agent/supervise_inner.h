@@ -3,6 +3,7 @@
 
 #include "dispatch.h"
 #include "id.h"
+#include "limit.h"
 #include "link.h"
 #include "paid.h"
 #include "runner/inject.h"
@@ -49,7 +50,12 @@ struct slot {
     uint64_t started_us; /* of that test */
     struct event *timer; /* waits for the other half of its end */
     bool timer_kills;
+    struct limit limit;
+    uint64_t stacks_from; /* where in gwN.stack the stacks begin that nobody has seen */
+    int stop_signal;      /* that stopped it last */
 };
+
+#define SIGNALS_MAX 8u
 
 struct lost_child { /* ended before we knew what it was */
     uint32_t pid;
@@ -66,11 +72,17 @@ struct supervisor {
     char key[TOKEN_TEXT_BYTES], run_uid[ID_TEXT_BYTES];
     enum phase phase;
     bool foreground; /* a terminal sends its Ctrl-C to the command too */
+    bool one_output; /* stdout and stderr are the same terminal or file */
 
-    struct event *keeper_event, *signals[3], *grace;
-    uint32_t signal;      /* first that came; 0: none */
-    bool signal_inferred; /* from the command's death; our own copy may still come */
-    bool killing;         /* workers are being killed on purpose */
+    struct event *keeper_event, *grace;
+    struct event *signals[SIGNALS_MAX];
+    struct limit_rules rules;
+    struct event *limit_timer, *run_timer, *stacks_timer;
+    uint64_t limit_due_ms; /* what limit_timer waits for */
+    bool out_of_time;      /* the whole run's limit is over */
+    uint32_t signal;       /* first that came; 0: none */
+    bool signal_inferred;  /* from the command's death; our own copy may still come */
+    bool killing;          /* workers are being killed on purpose */
 
     struct peer *reporter, *forker, *zygote;
     enum start_mode start;
@@ -127,6 +139,7 @@ void gave_up(struct supervisor *s, enum err_code code, const char *text);
 void stop_tests(struct supervisor *s, enum ending why, uint32_t status, const char *text);
 void end_reporter(struct supervisor *s);
 void first_signal(struct supervisor *s, uint32_t sig);
+void out_of_time(struct supervisor *s); /* --run-timeout is over: as after Ctrl-C */
 void command_ended(struct supervisor *s);
 /* The answer to source_leave. */
 void left(struct supervisor *s, uint32_t exit_code, bool complete);
@@ -161,6 +174,22 @@ void tell_json(struct peer *peer, enum frame_kind kind, uint32_t a, uint32_t b,
                const struct json *doc);
 const struct link_events *link_events_of_supervisor(void);
 
+/* supervise_signal.c */
+void take_signals(struct supervisor *s);
+
+/* supervise_limit.c */
+void limits_new(struct supervisor *s);
+void limits_free(struct supervisor *s);
+void limits_start(struct supervisor *s);           /* the run begins: its own limit, too */
+void watch(struct supervisor *s, uint32_t number); /* after all that concerns the worker */
+void watch_stopped(struct supervisor *s, struct slot *slot, int sig);
+void watch_continued(struct supervisor *s, struct slot *slot);
+void watch_shift(struct supervisor *s, uint64_t ms); /* nobody's time has passed */
+int stacks_signal(void);                             /* the one that faulthandler waits for */
+void stacks_ask(struct supervisor *s, uint32_t number);
+void stacks_take(struct supervisor *s, uint32_t number, struct str *out); /* what is new */
+void stacks_show_all(struct supervisor *s);                               /* SIGQUIT */
+
 /* supervise_crash.c. A worker died: the test it was in is named and has its result; between tests
  * (test is WORKER_NO_TEST) it is an error of the run. */
 void worker_crashed(struct supervisor *s, uint32_t number, uint32_t test);
@@ -181,7 +210,9 @@ void worker_lost(struct supervisor *s, uint32_t number);
 bool worker_joined(struct supervisor *s, struct peer *peer);
 void worker_closed(struct supervisor *s, struct peer *peer);
 void worker_forked(struct supervisor *s, uint32_t number, uint32_t pid);
-void worker_exited(struct supervisor *s, const struct keeper_event *event); /* or the zygote */
+void worker_exited(struct supervisor *s, const struct keeper_event *event);  /* or the zygote */
+void worker_stopped(struct supervisor *s, const struct keeper_event *event); /* or goes on */
+void worker_gone(struct supervisor *s, uint32_t number); /* its end is known, or awaited enough */
 void interrupt_workers(struct supervisor *s); /* those in a test: Ctrl-C, as in a serial run */
 void kill_workers(struct supervisor *s);
 void slots_free(struct supervisor *s);

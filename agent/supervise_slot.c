@@ -1,6 +1,7 @@
 /* supervise_slot.c - the processes of workers: asked for, met, lost, buried, signalled. */
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include <event2/event.h>
 
@@ -72,8 +73,7 @@ static void wait_ms(struct slot *slot, uint64_t ms, bool kills)
     (void)evtimer_add(slot->timer, &tv);
 }
 
-/* Both halves of its end are known, or waited for long enough. */
-static void worker_gone(struct supervisor *s, uint32_t number)
+void worker_gone(struct supervisor *s, uint32_t number)
 {
     struct slot *slot = slot_at(s, number);
     const struct worker *w = s->dispatch ? dispatch_worker(s->dispatch, number) : NULL;
@@ -183,6 +183,21 @@ void zygote_forked(struct supervisor *s, uint32_t pid)
         zygote_exited(s);
 }
 
+void worker_stopped(struct supervisor *s, const struct keeper_event *event)
+{
+    for (uint32_t i = 0; i < s->slot_count; i++) {
+        struct slot *slot = s->slots[i];
+
+        if (slot->pid != (uint32_t)event->pid || slot->exited)
+            continue;
+        if (event->kind == KEEPER_STOPPED)
+            watch_stopped(s, slot, WSTOPSIG(event->status));
+        else
+            watch_continued(s, slot);
+        return;
+    }
+}
+
 void worker_forked(struct supervisor *s, uint32_t number, uint32_t pid)
 {
     struct slot *slot = number < s->slot_count ? s->slots[number] : NULL;
@@ -242,5 +257,6 @@ void worker_ready(struct supervisor *s, uint32_t number)
     }
     tell(s->reporter, FRAME_UP, number, slot->pid, NULL);
     (void)dispatch_heard(s->dispatch, number, WORKER_EV_HELLO, WORKER_NO_TEST, 0);
+    watch(s, number);
     do_effects(s);
 }

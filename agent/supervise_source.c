@@ -46,6 +46,7 @@ static void on_joined(void *ctx, uint64_t seed)
     if (!rc) {
         s->way = injection.way;
         s->phase = PHASE_START;
+        limits_start(s);
         rc = keeper_spawn(s->opts.keeper, injection.argv, injection.env, &err);
     }
     injection_fini(&injection);

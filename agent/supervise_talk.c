@@ -64,6 +64,7 @@ static void send_config(struct supervisor *s, uint32_t workers)
     json_set_text(doc, "dist", s->dist ? s->dist : "load");
     json_set_u64(doc, "max_slots", POOL_TAKERS_MAX);
     json_set_text(doc, "note", NULL);
+    json_set_u64(doc, "dump_signal", (uint64_t)stacks_signal());
     local_tell(s->opts.local, doc);
     tell_json(s->reporter, FRAME_CONFIG, workers, 0, doc);
     json_free(doc);

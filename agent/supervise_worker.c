@@ -150,12 +150,26 @@ static void collected(struct supervisor *s, struct peer *peer, const struct fram
         broke(s, peer, err.text);
 }
 
+/* It took too long and is being ended: what it still says comes too late. An end of the test is the
+ * end of all patience. */
+static void say_too_late(struct supervisor *s, uint32_t number, const struct frame *frame)
+{
+    if (frame->kind == FRAME_EVENT || frame->kind == FRAME_BYE)
+        forward(s, number, frame);
+    if (frame->kind == FRAME_DONE)
+        keeper_signal_group(s->opts.keeper, slot_at(s, number)->pid, SIGKILL);
+}
+
 void worker_frame(struct supervisor *s, struct peer *peer, const struct frame *frame)
 {
     uint32_t number = peer_slot(peer);
     const struct slot *slot = slot_at(s, number);
     bool is_ready = slot->ready && s->dispatch && dispatch_worker(s->dispatch, number);
 
+    if (slot_at(s, number)->limit.stage != LIMIT_FINE) {
+        say_too_late(s, number, frame);
+        return;
+    }
     switch ((int)frame->kind) {
     case FRAME_EVENT:
         forward(s, number, frame);
@@ -200,5 +214,6 @@ void worker_frame(struct supervisor *s, struct peer *peer, const struct frame *f
         broke(s, peer, frame_name(frame->kind));
         return;
     }
+    watch(s, number);
     do_effects(s);
 }

@@ -15,7 +15,7 @@ uint32_t worker_running(const struct worker *w)
 bool worker_can_take(const struct worker *w)
 {
     return (w->state == WORKER_IDLE || w->state == WORKER_WAITING || w->state == WORKER_RUNNING) &&
-           w->hand_count < WORKER_HAND_MAX && !w->recalling && !w->held;
+           w->hand_count < WORKER_HAND_MAX && !w->recalling && !w->held && !w->condemned;
 }
 
 bool worker_is_up(const struct worker *w)
@@ -101,8 +101,10 @@ enum worker_fx worker_step(struct worker *w, enum worker_event event, uint32_t t
         w->state = WORKER_SETTLING;
         return WORKER_FX_NONE;
     case WORKER_EV_IDLE:
-        if (w->state == WORKER_QUITTING)
+        if (w->state == WORKER_QUITTING) {
+            w->settled = true;
             return WORKER_FX_NONE;
+        }
         if (w->state != WORKER_SETTLING)
             return WORKER_FX_BROKE;
         w->state = WORKER_IDLE;
@@ -119,6 +121,9 @@ enum worker_fx worker_step(struct worker *w, enum worker_event event, uint32_t t
     case WORKER_EV_QUIT:
         w->asked = true;
         w->state = WORKER_QUITTING;
+        return WORKER_FX_NONE;
+    case WORKER_EV_CONDEMN:
+        w->condemned = true;
         return WORKER_FX_NONE;
     case WORKER_EV_BYE:
         w->state = WORKER_QUITTING;

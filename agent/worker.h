@@ -29,24 +29,27 @@ struct worker {
     bool recalling; /* CANCEL is sent and not answered */
     bool met;       /* has said HELLO */
     bool asked;     /* QUIT is sent */
+    bool settled;   /* while it quits: no fixture is up any more */
     bool bye;       /* its session has ended in good order */
     bool held;      /* gets no tests for now: memory is short */
     uint32_t ran;   /* tests that it has done */
+    bool condemned; /* it took too long and is being ended: it gets nothing more */
     uint32_t last;  /* test that was done last, WORKER_NO_TEST before the first */
 };
 
 enum worker_event {
-    WORKER_EV_HELLO,  /* from it */
-    WORKER_EV_RUN,    /* to it: test was named */
-    WORKER_EV_START,  /* from it: test begins */
-    WORKER_EV_DONE,   /* from it: test has ended */
-    WORKER_EV_SETTLE, /* to it */
-    WORKER_EV_IDLE,   /* from it: has settled */
-    WORKER_EV_CANCEL, /* to it: forget what has not begun */
-    WORKER_EV_FORGOT, /* from it: the answer */
-    WORKER_EV_QUIT,   /* to it */
-    WORKER_EV_BYE,    /* from it */
-    WORKER_EV_GONE,   /* its connection or process has ended */
+    WORKER_EV_HELLO,   /* from it */
+    WORKER_EV_RUN,     /* to it: test was named */
+    WORKER_EV_START,   /* from it: test begins */
+    WORKER_EV_DONE,    /* from it: test has ended */
+    WORKER_EV_SETTLE,  /* to it */
+    WORKER_EV_IDLE,    /* from it: has settled */
+    WORKER_EV_CANCEL,  /* to it: forget what has not begun */
+    WORKER_EV_FORGOT,  /* from it: the answer */
+    WORKER_EV_QUIT,    /* to it */
+    WORKER_EV_CONDEMN, /* it is being ended by force; its GONE follows */
+    WORKER_EV_BYE,     /* from it */
+    WORKER_EV_GONE,    /* its connection or process has ended */
 };
 
 enum worker_fx {

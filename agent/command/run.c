@@ -233,6 +233,10 @@ static void close_text(const struct run *r, const struct supervise_report *repor
         (void)fprintf(stderr, "; %u of them without recorded durations", report->guessed);
     if (report->crashed > 0)
         (void)fprintf(stderr, "; %u workers crashed", report->crashed);
+    if (report->timed_out > 0)
+        (void)fprintf(stderr, "; %u tests were over their time limit", report->timed_out);
+    if (report->out_of_time)
+        (void)fputs("; the time limit of the run is over", stderr);
     (void)fprintf(stderr, "; %s\n", report->complete ? "complete" : "not complete");
 }
 
@@ -259,6 +263,8 @@ static void close_json(const struct run *r, const struct supervise_report *repor
     json_set_u64(doc, "granted", report->granted);
     json_set_u64(doc, "finished", report->finished);
     json_set_u64(doc, "crashed", report->crashed);
+    json_set_u64(doc, "timed_out", report->timed_out);
+    json_set_bool(doc, "out_of_time", report->out_of_time);
     json_set_u64(doc, "unrun", report->unrun);
     json_set_u64(doc, "without_history", report->guessed);
     json_set_u64(doc, "wall_us", report->wall_us);
@@ -354,7 +360,7 @@ static void run_fini(struct run *r)
 
 enum err_code command_run(int argc, char *const *argv, uint32_t *out_exit, struct err *err)
 {
-    struct run r = { .options = OPTIONS_INIT };
+    struct run r = { .options = OPTIONS_INIT, .local = LOCAL_INIT };
     bool help = false;
     enum err_code rc = read_options(&r, argc, argv, &help, err);
 

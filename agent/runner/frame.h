@@ -42,6 +42,7 @@ enum frame_kind {
     FRAME_DOWN = 42,
     FRAME_TOTAL = 43,
     FRAME_END = 44,
+    FRAME_NOTE = 45,
 };
 
 #define FRAME_FORK_EARLY  1u /* b of FORK to the forker: a fork of it */

@@ -129,7 +129,11 @@ class Collector:
             self.refuse(2, "%d error%s during collection"
                         % (session.testsfailed, "s" if session.testsfailed != 1 else ""))
         self.tests.take(session)
-        manifest.send(self.link.connection, session.items)
+        try:
+            manifest.send(self.link.connection, session.items)
+        except pytest.UsageError as problem:  # a mark that makes no sense
+            self.sender.event("usage", [str(arg) for arg in problem.args])
+            self.refuse(4, str(problem))
         self.go_on(session)
         return True
 

@@ -14,7 +14,7 @@ import uuid
 
 import pytest
 
-from . import atfork, benchmark, compat, early, frames, thaw
+from . import atfork, benchmark, compat, early, frames, limits, thaw
 
 # Set by _makespan from the environment: where the agent listens, the secret it expects, which worker
 # we are if we are one, and what the environment was changed to for us to get here.
@@ -128,6 +128,7 @@ def pytest_configure(config):
         benchmark.let_measure(config)
     for line in compat.MARKERS:
         config.addinivalue_line("markers", line)
+    limits.add_marker(config)
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from . import compat, frames
+from . import compat, frames, limits
 
 _FRAME_BYTES = 1024 * 1024
 
@@ -41,6 +41,9 @@ def by_id(items):
 def flags_of(item):
     """The marks that the planner knows, as MANIFEST wants them."""
     flags = []
+    limit = limits.flag_of(item)
+    if limit is not None:
+        flags.append(limit)
     if item.get_closest_marker("forked") is not None:
         flags.append("forked")
     mark = item.get_closest_marker("makespan")
@@ -56,8 +59,6 @@ def flags_of(item):
             flags.append("%s=%d" % (name, number))
     if wanted.get("mutex"):
         flags.append("mutex=%s" % str(wanted["mutex"]).replace(",", "_").replace("\0", "_"))
-    if wanted.get("timeout"):
-        flags.append("timeout=%d" % int(float(wanted["timeout"]) * 1000))
     return ",".join(flags)
 
 

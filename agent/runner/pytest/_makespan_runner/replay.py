@@ -102,6 +102,15 @@ class Replay:
             else:
                 self.hook.pytest_runtest_logreport(report=report)
 
+    def end_badly(self, slot, report):
+        """A test that was shown before: its worker died in what was torn down after it."""
+        held = self._held.get(slot)
+        if held is not None and held.nodeid == report.nodeid:
+            report.duration += held.duration
+            del self._held[slot]  # that teardown has not passed after all
+        self.hook.pytest_runtest_logreport(report=report)
+        self.flush(slot)
+
     def flush(self, slot):
         """The worker has gone on, or has ended: what was held back is complete."""
         self._release(slot)

@@ -8,6 +8,7 @@ import contextlib
 import json
 import select
 import signal
+import sys
 import time
 
 import pytest
@@ -231,6 +232,8 @@ class Reporter:
             self._down(a, b, payload.decode("utf-8", "replace"))
         elif kind == frames.CRASH:
             self._crash(b, json.loads(payload.decode()))
+        elif kind == frames.NOTE:
+            self._note(payload.decode("utf-8", "replace"))
         elif kind == frames.END:
             self.end = (a, json.loads(payload.decode() or "{}"))
 
@@ -265,23 +268,28 @@ class Reporter:
         self.config.hook.pytest_testnodedown(node=self._node(slot), error=error)
 
     def _crash(self, slot, crash):
-        """A test killed its worker: it failed, and this is its report."""
-        self.replay.flush(slot)
+        """A test ended its worker, or had to be ended with it: it failed, and this is its report."""
         nodeid = crash.get("id") or "worker gw%d" % slot
         path = nodeid.split("::", 1)[0]
         text = crash.get("text") or "the worker gw%d died" % slot
-        sections = [("Captured output", crash["output"])] if crash.get("output") else []
+        sections = [(title, crash[name]) for title, name in (
+            ("Stacks", "stacks"), ("Captured output", "output")) if crash.get(name)]
         # As pytest writes a domain: the terminal takes it off the id and writes it in colour.
         domain = nodeid[len(path):].lstrip(":").partition("[")
         location = (path, None, domain[0].replace("::", ".") + domain[1] + domain[2])
-        report = pytest.TestReport(nodeid, location, {}, "failed", text, "call", sections)
-        self.config.hook.pytest_handlecrashitem(crashitem=nodeid, report=report,
-                                                sched=compat.Scheduler())
-        teardown = pytest.TestReport(nodeid, location, {}, "passed", None, "teardown", sections)
+        report = pytest.TestReport(nodeid, location, {}, "failed", text,
+                                   crash.get("when") or "call", sections)
         hook = self.config.hook
+        hook.pytest_handlecrashitem(crashitem=nodeid, report=report, sched=compat.Scheduler())
+        if crash.get("late"):
+            self.replay.end_badly(slot, report)
+            return
+        self.replay.flush(slot)
         hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
         hook.pytest_runtest_logreport(report=report)
-        hook.pytest_runtest_logreport(report=teardown)
+        if report.when != "teardown":
+            hook.pytest_runtest_logreport(report=pytest.TestReport(
+                nodeid, location, {}, "passed", None, "teardown", sections))
         hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
 
     # Events.
@@ -315,6 +323,18 @@ class Reporter:
 
     def _event_log(self, when, record):
         logs.replay(self.config, when, record)
+
+    def _note(self, text):
+        """What the agent has to say, on lines of its own between those of pytest."""
+        terminal = self.config.pluginmanager.getplugin("terminalreporter")
+        if terminal is None:
+            sys.stderr.write("makespan: %s\n" % text)
+            return
+        if getattr(terminal._tw, "chars_on_current_line", 0):
+            terminal._tw.line()  # the dots of the tests so far
+            terminal.currentfspath = None
+        for number, line in enumerate(text.split("\n")):
+            terminal.write_line(line if number else "makespan: " + line)
 
     def _event_note(self, text):
         terminal = self.config.pluginmanager.getplugin("terminalreporter")

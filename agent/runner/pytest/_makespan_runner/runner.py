@@ -13,7 +13,7 @@ import signal
 import pytest
 from _pytest.runner import CallInfo
 
-from . import benchmark, fixtures, frames, isolate, records, shortcuts, xmlstub
+from . import benchmark, fixtures, frames, isolate, limits, records, shortcuts, xmlstub
 
 try:
     from _pytest.warnings import catch_warnings_for_item
@@ -71,6 +71,7 @@ class Tests:
         self._by_id = None  # (id, k) -> item, where this process has collected for itself
         self._ran = {}  # index -> properties it had before its first run
         self.past_capture = None
+        self.phase = None  # where the agent reads what this worker is at
         self.listeners = False
         self._after_test = [link.thaw.test_ended]
         self._told_stop = False
@@ -141,8 +142,8 @@ class Tests:
                 self._run_next()
             elif self._settle_asked or self._quit_asked:
                 self._teardown_wider(None)
-                if self._settle_asked:
-                    self._out.append(frames.frame(frames.IDLE))
+                self.phase.set(limits.FINISH if self._quit_asked else limits.NOTHING)
+                self._out.append(frames.frame(frames.IDLE))
                 self._flush()
                 self._settle_asked = False
                 if self._quit_asked:
@@ -166,6 +167,7 @@ class Tests:
         self._wide_before = self.clock.wide_seconds
         self.current = item
         self._out.append(frames.frame(frames.START, index))
+        self.phase.set(limits.SETUP)
         self._flush()
         if self._isolation.wants(item):
             self._isolation.run(index, item)
@@ -182,6 +184,7 @@ class Tests:
         else:
             nextitem = self._provisional = item.parent
         item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
+        self.phase.set(limits.NOTHING)
         self.current, self.last = None, item
         for ended in self._after_test:
             ended()
@@ -260,6 +263,7 @@ class Tests:
         if nextitem is not None and nextitem.listchain()[:len(stack)] == stack:
             return
         item, self._provisional = self.last, None
+        self.phase.set(limits.WIDER)
         os.environ["PYTEST_CURRENT_TEST"] = "%s (teardown)" % item.nodeid.replace("\0", "(null)")
         sections = len(item._report_sections)
         with self._watched(item):
@@ -305,6 +309,18 @@ class Tests:
             self._check_stop()
 
     _late = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self):
+        self.phase.set(limits.SETUP)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_call(self):
+        self.phase.set(limits.CALL)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_teardown(self):
+        self.phase.set(limits.TEARDOWN)
 
     @contextlib.contextmanager
     def _watched(self, item):

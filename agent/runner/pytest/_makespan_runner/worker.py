@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from . import atfork, capture, compat, events, frames, records
+from . import atfork, capture, compat, events, frames, limits, records
 
 
 def run(tests, session, become):
@@ -58,6 +58,9 @@ def begin(config, link, tests, slot):
     link.role = "worker"
     tests.past_capture = capture.PastCapture(os.path.join(link.folder, "gw%d.log" % slot))
     capture.restart(config, tests.past_capture.fd, tests.past_capture.fd)
+    tests.phase = limits.Phase(os.path.join(link.folder, "gw%d.phase" % slot))
+    limits.show_stacks_on(link.settings.get("dump_signal"),
+                          os.path.join(link.folder, "gw%d.stack" % slot))
 
 
 def take_identity(config, slot):

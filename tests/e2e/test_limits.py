@@ -1,0 +1,196 @@
+"""Time limits and workers that hang: the right test, phase and stacks; the rest is unharmed."""
+
+import os
+import signal
+import time
+import unittest
+
+import harness
+from harness import ElementTree
+
+SLOW = """
+import os, signal, subprocess, sys, threading, time
+import pytest
+
+def stuck():
+    time.sleep(1000)
+
+@pytest.fixture
+def up():
+    stuck()
+
+@pytest.fixture
+def down():
+    yield
+    stuck()
+
+def test_call():
+    print("last words")
+    stuck()
+
+def test_set_up(up):
+    pass
+
+def test_teardown(down):
+    pass
+
+def test_deaf():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+    with open(os.environ["CHILD"], "w") as file:
+        file.write(str(child.pid))
+    stuck()
+
+def test_too_late():
+    gone_on = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: gone_on.set())
+    gone_on.wait()
+
+@pytest.mark.timeout(0)
+def test_no_limit():
+    time.sleep(2.5)
+
+@pytest.mark.parametrize("number", range(10))
+def test_fine(number):
+    pass
+"""
+
+WIDE = """
+import time, pytest
+
+@pytest.fixture(scope="module")
+def wide():
+    yield
+    time.sleep(1000)
+
+def test_first(wide):
+    pass
+
+def test_last(wide):
+    pass
+"""
+
+
+def outcomes(path):
+    """{name: (failed as, message)} of a JUnit file; no name may be there twice."""
+    found = {}
+    for case in ElementTree.parse(path).iter("testcase"):
+        name = case.get("name")
+        bad = [(part.tag, part.get("message"), part.text) for part in case
+               if part.tag in ("failure", "error")]
+        assert name not in found, f"{name} is reported twice"
+        found[name] = bad[0] if bad else ("passed", "", "")
+    return found
+
+
+class LimitTest(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.junit = self.folder / "out.xml"
+
+    def run_suite(self, files, *options, coordinator=None, workers=2, **env):
+        suite = self.suite(files)
+        return self.agent(self.pytest("-q", suite), coordinator, workers=workers,
+                          options=["--junit", str(self.junit), *options], **env)
+
+    def test_each_phase_is_named_and_the_rest_runs(self):
+        child = self.folder / "child"
+        agent = self.run_suite({"test_slow.py": SLOW}, "--timeout", "1", workers=6, CHILD=child)
+        self.assertEqual(agent.wait(), 1, agent.output)
+        found = outcomes(self.junit)
+        for name, phase in (("test_call", "call"), ("test_set_up", "set-up"),
+                            ("test_teardown", "teardown")):
+            self.assertRegex("".join(found[name]), rf"over its time limit of 1 s in its {phase}")
+        self.assertEqual(found["test_call"][0], "failure")
+        self.assertEqual((found["test_set_up"][0], found["test_teardown"][0]), ("error", "error"))
+        self.assertRegex(found["test_deaf"][1], r"killed by SIGKILL")
+        self.assertRegex(found["test_too_late"][1], r"over its time limit")
+        passed = [name for name, what in found.items() if what[0] == "passed"]
+        self.assertEqual(sorted(passed), sorted([f"test_fine[{i}]" for i in range(10)] + ["test_no_limit"]))
+        # The stacks are part of the report, as are the last words.
+        self.assertRegex(agent.output, r'(?s)File ".*test_slow.py", line \d+ in stuck\n.* in test_call')
+        self.assertIn("last words", agent.output)
+        self.assertIn("5 tests were over their time limit; complete", agent.output)
+        self.assertNotIn("crashed", agent.output)
+        self.assertTrue(harness.gone(int(child.read_text())), "a child of the test was not killed")
+
+    def test_wide_teardown_is_an_error_of_the_last_test(self):
+        agent = self.run_suite({"test_wide.py": WIDE}, "--timeout", "500ms",
+                               workers=1)
+        self.assertEqual(agent.wait(), 1, agent.output)
+        found = outcomes(self.junit)
+        self.assertEqual(found["test_first"][0], "passed")
+        self.assertEqual(found["test_last"][0], "error")
+        self.assertIn("in the teardown of wider fixtures", found["test_last"][1])
+        self.assertIn("in wide", agent.output)
+
+    def test_a_marker_alone_is_enough_and_is_known(self):
+        agent = self.run_suite({"test_mark.py": "import time, pytest\n\n@pytest.mark.timeout(0.3)\n"
+                                "def test_mark(): time.sleep(1000)\n\ndef test_other(): pass\n",
+                                "pytest.ini": "[pytest]\naddopts = --strict-markers\n"})
+        self.assertEqual(agent.wait(), 1, agent.output)
+        self.assertIn("time limit of 0.3 s", outcomes(self.junit)["test_mark"][1])
+
+    def test_a_marker_without_sense_is_a_usage_error(self):
+        agent = self.run_suite({"test_mark.py": "import pytest\n\n@pytest.mark.timeout('soon')\n"
+                                "def test_mark(): pass\n"})
+        self.assertEqual(agent.wait(), 4, agent.output)
+        self.assertIn("timeout('soon'): seconds are wanted", agent.output)
+
+    def test_a_timeout_is_red_in_a_shared_run(self):
+        coordinator = self.coordinator()
+        agent = self.run_suite({"test_mark.py": "import time, pytest\n\n@pytest.mark.timeout(0.3)\n"
+                                "def test_mark(): time.sleep(1000)\n\ndef test_other(): pass\n"},
+                               coordinator=coordinator)
+        self.assertEqual(agent.wait(), 1, agent.output)
+        status, verdict = self.verdict(coordinator)
+        self.assertEqual((status, verdict["verdict"], verdict["complete"]), (1, "red", True), verdict)
+        self.assertEqual((verdict["counts"]["timeout"], verdict["counts"]["passed"]), (1, 1), verdict)
+        merged = outcomes(self.merged(coordinator))
+        self.assertIn("in test_mark", "".join(merged["test_mark"]))
+
+    def test_a_worker_that_is_stopped_is_replaced(self):
+        agent = self.run_suite({"test_stop.py": "import os, signal\n\ndef test_stop():\n"
+                                "    os.kill(os.getpid(), signal.SIGSTOP)\n\n"
+                                "def test_other(): pass\n"}, workers=1)
+        self.assertEqual(agent.wait(), 1, agent.output)
+        found = outcomes(self.junit)
+        self.assertIn("was stopped by SIGSTOP", found["test_stop"][1])
+        self.assertEqual(found["test_other"][0], "passed")
+        self.assertRegex(agent.output, r"File .* in test_stop")
+
+    def test_a_worker_that_does_not_answer_is_replaced(self):
+        """Its first act between tests never ends: a fixture of no test with a limit."""
+        agent = self.run_suite({"test_wide.py": WIDE}, "--stall-timeout", "1s", workers=1)
+        self.assertEqual(agent.wait(), 1, agent.output)
+        self.assertIn("does not answer", agent.output)
+        self.assertIn("in the teardown of wider fixtures", outcomes(self.junit)["test_last"][1])
+
+    def test_the_limit_of_the_run_ends_it_with_what_it_has(self):
+        agent = self.run_suite({"test_long.py": "import time\n\ndef test_a(): pass\n\n"
+                                "def test_b(): time.sleep(1000)\n\ndef test_c(): pass\n"},
+                               "--run-timeout", "3s", workers=1)
+        begun = time.monotonic()
+        self.assertEqual(agent.wait(), harness.DRAINED, agent.output)
+        self.assertLess(time.monotonic() - begun, 3 + 20)
+        self.assertIn("the run's time limit of 3 s is over", agent.output)
+        self.assertRegex(agent.output, r"(?s)stacks of gw0, .*::test_b.* in test_b")
+        self.assertEqual(outcomes(self.junit)["test_a"][0], "passed")
+        self.assertIn("1 of 3 tests ran here", agent.output)
+
+
+class StacksTest(harness.TestCase):
+    def test_sigquit_shows_the_stacks_and_the_run_goes_on(self):
+        gate = self.gate()
+        suite = self.gated_suite(gate, 2)
+        agent = self.agent(self.pytest("-q", suite))
+        gate.reached("go", 2)
+        agent.signal(signal.SIGQUIT)
+        agent.wait_for_line(r"in test_gated")
+        gate.open("go")
+        self.assertEqual(agent.wait(), 0, agent.output)
+        self.assertIn("stacks of gw0", agent.output)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,211 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "limit.h"
+
+static const struct limit_rules rules = {
+    .test_ms = 1000, .stall_ms = 60000, .stopped_ms = 5000, .grace_ms = 3000
+};
+static const struct limit_rules no_rules = { .stopped_ms = 5000, .grace_ms = 3000 };
+static const struct limit_test second = { .ms = 1000 };
+
+static void up(struct worker *w)
+{
+    worker_init(w);
+    (void)worker_step(w, WORKER_EV_HELLO, 0);
+}
+
+static void start(struct worker *w, struct limit *l, uint32_t test, uint64_t now_ms)
+{
+    (void)worker_step(w, WORKER_EV_RUN, test);
+    limit_see(l, w, second, now_ms);
+    (void)worker_step(w, WORKER_EV_START, test);
+    limit_see(l, w, second, now_ms);
+}
+
+static void done(struct worker *w, struct limit *l, uint32_t test, uint64_t now_ms)
+{
+    (void)worker_step(w, WORKER_EV_DONE, test);
+    limit_see(l, w, second, now_ms);
+}
+
+/* Stacks first, then SIGTERM, then after the grace SIGKILL, each once. */
+static void test_limit_tick_goes_step_by_step_when_a_test_is_over_its_time(void **state)
+{
+    struct worker w;
+    struct limit l = { .wait = LIMIT_REST };
+
+    (void)state;
+    up(&w);
+    start(&w, &l, 7, 100);
+    assert_int_equal(limit_due_ms(&l, &rules), 1100);
+    assert_int_equal(limit_tick(&l, &rules, 1099), LIMIT_FX_NONE);
+    assert_int_equal(limit_tick(&l, &rules, 1100), LIMIT_FX_DUMP);
+    assert_int_equal(limit_tick(&l, &rules, 1100), LIMIT_FX_NONE);
+    assert_int_equal(limit_tick(&l, &rules, 1100 + LIMIT_DUMP_MS), LIMIT_FX_TERM);
+    assert_int_equal(limit_tick(&l, &rules, 1100 + LIMIT_DUMP_MS + 2999), LIMIT_FX_NONE);
+    assert_int_equal(limit_tick(&l, &rules, 1100 + LIMIT_DUMP_MS + 3000), LIMIT_FX_KILL);
+    assert_int_equal(limit_due_ms(&l, &rules), LIMIT_NEVER);
+    assert_int_equal(l.subject, 7);
+    assert_int_equal(l.wait, LIMIT_TEST);
+}
+
+/* Each test has the whole of its time, also when the next one was named while it ran. */
+static void test_limit_see_starts_anew_when_the_next_test_begins(void **state)
+{
+    struct worker w;
+    struct limit l = { .wait = LIMIT_REST };
+
+    (void)state;
+    up(&w);
+    start(&w, &l, 1, 0);
+    (void)worker_step(&w, WORKER_EV_RUN, 2);
+    limit_see(&l, &w, second, 500);
+    assert_int_equal(limit_due_ms(&l, &rules), 1000);
+    done(&w, &l, 1, 900);
+    (void)worker_step(&w, WORKER_EV_START, 2);
+    limit_see(&l, &w, second, 950);
+    assert_int_equal(limit_due_ms(&l, &rules), 1950);
+    done(&w, &l, 2, 1000);
+    assert_int_equal(limit_due_ms(&l, &rules), LIMIT_NEVER); /* it waits for us */
+}
+
+/* Fixtures that go down between tests have the time of the test before, in whose name they go. */
+static void test_limit_see_blames_the_last_test_when_teardown_is_stuck(void **state)
+{
+    struct worker w;
+    struct limit l = { .wait = LIMIT_REST };
+
+    (void)state;
+    up(&w);
+    start(&w, &l, 1, 0);
+    done(&w, &l, 1, 10);
+    (void)worker_step(&w, WORKER_EV_RUN, 2);
+    limit_see(&l, &w, second, 20);
+    assert_int_equal(l.wait, LIMIT_ANSWER);
+    assert_int_equal(l.subject, 1);
+    assert_int_equal(limit_due_ms(&l, &rules), 1020 + LIMIT_SLACK_MS);
+    limit_see(&l, &w, (struct limit_test){ .ms = 0 }, 30); /* no change: the time goes on */
+    assert_int_equal(limit_due_ms(&l, &rules), 1020 + LIMIT_SLACK_MS);
+}
+
+/* The end of a session belongs to no test: reports and coverage may take their time. */
+static void test_limit_see_uses_the_stall_time_when_a_session_ends(void **state)
+{
+    struct worker w;
+    struct limit l = { .wait = LIMIT_REST };
+
+    (void)state;
+    up(&w);
+    start(&w, &l, 1, 0);
+    done(&w, &l, 1, 10);
+    (void)worker_step(&w, WORKER_EV_QUIT, 0);
+    limit_see(&l, &w, second, 20);
+    assert_int_equal(l.subject, 1);
+    assert_int_equal(limit_due_ms(&l, &rules), 1020 + LIMIT_SLACK_MS);
+    (void)worker_step(&w, WORKER_EV_IDLE, 0);
+    limit_see(&l, &w, second, 500);
+    assert_int_equal(l.subject, WORKER_NO_TEST);
+    assert_int_equal(limit_due_ms(&l, &rules), 60500);
+}
+
+/* Nobody asked for limits: a test may run for ever, and nothing is due. */
+static void test_limit_due_is_never_when_nothing_was_asked(void **state)
+{
+    struct worker w;
+    struct limit l = { .wait = LIMIT_REST };
+
+    (void)state;
+    up(&w);
+    (void)worker_step(&w, WORKER_EV_RUN, 1);
+    limit_see(&l, &w, (struct limit_test){ .ms = 0 }, 0);
+    assert_int_equal(limit_due_ms(&l, &no_rules), LIMIT_NEVER);
+    (void)worker_step(&w, WORKER_EV_START, 1);
+    limit_see(&l, &w, (struct limit_test){ .ms = 0 }, 0);
+    assert_int_equal(limit_due_ms(&l, &no_rules), LIMIT_NEVER);
+}
+
+/* A stopped process has its own short time, whatever it was doing; going on ends that. */
+static void test_limit_stopped_is_due_when_nobody_continues_it(void **state)
+{
+    struct worker w;
+    struct limit l = { .wait = LIMIT_REST };
+
+    (void)state;
+    up(&w);
+    start(&w, &l, 1, 100);
+    limit_stopped(&l, 600);
+    assert_int_equal(limit_due_ms(&l, &rules), 5600);
+    limit_continued(&l, 2600);
+    assert_int_equal(limit_due_ms(&l, &rules), 3100); /* what it lost is given back */
+    limit_stopped(&l, 3000);
+    assert_int_equal(limit_tick(&l, &rules, 8000), LIMIT_FX_DUMP);
+    assert_true(l.was_stopped);
+    limit_continued(&l, 8001); /* our own doing, so that it can show its stacks */
+    assert_int_equal(limit_tick(&l, &rules, 8000 + LIMIT_DUMP_MS), LIMIT_FX_TERM);
+}
+
+/* A laptop that was closed, an agent that was stopped: nobody's time has passed. */
+static void test_limit_shift_moves_what_is_due_when_all_stood_still(void **state)
+{
+    struct worker w;
+    struct limit l = { .wait = LIMIT_REST };
+
+    (void)state;
+    up(&w);
+    start(&w, &l, 1, 100);
+    limit_shift(&l, 100000);
+    assert_int_equal(limit_due_ms(&l, &rules), 101100);
+}
+
+/* What a worker is being ended for stands, whatever it still says. */
+static void test_limit_see_changes_nothing_when_it_is_being_ended(void **state)
+{
+    struct worker w;
+    struct limit l = { .wait = LIMIT_REST };
+
+    (void)state;
+    up(&w);
+    start(&w, &l, 1, 0);
+    assert_int_equal(limit_tick(&l, &rules, 1000), LIMIT_FX_DUMP);
+    done(&w, &l, 1, 1100);
+    assert_int_equal(l.subject, 1);
+    assert_int_equal(l.wait, LIMIT_TEST);
+    assert_int_equal(limit_tick(&l, &rules, 1000 + LIMIT_DUMP_MS), LIMIT_FX_TERM);
+}
+
+/* A test's own limit beats the default, 0 takes it away; nonsense is as if it were not there. */
+static void test_limit_of_flags_reads_marks_when_there_are_some(void **state)
+{
+    (void)state;
+    assert_int_equal(limit_of_flags("", 5).ms, 5);
+    assert_int_equal(limit_of_flags("serial,timeout=250,mutex=a", 5).ms, 250);
+    assert_int_equal(limit_of_flags("timeout=0", 5).ms, 0);
+    assert_int_equal(limit_of_flags("timeout=", 5).ms, 5);
+    assert_int_equal(limit_of_flags("timeout=-1", 5).ms, 5);
+    assert_int_equal(limit_of_flags("timeout=99999999999999999999999", 5).ms, LIMIT_MS_MAX);
+    assert_false(limit_of_flags("timeout=250", 5).backstop);
+    assert_true(limit_of_flags("backstop=9000", 5).backstop);
+    assert_int_equal(limit_of_flags("backstop=9000", 5).ms, 9000);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_limit_tick_goes_step_by_step_when_a_test_is_over_its_time),
+        cmocka_unit_test(test_limit_see_starts_anew_when_the_next_test_begins),
+        cmocka_unit_test(test_limit_see_blames_the_last_test_when_teardown_is_stuck),
+        cmocka_unit_test(test_limit_see_uses_the_stall_time_when_a_session_ends),
+        cmocka_unit_test(test_limit_due_is_never_when_nothing_was_asked),
+        cmocka_unit_test(test_limit_stopped_is_due_when_nobody_continues_it),
+        cmocka_unit_test(test_limit_shift_moves_what_is_due_when_all_stood_still),
+        cmocka_unit_test(test_limit_see_changes_nothing_when_it_is_being_ended),
+        cmocka_unit_test(test_limit_of_flags_reads_marks_when_there_are_some),
+    };
+
+    return cmocka_run_group_tests_name("limit", tests, NULL, NULL);
+}
