@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "deal.h"
 #include "mem.h"
 #include "plan/pace.h"
 
@@ -14,7 +15,7 @@ struct mean {
 
 struct dispatch {
     struct dispatch_input in;
-    struct pool *pool;
+    struct deal *deal;
     struct worker *workers; /* by slot */
     size_t worker_cap;
     uint32_t slot_count, live;
@@ -62,17 +63,19 @@ struct dispatch *dispatch_new(const struct dispatch_input *in)
         if (!(suite->tests[i].flags & POOL_GUESS))
             d->tiny_us = DISPATCH_TINY_US;
     }
-    d->pool = pool_new(&(struct pool_input){
-        .tests = d->in.in_order ? alike(d) : suite->tests,
-        .test_count = suite->test_count,
-        .scopes = suite->scopes,
-        .scope_count = suite->scope_count,
-        .policy = in->policy,
-        .start_absent = true,
-        .one_machine = true,
-        .cpus = in->cpus,
-        .mem_bytes = in->mem_bytes,
-    });
+    d->deal = deal_new(
+        &(struct pool_input){
+            .tests = d->in.in_order ? alike(d) : suite->tests,
+            .test_count = suite->test_count,
+            .scopes = suite->scopes,
+            .scope_count = suite->scope_count,
+            .policy = in->policy,
+            .start_absent = true,
+            .one_machine = true,
+            .cpus = in->cpus,
+            .mem_bytes = in->mem_bytes,
+        },
+        d->in.each ? in->workers : 1);
     return d;
 }
 
@@ -80,7 +83,7 @@ void dispatch_free(struct dispatch *d)
 {
     if (!d)
         return;
-    pool_free(d->pool);
+    deal_free(d->deal);
     free(d->workers);
     free(d->cost_us);
     free(d->here);
@@ -137,7 +140,7 @@ static bool wants_more(const struct dispatch *d, const struct worker *w)
         return false;
     if (w->hand_count == 0)
         return true;
-    if (d->in.one_at_a_time || pool_free_count(d->pool) <= d->live)
+    if (d->in.one_at_a_time || deal_free_count(d->deal) <= d->live)
         return false;
     for (uint32_t i = 0; i < w->hand_count; i++) {
         if (d->in.suite->tests[w->hand[i]].flags & POOL_GUESS)
@@ -157,9 +160,9 @@ static void name_tests(struct dispatch *d, uint32_t slot)
                                 .lead_us = DISPATCH_EARLY_US };
         uint32_t test;
 
-        if (pool_choose(d->pool, &ask, &test, 1) == 0)
+        if (pool_choose(deal_pile(d->deal, slot), &ask, &test, 1) == 0)
             return;
-        pool_take(d->pool, slot, test);
+        pool_take(deal_pile(d->deal, slot), slot, test);
         (void)worker_step(w, WORKER_EV_RUN, test);
         effect(d, DISPATCH_RUN, slot, test);
     }
@@ -201,9 +204,9 @@ static bool is_needed(const struct dispatch *d)
 
     if (d->in.warm)
         return true;
-    if (coming > 0 && coming == d->slot_count && pool_free_us(d->pool) < d->tiny_us)
+    if (!d->in.each && coming > 0 && coming == d->slot_count && deal_free_us(d->deal) < d->tiny_us)
         return false;
-    return pool_free_count(d->pool) > coming;
+    return deal_wants(d->deal, coming);
 }
 
 /* The slot of a worker that was sent home, so that its name, and what suites hang on it (a
@@ -221,12 +224,13 @@ static uint32_t vacancy(struct dispatch *d)
 
 static void hire(struct dispatch *d)
 {
-    while (!d->ended && !d->stopped && d->live < d->in.workers && may_replace(d) && is_needed(d)) {
+    while ((!d->ended || d->in.each) && !d->stopped && d->live < d->in.workers && may_replace(d) &&
+           is_needed(d)) {
         uint32_t slot = vacancy(d);
 
         worker_init(&d->workers[slot]);
         effect(d, DISPATCH_FORK, slot, WORKER_NO_TEST);
-        pool_join(d->pool, slot, 1, SPEED_PPM);
+        deal_join(d->deal, slot, SPEED_PPM);
         d->live++;
     }
 }
@@ -238,11 +242,11 @@ static void rest(struct dispatch *d, uint32_t slot)
 
     if (!worker_is_up(w) || w->hand_count > 0 || w->condemned)
         return;
-    if (d->stopped || (d->ended && pool_free_count(d->pool) == 0) ||
+    if (d->stopped || (d->ended && pool_free_count(deal_pile(d->deal, slot)) == 0) ||
         (d->in.recycle_after > 0 && w->ran >= d->in.recycle_after)) {
         send_off(d, slot);
     } else if (w->state == WORKER_WAITING && d->in.settle_when_dry &&
-               pool_free_count(d->pool) == 0) {
+               pool_free_count(deal_pile(d->deal, slot)) == 0) {
         (void)worker_step(w, WORKER_EV_SETTLE, WORKER_NO_TEST);
         effect(d, DISPATCH_SETTLE, slot, WORKER_NO_TEST);
     }
@@ -277,7 +281,7 @@ static void go_on(struct dispatch *d)
 
 void dispatch_hurry(struct dispatch *d, uint32_t test)
 {
-    pool_hurry(d->pool, test);
+    deal_hurry(d->deal, test);
 }
 
 void dispatch_grant(struct dispatch *d, uint32_t test, uint64_t cost_us)
@@ -288,8 +292,8 @@ void dispatch_grant(struct dispatch *d, uint32_t test, uint64_t cost_us)
     d->here[test] = true;
     d->cost_us[test] = cost_us;
     if (!d->in.in_order)
-        pool_recost(d->pool, test, cost_us);
-    pool_put_back(d->pool, test);
+        deal_recost(d->deal, test, cost_us);
+    deal_put_back(d->deal, test);
 }
 
 void dispatch_granted(struct dispatch *d)
@@ -300,14 +304,13 @@ void dispatch_granted(struct dispatch *d)
 bool dispatch_release(struct dispatch *d, uint32_t test)
 {
     INVARIANT(test < d->in.suite->test_count);
-    if (!d->here[test] || pool_holder(d->pool, test) != POOL_NONE)
+    if (!d->here[test] || !deal_withdraw(d->deal, test))
         return false;
     d->here[test] = false;
-    pool_finish(d->pool, test);
     return true;
 }
 
-static void note_took(struct dispatch *d, uint32_t test, uint64_t took_us)
+static void note_took(struct dispatch *d, uint32_t slot, uint32_t test, uint64_t took_us)
 {
     uint32_t scope = d->in.suite->tests[test].scope;
 
@@ -317,24 +320,25 @@ static void note_took(struct dispatch *d, uint32_t test, uint64_t took_us)
     }
     pace_add(&d->pace, d->cost_us[test], took_us);
     d->here[test] = false;
-    pool_finish(d->pool, test);
+    pool_finish(deal_pile(d->deal, slot), test);
 }
 
 /* The worker is gone: its unstarted tests go to others; the one it was in is told. */
 static void bury(struct dispatch *d, uint32_t slot, enum worker_fx fx)
 {
     struct worker *w = &d->workers[slot];
+    struct pool *pile = deal_pile(d->deal, slot);
     uint32_t unstarted[WORKER_HAND_MAX];
     uint32_t count = worker_take_unstarted(w, unstarted);
     uint32_t running = worker_running(w);
 
     for (uint32_t i = 0; i < count; i++)
-        pool_put_back(d->pool, unstarted[i]);
+        pool_put_back(pile, unstarted[i]);
     if (running != WORKER_NO_TEST) {
         d->here[running] = false;
-        pool_finish(d->pool, running);
+        pool_finish(pile, running);
     }
-    pool_leave(d->pool, slot);
+    deal_leave(d->deal, slot);
     d->live--;
     d->losses += !w->asked && !(w->condemned && running != WORKER_NO_TEST);
     if (fx == WORKER_FX_CRASHED) {
@@ -344,13 +348,14 @@ static void bury(struct dispatch *d, uint32_t slot, enum worker_fx fx)
     }
 }
 
-static void forgot(struct dispatch *d, struct worker *w)
+static void forgot(struct dispatch *d, uint32_t slot)
 {
+    struct worker *w = &d->workers[slot];
     uint32_t unstarted[WORKER_HAND_MAX];
     uint32_t count = worker_take_unstarted(w, unstarted);
 
     for (uint32_t i = 0; i < count; i++)
-        pool_put_back(d->pool, unstarted[i]);
+        pool_put_back(deal_pile(d->deal, slot), unstarted[i]);
 }
 
 bool dispatch_heard(struct dispatch *d, uint32_t slot, enum worker_event event, uint32_t test,
@@ -369,12 +374,12 @@ bool dispatch_heard(struct dispatch *d, uint32_t slot, enum worker_event event, 
     case WORKER_FX_NONE:
     case WORKER_FX_READY:
         if (before != WORKER_DEAD && event == WORKER_EV_START)
-            pool_start(d->pool, test);
+            pool_start(deal_pile(d->deal, slot), test);
         if (before != WORKER_DEAD && event == WORKER_EV_DONE)
-            note_took(d, test, took_us);
+            note_took(d, slot, test, took_us);
         break;
     case WORKER_FX_FORGOT:
-        forgot(d, w);
+        forgot(d, slot);
         break;
     case WORKER_FX_LEFT:
     case WORKER_FX_CRASHED:
@@ -444,7 +449,7 @@ void dispatch_limit(struct dispatch *d, uint32_t workers)
 
 void dispatch_budget(struct dispatch *d, uint64_t mem_bytes)
 {
-    pool_budget(d->pool, mem_bytes);
+    deal_budget(d->deal, mem_bytes);
     go_on(d);
 }
 
@@ -482,7 +487,7 @@ uint32_t dispatch_most_up(const struct dispatch *d)
 uint32_t dispatch_free_workers(const struct dispatch *d)
 {
     uint32_t busy = 0;
-    uint32_t due = pool_free_count(d->pool);
+    uint32_t due = deal_free_count(d->deal);
 
     if (d->stopped || d->ended)
         return 0;
@@ -494,7 +499,7 @@ uint32_t dispatch_free_workers(const struct dispatch *d)
 
 uint64_t dispatch_backlog_us(const struct dispatch *d)
 {
-    uint64_t sum_us = pool_free_us(d->pool);
+    uint64_t sum_us = deal_free_us(d->deal);
 
     for (uint32_t slot = 0; slot < d->slot_count; slot++) {
         const struct worker *w = &d->workers[slot];
@@ -520,7 +525,7 @@ struct need dispatch_need(const struct dispatch *d, const uint64_t *ran_us)
             continue;
         left_us[busy++] = due_us - (ran_us[slot] < first_us ? ran_us[slot] : first_us);
     }
-    need = need_of(left_us, busy > d->in.workers ? busy : d->in.workers, pool_free_us(d->pool),
+    need = need_of(left_us, busy > d->in.workers ? busy : d->in.workers, deal_free_us(d->deal),
                    pace_speed_ppm(&d->pace, NULL));
     free(left_us);
     return need;

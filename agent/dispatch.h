@@ -1,9 +1,10 @@
 /* dispatch.h - which worker runs what, and how many workers there are. Pure.
  *
- * Over common/plan/pool, with workers as takers. Told what happened, it queues effects; the caller
- * does them in order. The next test is named early behind a short one (so that a worker never waits
- * for a round trip) and late behind a long one (so that no test is stuck behind it); with a limit
- * of failures never early. Not for: frames, processes, or what a test's result means. */
+ * Over common/plan/pool (by deal.h), with workers as takers. Told what happened, it queues effects;
+ * the caller does them in order. The next test is named early behind a short one (so that a worker
+ * never waits for a round trip) and late behind a long one (so that no test is stuck behind it);
+ * with a limit of failures never early. Not for: frames, processes, or what a test's result means.
+ */
 #pragma once
 
 #include "plan/need.h"
@@ -46,6 +47,7 @@ struct dispatch_input {
     bool warm;              /* start all workers at once, before there are tests */
     bool settle_when_dry;   /* nothing can come any more when nothing is here */
     bool one_at_a_time;     /* never name early: a failure may end the run */
+    bool each;              /* every worker runs everything; alone only */
     bool in_order;          /* as collected: no order is faster than another */
 };
 

@@ -211,6 +211,8 @@ static void measure(struct supervisor *s)
     for (uint32_t i = 0; i < s->manifest->count; i++)
         s->report.work_us += s->took_us[i];
     s->report.work_us += paid_least_us(s->paid);
+    if (s->each)
+        s->report.work_us *= s->workers;
     s->report.bound_us = bound_us(s->took_us, s->manifest->count, &here, 1);
     spread_us = s->report.work_us / s->workers;
     if (spread_us > s->report.bound_us)

@@ -93,6 +93,7 @@ struct supervisor {
     int command_status;
     enum inject_way way;
     char *dist, *runtime;
+    bool each; /* every worker runs everything */
     uint32_t maxfail, max_restarts, workers;
 
     struct manifest *manifest;

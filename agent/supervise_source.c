@@ -103,6 +103,7 @@ static void on_sealed(void *ctx, const struct source_costs *costs)
     s->dispatch = dispatch_new(&(struct dispatch_input){
         .suite = s->suite,
         .policy = policy_of(s->dist),
+        .each = s->each,
         .workers = s->workers,
         .recycle_after = s->opts.local->recycle_after,
         .restarts_max =
@@ -136,7 +137,7 @@ static void on_granted(void *ctx, uint64_t fence, const struct order_test *tests
         }
         s->fences[test] = fence;
         if (!s->granted[test])
-            s->report.granted++;
+            s->report.granted += s->each ? s->workers : 1;
         s->granted[test] = true;
         if (tests[i].first)
             dispatch_hurry(s->dispatch, test);

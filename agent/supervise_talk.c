@@ -60,8 +60,10 @@ static void send_config(struct supervisor *s, uint32_t workers)
     struct json *doc = json_new_object();
 
     json_set_u64(doc, "workers", workers);
+    json_set_bool(doc, "workers_given", s->opts.local->workers_given);
     json_set_text(doc, "run_uid", s->run_uid);
     json_set_text(doc, "dist", s->dist ? s->dist : "load");
+    json_set_bool(doc, "each", s->each);
     json_set_u64(doc, "max_slots", POOL_TAKERS_MAX);
     json_set_text(doc, "note", NULL);
     json_set_u64(doc, "dump_signal", (uint64_t)stacks_signal());
@@ -100,8 +102,7 @@ static bool reporter_joined(struct supervisor *s, struct peer *peer, const struc
     s->maxfail = hello->maxfail;
     s->max_restarts = hello->max_restarts;
     s->dist = hello->dist ? mem_strdup(hello->dist) : NULL;
-    if (s->dist && strcmp(s->dist, "each") == 0)
-        say(s, "--dist each is not there: every test runs once, as with --dist load");
+    s->each = s->opts.alone && s->dist && strcmp(s->dist, "each") == 0;
     (void)!str_addf(&runtime, &ignored, "python %s, pytest %s, %s",
                     hello->python ? hello->python : "?", hello->pytest ? hello->pytest : "?",
                     hello->distributions ? hello->distributions : "?");
@@ -206,6 +207,8 @@ static void on_frame(void *ctx, struct peer *peer, const struct frame *frame)
     case ROLE_REPORTER:
         if (frame->kind == FRAME_STOP)
             stop_frame(s, frame);
+        else if (frame->kind == FRAME_WORKERS && s->phase == PHASE_COLLECT && frame->a > 0)
+            s->workers = frame->a < PROTO_WORKERS_MAX ? frame->a : PROTO_WORKERS_MAX;
         return;
     case ROLE_FORKER:
         forker_frame(s, frame);

@@ -223,9 +223,8 @@ static void close_text(const struct run *r, const struct supervise_report *repor
         return;
     }
     (void)fprintf(stderr, "makespan: %u of %u tests ran here on %u worker%s in %.2f s",
-                  report->finished,
-                  r->target.url || r->is_share ? report->granted : report->collected,
-                  report->workers, report->workers == 1 ? "" : "s", (double)report->wall_us / 1e6);
+                  report->finished, report->granted, report->workers,
+                  report->workers == 1 ? "" : "s", (double)report->wall_us / 1e6);
     if (report->bound_us > 0)
         (void)fprintf(stderr, " (lower bound %.2f s, ratio %.2f)", (double)report->bound_us / 1e6,
                       (double)report->wall_us / (double)report->bound_us);

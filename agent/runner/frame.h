@@ -28,6 +28,7 @@ enum frame_kind {
     FRAME_STOP = 12,
     FRAME_BYE = 13,
     FRAME_SKIP = 14,
+    FRAME_WORKERS = 15,
     /* from the agent */
     FRAME_CONFIG = 32,
     FRAME_FORK = 33,

@@ -109,11 +109,6 @@ class HazardTest(harness.TestCase):
             self.assertEqual(agent.wait(), 0, agent.output)
             self.assertEqual(told(agent.output)[1], "2 passed")
 
-    def test_dist_each_is_not_there_and_says_so(self):
-        agent = self.agent(self.pytest("-n", "2", "--dist", "each", HAZARDS / "skip_report"))
-        self.assertEqual(agent.wait(), 0, agent.output)
-        self.assertIn("every test runs once", agent.output)
-
     def test_hash_order(self):
         """Ids from a set are the same tests on every machine."""
         coordinator = self.coordinator()

@@ -25,6 +25,7 @@ benchmark what pytest-benchmark measures in a worker, for the reporter
 capture   capture of output for forked processes
 fixtures  exclusive time of set-up and teardown of wider fixtures
 compat    what suites written for pytest-xdist expect to find
+options   the options of pytest-xdist
 frames    the wire; docs/runner-protocol.md is the contract
 
 Standard library and the user's own pytest (7 or later) only; Python 3.8 or later.

@@ -118,6 +118,7 @@ class Collector:
             "selected": session.testscollected,
             "lines": voice.take_lines(terminal),
             "nodeids": sorted(getattr(plugin, "cached_nodeids", ())),
+            "ids": compat.ids_for_hook(self.config, session.items if runs else []),
         })
 
     # After collecting.

@@ -1,4 +1,4 @@
-"""What suites written for pytest-xdist expect: its options, hooks, marker, names.
+"""What suites written for pytest-xdist expect: its hooks, marker, names, nodes. (options.py: options.)
 
 The plugin itself is kept out (two plugins cannot both own -n), but the module `xdist` stays
 importable for those that call xdist.is_xdist_worker().
@@ -19,6 +19,34 @@ MARKERS = (
     " alone, never twice at once, with so many threads, never beside its mutex, at most so many"
     " seconds. (mem travels with the test; nothing acts on it yet.)",
 )
+
+
+def add_hookspecs(pluginmanager):
+    """Where addopts say `-p xdist`, it has been loaded before us, and has declared its hooks."""
+    known = getattr(pluginmanager.hook, "pytest_xdist_make_scheduler", None)
+    if known is None or not known.has_spec():
+        pluginmanager.add_hookspecs(HookSpecs)
+
+
+def keep_required(pluginmanager):
+    """`required_plugins = pytest-xdist` asks for what is installed, and it is, if only kept out."""
+    try:
+        from importlib import metadata
+
+        from pluggy._manager import DistFacade
+
+        found = DistFacade(metadata.distribution("pytest-xdist"))
+        pluginmanager._plugin_distinfo.append((StandIn(), found))
+    except (ImportError, AttributeError):  # PackageNotFoundError is an ImportError
+        pass
+
+
+def explain(config):
+    """A line for each hook of the suite that is not called."""
+    if config.hook.pytest_xdist_make_scheduler.get_hookimpls():
+        return ["pytest_xdist_make_scheduler is not called: makespan schedules by itself; keep tests"
+                " together by --dist, xdist_group or the mark makespan(mutex=...)"]
+    return []
 
 
 class HookSpecs:
@@ -90,94 +118,6 @@ def stand_in_for_xdist(pluginmanager):
     if not pluginmanager.hasplugin("xdist"):
         pluginmanager._name2plugin.pop("xdist", None)  # pluggy learned to unblock only lately
         pluginmanager.register(StandIn(), "xdist")
-
-
-def numprocesses(text):
-    """The type of -n: a number, "auto" or "logical"."""
-    return text if text in ("auto", "logical") else int(text)
-
-
-def add_options(parser):
-    """Declare xdist's options; one that somebody else has declared stays theirs."""
-    group = parser.getgroup("makespan", "tests in several workers (options of pytest-xdist)")
-
-    def add(*names, **attributes):
-        try:
-            group._addoption(*names, **attributes)
-        except ValueError:
-            pass  # already there
-
-    add("-n", "--numprocesses", dest="numprocesses", metavar="N", type=numprocesses, default=None,
-        help="number of workers, 'auto' or 'logical'; makespan's own -n wins over this one.")
-    add("--maxprocesses", dest="maxprocesses", metavar="N", type=int, default=None,
-        help="at most so many workers.")
-    add("--max-worker-restart", dest="maxworkerrestart", metavar="N", default=None,
-        help="give up after so many workers were lost.")
-    add("--dist", dest="dist", metavar="MODE", default="no",
-        choices=["each", "load", "loadscope", "loadfile", "loadgroup", "worksteal", "auto", "no"],
-        help="what stays together in one worker: scope, file, group, or nothing.")
-    add("--loadscope-reorder", dest="loadscopereorder", action="store_true", default=True,
-        help="accepted; makespan orders by predicted time.")
-    add("--no-loadscope-reorder", dest="loadscopereorder", action="store_false",
-        help="accepted; makespan orders by predicted time.")
-    add("--tx", dest="tx", action="append", metavar="SPEC", default=[],
-        help="accepted for local workers (popen, N*popen): counts as -n.")
-    add("--px", dest="px", action="append", metavar="SPEC", default=[], help="accepted, ignored.")
-    add("-d", dest="distload", action="store_true", default=False, help="the same as --dist=load.")
-    add("--rsyncdir", dest="rsyncdir", action="append", metavar="DIR", default=[],
-        help="accepted, ignored.")
-    add("--rsyncignore", dest="rsyncignore", action="append", metavar="GLOB", default=[],
-        help="accepted, ignored.")
-    add("--testrunuid", dest="testrunuid", metavar="ID", default=None,
-        help="value of the testrun_uid fixture.")
-    add("--maxschedchunk", dest="maxschedchunk", metavar="N", type=int, default=None,
-        help="accepted, ignored: a worker is given one test at a time.")
-    add("-f", "--looponfail", dest="looponfail", action="store_true", default=False,
-        help="not supported; see makespan's own watch mode.")
-    for name in ("rsyncdirs", "rsyncignore", "looponfailroots"):
-        try:
-            parser.addini(name, "accepted, ignored.", type="paths")
-        except (ValueError, AssertionError):
-            pass
-
-
-def add_late_options(parser, args):
-    """Options of plugins that are not there but named in addopts: when all that are there have come."""
-    if "--forked" not in args:
-        return
-    try:
-        parser.getgroup("makespan")._addoption(
-            "--forked", dest="forked", action="store_true", default=False,
-            help="each test in a fork of its own, as with makespan's --isolate.")
-    except ValueError:
-        pass  # pytest-forked's own
-
-
-def workers_wanted(option):
-    """What the pytest command line says about -n: None, a number, "auto" or "logical"."""
-    wanted = getattr(option, "numprocesses", None)
-    if wanted is not None:
-        return wanted
-    if getattr(option, "distload", False) or getattr(option, "dist", "no") != "no":
-        count = sum(_popen_count(spec) for spec in getattr(option, "tx", None) or [])
-        return count or None
-    return None
-
-
-def _popen_count(spec):
-    times, star, rest = spec.partition("*")
-    if star and times.isdigit() and rest.startswith("popen"):
-        return int(times)
-    return 1 if spec.startswith("popen") else 0
-
-
-def auto_number(config):
-    """What the suite's own hook or variable says that "auto" means, or None."""
-    number = config.hook.pytest_xdist_auto_num_workers(config=config)
-    if number is not None:
-        return int(number)
-    text = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS", "")
-    return int(text) if text.isdigit() else None
 
 
 class Gateway:
@@ -256,6 +196,13 @@ def set_environment(workerinput):
     os.environ["PYTEST_XDIST_WORKER"] = workerinput["workerid"]
     os.environ["PYTEST_XDIST_WORKER_COUNT"] = str(workerinput["workercount"])
     os.environ["PYTEST_XDIST_TESTRUNUID"] = workerinput["testrunuid"]
+
+
+def ids_for_hook(config, items):
+    """What pytest_xdist_node_collection_finished is told; None where nobody listens."""
+    if not config.hook.pytest_xdist_node_collection_finished.get_hookimpls():
+        return None
+    return [item.nodeid for item in items]
 
 
 def group_of(item):

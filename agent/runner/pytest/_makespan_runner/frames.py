@@ -30,6 +30,7 @@ IDLE = 11
 STOP = 12
 BYE = 13
 SKIP = 14
+WORKERS = 15
 
 # From the agent.
 CONFIG = 32

@@ -14,7 +14,7 @@ import uuid
 
 import pytest
 
-from . import atfork, benchmark, compat, early, frames, limits, thaw
+from . import atfork, benchmark, compat, early, frames, limits, options, thaw
 
 # Set by _makespan from the environment: where the agent listens, the secret it expects, which worker
 # we are if we are one, and what the environment was changed to for us to get here.
@@ -33,6 +33,7 @@ class Link:
         self.settings = {"workers": 0}
         self.role = "inline"  # or reporter, zygote, worker
         self.random_watch = None
+        self.notes = []  # lines for the header
         self.thaw = None
         self.told = None  # of a worker that was started afresh: what early.begin needs
 
@@ -62,11 +63,12 @@ def pytest_addoption(parser, pluginmanager):
     for name in compat.BLOCKED:
         if not pluginmanager.is_blocked(name):
             pluginmanager.set_blocked(name)
-    compat.add_options(parser)
+    options.add_options(parser)
+    compat.keep_required(pluginmanager)
 
 
 def pytest_addhooks(pluginmanager):
-    pluginmanager.add_hookspecs(compat.HookSpecs)
+    compat.add_hookspecs(pluginmanager)
 
 
 @pytest.hookimpl(hookwrapper=True, tryfirst=True)
@@ -74,7 +76,7 @@ def pytest_load_initial_conftests(early_config, parser, args):
     """Shake hands first of all: plugins such as pytest-cov look at -n in this very hook."""
     _shake_hands(early_config)
     yield
-    compat.add_late_options(parser, args)
+    options.add_late_options(parser, args)
 
 
 def _shake_hands(early_config):
@@ -92,7 +94,7 @@ def _shake_hands(early_config):
         frames.ROLE_REPORTER,
         python=platform.python_version(),
         pytest=pytest.__version__,
-        numprocesses=compat.workers_wanted(option),
+        numprocesses=options.workers_wanted(option),
         maxprocesses=getattr(option, "maxprocesses", None),
         dist=_dist(option),
         maxfail=getattr(option, "maxfail", 0) or 0,
@@ -109,6 +111,8 @@ def _shake_hands(early_config):
     settings["run_uid"] = (getattr(option, "testrunuid", None) or settings.get("run_uid")
                            or uuid.uuid4().hex)
     link.settings = settings
+    options.refuse(option)
+    link.notes = options.explain(option)
     if workers:
         _expect_workers(early_config, link)
 
@@ -142,6 +146,7 @@ def pytest_cmdline_main(config):
     if link is None or not link.settings["workers"]:
         yield
         return
+    _ask_for_number(config, link)
     # The options were parsed again since the handshake.
     _set_distributed(config.option, link.settings)
     if link.told is not None:
@@ -168,8 +173,12 @@ def pytest_cmdline_main(config):
 
 def pytest_report_header(config):
     link = getattr(config, "_makespan", None)
-    note = link.settings.get("note") if link else None
-    return "makespan: %s" % note if note else None
+    if link is None:
+        return None
+    notes = link.notes + compat.explain(config)
+    if link.settings.get("note"):
+        notes.append(link.settings["note"])
+    return ["makespan: %s" % note for note in notes]
 
 
 @pytest.fixture(scope="session")
@@ -186,6 +195,16 @@ def testrun_uid(request):
     if workerinput:
         return workerinput["testrunuid"]
     return request.config._makespan.settings["run_uid"]
+
+
+def _ask_for_number(config, link):
+    """Conftests have loaded by now: one of them may know what -n auto means."""
+    if link.told is not None or link.settings.get("workers_given"):
+        return  # it has been settled; by makespan's own -n
+    number = options.auto_number(config)
+    if number is not None and number != link.settings["workers"]:
+        link.settings["workers"] = number
+        link.connection.send(frames.frame(frames.WORKERS, number))
 
 
 def _why_inline(option):

@@ -18,6 +18,7 @@ class Replay:
     def __init__(self, config):
         self.config = config
         self.hook = config.hook
+        self.node_of = None  # slot -> node, where reports must say which worker they are from
         self._held = {}  # slot -> the passed teardown report held back
         self._finish = {}  # slot -> (nodeid, location) of the logfinish held back
         self._unfinished = {}  # slot -> (nodeid, location) of a block whose rest has yet to come
@@ -72,6 +73,8 @@ class Replay:
             xmlstub.replay_attribute(self.config, *entry[1:])
 
     def _report(self, slot, report):
+        if self.node_of is not None:
+            report.node = self.node_of(slot)
         if report.when == "teardown" and report.outcome == "passed":
             self._release(slot)  # a test that ran twice (reruns) has an earlier one
             self._held[slot] = report
@@ -91,6 +94,8 @@ class Replay:
                 self._entry(slot, entry)
                 continue
             report = records.restore(self.config, entry[1])
+            if self.node_of is not None:
+                report.node = self.node_of(slot)
             held = self._held.get(slot)
             if held is not None and held.nodeid == report.nodeid:
                 report.duration += held.duration

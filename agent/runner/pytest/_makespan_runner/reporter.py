@@ -32,6 +32,8 @@ class Reporter:
         self.channel = sock
         self.replay = replay.Replay(config)
         self.nodes = {}
+        if link.settings.get("each"):
+            self.replay.node_of = self._node  # else nobody could tell a test from its likes
         self.session = None
         self.collected = None  # what the zygote said of its collection
         self.total = None  # (tests, message) as the agent said
@@ -49,6 +51,8 @@ class Reporter:
     def pytest_sessionstart(self, session):
         self.session = session
         settings = self.link.settings
+        self.config.hook.pytest_xdist_setupnodes(config=self.config, specs=[
+            compat.Gateway(slot).spec for slot in range(settings["workers"])])
         for slot in range(settings["workers"]):
             self._node(slot)
         factory = getattr(self.config, "_tmp_path_factory", None)
@@ -63,9 +67,6 @@ class Reporter:
         if slot not in self.nodes:
             settings = self.link.settings
             node = compat.Node(self.config, slot, settings["workers"], settings["run_uid"])
-            if not self.nodes:
-                self.config.hook.pytest_xdist_setupnodes(config=self.config,
-                                                         specs=[node.gateway.spec])
             self.config.hook.pytest_xdist_newgateway(gateway=node.gateway)
             self.config.hook.pytest_configure_node(node=node)
             self.nodes[slot] = node
@@ -227,7 +228,7 @@ class Reporter:
         elif kind == frames.TOTAL:
             self._set_total(a, json.loads(payload.decode() or "{}"))
         elif kind == frames.UP:
-            self.config.hook.pytest_testnodeready(node=self._node(a))
+            self._up(self._node(a))
         elif kind == frames.DOWN:
             self._down(a, b, payload.decode("utf-8", "replace"))
         elif kind == frames.CRASH:
@@ -262,6 +263,12 @@ class Reporter:
         if self.session is not None and hasattr(self.session, "items"):
             self.session.testscollected = tests
 
+    def _up(self, node):
+        self.config.hook.pytest_testnodeready(node=node)
+        ids = (self.collected or {}).get("ids")
+        if ids is not None:
+            self.config.hook.pytest_xdist_node_collection_finished(node=node, ids=ids)
+
     def _down(self, slot, crashed, reason):
         self.replay.flush(slot)
         error = (reason or "crashed") if crashed else None
@@ -279,6 +286,8 @@ class Reporter:
         location = (path, None, domain[0].replace("::", ".") + domain[1] + domain[2])
         report = pytest.TestReport(nodeid, location, {}, "failed", text,
                                    crash.get("when") or "call", sections)
+        if self.replay.node_of is not None:
+            report.node = self._node(slot)
         hook = self.config.hook
         hook.pytest_handlecrashitem(crashitem=nodeid, report=report, sched=compat.Scheduler())
         if crash.get("late"):
@@ -288,8 +297,10 @@ class Reporter:
         hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
         hook.pytest_runtest_logreport(report=report)
         if report.when != "teardown":
-            hook.pytest_runtest_logreport(report=pytest.TestReport(
-                nodeid, location, {}, "passed", None, "teardown", sections))
+            teardown = pytest.TestReport(nodeid, location, {}, "passed", None, "teardown", sections)
+            if self.replay.node_of is not None:
+                teardown.node = report.node
+            hook.pytest_runtest_logreport(report=teardown)
         hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
 
     # Events.
