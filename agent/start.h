@@ -5,6 +5,8 @@
  * people out. Not for: finding it (the Python side) or doing it (supervise_start). */
 #pragma once
 
+#include <stdbool.h>
+
 #include "err.h"
 
 enum start_wish { START_AUTO, START_WISH_FORK, START_WISH_EARLY, START_WISH_SPAWN };
@@ -18,8 +20,33 @@ enum start_mode {
 /* "fork", "early", "spawn". */
 const char *start_word(enum start_mode mode);
 
-/* The way to begin with, before anything is known. */
-enum start_mode start_first(enum start_wish wish);
+/* What a process holds that forks of it would lose or share: texts for people, NULL for nothing. */
+struct start_facts {
+    char *threads;  /* would not exist in a fork */
+    char *files;    /* sockets, event loops, files open for writing: would be shared */
+    char *modules;  /* would not work */
+    char *identity; /* who has asked which worker this is: another in each */
+};
+#define START_FACT_BYTES_MAX 2048u
+void start_facts_fini(struct start_facts *facts);
+bool start_is_safe(const struct start_facts *facts);
+
+enum start_when {
+    START_BEFORE_CONFIGURE, /* facts of the process that everything is forked from */
+    START_AFTER_COLLECTION, /* facts of the one that has collected */
+};
+
+#define START_WHY_BYTES 9000u
+
+struct start_choice {
+    enum start_mode mode;
+    char why[START_WHY_BYTES]; /* a sentence for people; "" when there is nothing to say */
+};
+
+/* A start goes back only as far as it must: what was found after the collection was not there
+ * before pytest was configured. A mode that was asked for stands, with a warning. */
+void start_choose(enum start_wish wish, enum start_when when, const struct start_facts *facts,
+                  struct start_choice *out);
 
 /* One of those or "auto"; NULL is auto. ERR_USAGE otherwise. */
 MUST_USE enum err_code start_parse(const char *word, enum start_wish *out, struct err *err);

@@ -193,6 +193,7 @@ void supervise_free(struct supervisor *s)
     free(s->granted);
     free(s->took_us);
     free(s->dist);
+    free(s->start_why);
     free(s->runtime);
     free(s->ending_text);
     free(s);
@@ -204,6 +205,7 @@ static void measure(struct supervisor *s)
     struct bound_taker here = { .workers = s->workers, .speed_ppm = 1000000 };
     uint64_t spread_us;
 
+    s->report.start = s->start;
     s->report.workers = s->dispatch ? dispatch_most_up(s->dispatch) : 0;
     if (s->first_us == 0)
         return;

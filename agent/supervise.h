@@ -28,11 +28,12 @@ struct supervise_opts {
 
 /* What became of it. */
 struct supervise_report {
-    uint32_t exit;    /* of the process */
-    bool ran;         /* a manifest was collected and workers were used */
-    bool complete;    /* every test that this machine took has a result */
-    bool drained;     /* told to stop before that */
-    bool out_of_time; /* by --run-timeout */
+    uint32_t exit;         /* of the process */
+    bool ran;              /* a manifest was collected and workers were used */
+    bool complete;         /* every test that this machine took has a result */
+    bool drained;          /* told to stop before that */
+    bool out_of_time;      /* by --run-timeout */
+    enum start_mode start; /* of the workers, if it ran */
     uint32_t workers, collected, granted, finished, crashed, timed_out, unrun;
     uint32_t guessed;                    /* tests without history among the collected */
     uint64_t wall_us, work_us, bound_us; /* from the first start to the last end */

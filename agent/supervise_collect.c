@@ -117,7 +117,7 @@ static void seal(struct supervisor *s)
     s->report.collected = count;
     doc = json_new_object();
     json_set_u64(doc, "collected", count);
-    json_set_text(doc, "message", NULL);
+    json_set_text(doc, "message", s->start_why);
     tell_json(s->reporter, FRAME_TOTAL, count, 0, doc);
     json_free(doc);
     compare_waiting(s);
@@ -125,49 +125,49 @@ static void seal(struct supervisor *s)
     s->source->ops->collected(s->source, s->manifest, s->runtime);
 }
 
-static char *reason_of(const struct frame *frame)
+static void first_ended(struct supervisor *s, const struct frame_collected *collected)
 {
-    struct json *doc = NULL;
-    struct err ignored = ERR_INIT;
-    const char *reason = NULL;
-    char *copy;
-
-    if (json_parse(frame->payload, frame->size, &doc, &ignored) == ERR_NONE)
-        (void)!json_opt_text(doc, "reason", PROTO_TEXT_BYTES_MAX, &reason, &ignored);
-    copy = mem_strdup(reason && reason[0] ? reason : "the collection failed");
-    json_free(doc);
-    return copy;
-}
-
-static void first_ended(struct supervisor *s, const struct frame *frame)
-{
-    char *reason = reason_of(frame);
-
-    if (frame->b == 1) {
-        if (s->collector != FRAME_ANY)
-            slot_at(s, s->collector)->ready = true;
-        seal(s);
-    } else {
-        if (frame->a != 0 && frame->a != 5)
-            report_error(s, "collection", reason);
-        stop_tests(s, ENDING_NOTHING, frame->a, reason);
+    if (!collected->runs) {
+        if (collected->status != 0 && collected->status != 5)
+            report_error(s, "collection", collected->reason);
+        stop_tests(s, ENDING_NOTHING, collected->status, collected->reason);
+        return;
     }
-    free(reason);
+    if (s->collector == FRAME_ANY)
+        start_decide(s, &collected->facts);
+    else
+        slot_at(s, s->collector)->ready = true;
+    seal(s);
 }
 
-static void other_ended(struct supervisor *s, uint32_t number, const struct frame *frame)
+static void other_ended(struct supervisor *s, uint32_t number,
+                        const struct frame_collected *collected)
 {
     struct slot *slot = slot_at(s, number);
 
     if (slot->own_whole)
         return;
     slot->own_whole = true;
-    if (frame->b != 1)
-        slot->own_problem = reason_of(frame);
+    if (!collected->runs)
+        slot->own_problem = mem_strdup(collected->reason);
     if (!slot->own)
         slot->own = manifest_new();
     if (s->phase != PHASE_COLLECT)
         compare(s, number);
+}
+
+static void collection_ended(struct supervisor *s, struct peer *peer, bool is_first,
+                             const struct frame *frame, struct err *err)
+{
+    struct frame_collected collected;
+
+    if (frame_collected_decode(frame, &collected, err))
+        return;
+    if (is_first)
+        first_ended(s, &collected);
+    else
+        other_ended(s, peer_slot(peer), &collected);
+    frame_collected_fini(&collected);
 }
 
 void collect_frame(struct supervisor *s, struct peer *peer, const struct frame *frame,
@@ -188,10 +188,7 @@ void collect_frame(struct supervisor *s, struct peer *peer, const struct frame *
             take_manifest(is_first ? s->manifest : slot->own, frame, err);
         return;
     case FRAME_COLLECT_END:
-        if (is_first)
-            first_ended(s, frame);
-        else
-            other_ended(s, peer_slot(peer), frame);
+        collection_ended(s, peer, is_first, frame, err);
         return;
     case FRAME_SKIP:
         if (is_first && !frame_skip_decode(frame, &skip, err))

@@ -86,6 +86,8 @@ struct supervisor {
 
     struct peer *reporter, *forker, *zygote;
     enum start_mode start;
+    char *start_why;        /* a sentence that stands under "collected N items" */
+    uint64_t collecting_us; /* when the zygote said HELLO */
     uint32_t zygote_pid;
     uint32_t collector; /* the slot whose collection is the run's; FRAME_ANY: the zygote */
     uint32_t command_pid;
@@ -151,7 +153,9 @@ void deliver(struct supervisor *s, uint32_t test, struct result *take_result);
 void report_error(struct supervisor *s, const char *kind, const char *text);
 
 /* supervise_start.c. Where workers come from. */
-bool forker_joined(struct supervisor *s, struct peer *peer);
+bool forker_joined(struct supervisor *s, struct peer *peer, const struct start_facts *facts);
+/* The zygote has collected: is it to be forked? */
+void start_decide(struct supervisor *s, const struct start_facts *facts);
 void forker_frame(struct supervisor *s, const struct frame *frame);
 void forker_closed(struct supervisor *s);
 bool zygote_joined(struct supervisor *s, struct peer *peer);

@@ -1,4 +1,7 @@
 /* supervise_start.c - where workers come from: the zygote that has collected, or the forker. */
+#include <stdlib.h>
+
+#include "mem.h"
 #include "supervise_inner.h"
 
 static void ask(struct supervisor *s, uint32_t number, uint32_t how)
@@ -31,12 +34,49 @@ static void start_all(struct supervisor *s)
     }
 }
 
-bool forker_joined(struct supervisor *s, struct peer *peer)
+static void set_why(struct supervisor *s, const char *text)
 {
+    free(s->start_why);
+    s->start_why = text[0] ? mem_strdup(text) : NULL;
+}
+
+void start_decide(struct supervisor *s, const struct start_facts *facts)
+{
+    double collected_s = (double)(now_us(s) - s->collecting_us) / 1e6;
+    struct start_choice choice;
+    struct str text = STR_MAX(START_WHY_BYTES + 100);
+    struct err ignored = ERR_INIT;
+
+    start_choose(s->opts.local->start, START_AFTER_COLLECTION, facts, &choice);
+    s->start = choice.mode;
+    if (choice.why[0])
+        (void)!str_addf(&text, &ignored, "makespan: %s", choice.why);
+    if (s->start == START_FORK) {
+        tell(s->forker, FRAME_QUIT, 0, 0, NULL);
+    } else {
+        (void)!str_addf(&text, &ignored, " (what took %.1f s is collected again)", collected_s);
+        tell(s->zygote, FRAME_QUIT, 0, 0, NULL);
+        start_all(s);
+    }
+    if (text.len > 0)
+        set_why(s, str_text(&text));
+    str_fini(&text);
+}
+
+bool forker_joined(struct supervisor *s, struct peer *peer, const struct start_facts *facts)
+{
+    struct start_choice choice;
+    struct str text = STR_MAX(START_WHY_BYTES + 100);
+    struct err ignored = ERR_INIT;
+
     if (s->forker || s->phase != PHASE_COLLECT)
         return false;
     s->forker = peer;
-    s->start = start_first(s->opts.local->start);
+    start_choose(s->opts.local->start, START_BEFORE_CONFIGURE, facts, &choice);
+    s->start = choice.mode;
+    if (choice.why[0] && !str_addf(&text, &ignored, "makespan: %s", choice.why))
+        set_why(s, str_text(&text));
+    str_fini(&text);
     if (s->start == START_FORK) {
         ask(s, FRAME_ANY, 0);
     } else {
@@ -62,6 +102,7 @@ bool zygote_joined(struct supervisor *s, struct peer *peer)
         s->manifest->count > 0)
         return false;
     s->zygote = peer;
+    s->collecting_us = now_us(s);
     return true;
 }
 

@@ -125,7 +125,7 @@ static bool on_joined(void *ctx, struct peer *peer, const struct hello *hello)
     case ROLE_REPORTER:
         return reporter_joined(s, peer, hello);
     case ROLE_FORKER:
-        return forker_joined(s, peer);
+        return forker_joined(s, peer, &hello->facts);
     case ROLE_ZYGOTE:
         return zygote_joined(s, peer);
     case ROLE_WORKER:

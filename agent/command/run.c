@@ -211,6 +211,19 @@ static enum err_code make_source(struct run *r, struct err *err)
     return ERR_NONE;
 }
 
+static const char *started_how(enum start_mode mode)
+{
+    switch (mode) {
+    case START_FORK:
+        return " (forked)";
+    case START_EARLY:
+        return " (started early)";
+    case START_SPAWN:
+        return " (started afresh)";
+    }
+    UNREACHABLE("start mode");
+}
+
 static void close_text(const struct run *r, const struct supervise_report *report)
 {
     if (r->is_share && report->granted == 0) {
@@ -222,9 +235,10 @@ static void close_text(const struct run *r, const struct supervise_report *repor
                                    : "this machine was given no tests");
         return;
     }
-    (void)fprintf(stderr, "makespan: %u of %u tests ran here on %u worker%s in %.2f s",
+    (void)fprintf(stderr, "makespan: %u of %u tests ran here on %u worker%s%s in %.2f s",
                   report->finished, report->granted, report->workers,
-                  report->workers == 1 ? "" : "s", (double)report->wall_us / 1e6);
+                  report->workers == 1 ? "" : "s", started_how(report->start),
+                  (double)report->wall_us / 1e6);
     if (report->bound_us > 0)
         (void)fprintf(stderr, " (lower bound %.2f s, ratio %.2f)", (double)report->bound_us / 1e6,
                       (double)report->wall_us / (double)report->bound_us);
@@ -258,6 +272,7 @@ static void close_json(const struct run *r, const struct supervise_report *repor
     json_set_bool(doc, "complete", report->complete);
     json_set_bool(doc, "drained", report->drained);
     json_set_u64(doc, "workers", report->workers);
+    json_set_text(doc, "start", report->ran ? start_word(report->start) : NULL);
     json_set_u64(doc, "collected", report->collected);
     json_set_u64(doc, "granted", report->granted);
     json_set_u64(doc, "finished", report->finished);

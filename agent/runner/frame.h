@@ -6,6 +6,7 @@
 #pragma once
 
 #include "proto.h"
+#include "start.h"
 
 #define FRAME_PROTOCOL     1u
 #define FRAME_HEADER_BYTES 16u
@@ -85,10 +86,11 @@ struct hello { /* texts are the struct's own */
     char *dist;       /* xdist's word, or NULL */
     char *run_inline; /* why no workers can be used, or NULL */
     enum frame_numprocesses numprocesses;
-    uint32_t workers;      /* with NUMPROCESSES_GIVEN */
-    uint32_t max_workers;  /* xdist's --maxprocesses; 0: none */
-    uint32_t maxfail;      /* 0: none */
-    uint32_t max_restarts; /* UINT32_MAX: not given */
+    uint32_t workers;         /* with NUMPROCESSES_GIVEN */
+    uint32_t max_workers;     /* xdist's --maxprocesses; 0: none */
+    uint32_t maxfail;         /* 0: none */
+    uint32_t max_restarts;    /* UINT32_MAX: not given */
+    struct start_facts facts; /* of a forker */
 };
 MUST_USE enum err_code hello_decode(const struct frame *frame, struct hello *out, struct err *err);
 void hello_fini(struct hello *hello);
@@ -99,6 +101,22 @@ struct frame_test {
 /* The next test of a MANIFEST's payload, at *offset; ERR_MALFORMED when a text is not ended. */
 MUST_USE enum err_code frame_test_next(const struct frame *frame, uint32_t *offset,
                                        struct frame_test *out, struct err *err);
+
+struct json;
+/* The member "facts" of HELLO and COLLECT_END; all NULL when it is not there. */
+MUST_USE enum err_code start_facts_read(const struct json *parent, struct start_facts *out,
+                                        struct err *err);
+
+struct frame_collected { /* texts are the struct's own */
+    bool runs;           /* tests may run; else reason says why not */
+    uint32_t status;     /* exit status of a session that ended while collecting, else 0 */
+    char *reason;
+    struct start_facts facts;
+};
+/* Reads COLLECT_END. */
+MUST_USE enum err_code frame_collected_decode(const struct frame *frame,
+                                              struct frame_collected *out, struct err *err);
+void frame_collected_fini(struct frame_collected *collected);
 
 struct frame_done {
     uint32_t index;

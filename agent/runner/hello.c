@@ -74,7 +74,8 @@ static enum err_code members(const struct json *obj, struct hello *hello, struct
         (rc = own_text(obj, "inline", &hello->run_inline, err)) != ERR_NONE ||
         (rc = small_number(obj, "maxprocesses", &hello->max_workers, err)) != ERR_NONE ||
         (rc = small_number(obj, "maxfail", &hello->maxfail, err)) != ERR_NONE ||
-        (rc = small_number(obj, "max_worker_restart", &hello->max_restarts, err)) != ERR_NONE)
+        (rc = small_number(obj, "max_worker_restart", &hello->max_restarts, err)) != ERR_NONE ||
+        (rc = start_facts_read(obj, &hello->facts, err)) != ERR_NONE)
         return rc;
     hello->pid = (uint32_t)pid;
     if (!hello->key)
@@ -113,5 +114,6 @@ void hello_fini(struct hello *hello)
     free(hello->distributions);
     free(hello->dist);
     free(hello->run_inline);
+    start_facts_fini(&hello->facts);
     *hello = (struct hello){ .role = ROLE_NONE };
 }

@@ -11,6 +11,7 @@ static void read_payload(const struct frame *frame)
 {
     struct hello hello;
     struct frame_test test;
+    struct frame_collected collected;
     struct frame_done done;
     struct frame_scope scope;
     struct err err = ERR_INIT;
@@ -25,6 +26,10 @@ static void read_payload(const struct frame *frame)
         while (frame_test_next(frame, &offset, &test, &err) == ERR_NONE) {
             INVARIANT(offset <= frame->size);
         }
+        break;
+    case FRAME_COLLECT_END:
+        if (frame_collected_decode(frame, &collected, &err) == ERR_NONE)
+            frame_collected_fini(&collected);
         break;
     case FRAME_DONE:
     case FRAME_LATE:

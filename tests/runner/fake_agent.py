@@ -60,6 +60,7 @@ class FakeAgent:
         self.start = frames.FORK_EARLY if options.start == "early" else frames.FORK_SPAWN
         self.collections = {}  # peer -> [(nodeid, group, flags)]
         self.differs = []
+        self.found = {}  # by forker and zygote: what is in the way of a fork
         self.workers = {}
         self.tests = []  # (nodeid, group, flags)
         self.pending = collections.deque()
@@ -209,6 +210,7 @@ class FakeAgent:
                  "max_slots": workers, "note": None}).encode())
         elif role == frames.ROLE_FORKER:
             self.forker = peer
+            self.found["forker"] = hello["facts"]
             if self.options.start == "fork":
                 peer.send(frames.FORK, frames.ZYGOTE)
                 return
@@ -238,6 +240,7 @@ class FakeAgent:
         if peer.slot:
             self._check_collection(peer)
             return
+        self.found["zygote"] = json.loads(payload).get("facts", {})
         if not runs:
             self.refused = json.loads(payload)["reason"]
             self.stopped, self.status = "nothing", status
@@ -372,6 +375,7 @@ def main():
                             for index, detail in agent.details.items()},
                 "scopes": agent.scopes,
                 "refused": agent.refused,
+                "found": agent.found,
             }, stream)
     return status
 

@@ -60,12 +60,6 @@ class Fork(unittest.TestCase):
         self.assertEqual(forked.status, 3)
         self.assertIn("broken", forked.output)
 
-    def test_threads_started_at_import_are_told(self):
-        forked = self.run_suite("threads")
-        self.assertEqual(forked.status, 0)
-        self.assertIn("1 thread started while collecting", forked.output)
-        self.assertIn("started-at-import", forked.output)
-
     def test_scope_times_are_told_exclusively(self):
         forked = self.run_suite("scopes")
         self.assertEqual(forked.status, 0, forked.output)

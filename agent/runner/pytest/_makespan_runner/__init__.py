@@ -15,6 +15,9 @@ isolate   a test in a fork of its own
 records   what a test did, as sent to the agent and the reporter
 channel   between the reporter and its children: workerinput
 orphan    a fork whose parent is the keeper
+preflight what a fork would lose or have to share
+identity  who asks too early which worker this is
+pools     thread pools that survive a fork
 atfork    all that a process has to forget or renew right after a fork
 thaw      the whole heap for tests that ask the garbage collector
 shortcuts what a worker need not do for each test

@@ -167,6 +167,20 @@ def drain(config):
         manager.read_global_capture()
 
 
+def own_descriptors(config):
+    """The files that pytest captures into, and the descriptors it keeps the real ones in."""
+    manager = config.pluginmanager.getplugin("capturemanager")
+    running = getattr(manager, "_global_capturing", None)
+    found = []
+    for one in (getattr(running, name, None) for name in ("in_", "out", "err")):
+        found.append(getattr(one, "targetfd_save", None))
+        try:
+            found.append(one.tmpfile.fileno())
+        except (AttributeError, OSError, ValueError):
+            continue  # nothing is captured, or not into a file
+    return [fd for fd in found if isinstance(fd, int)]
+
+
 def redirect_faulthandler(config, fd):
     """Stacks of a crash go where the agent looks for the last words of a worker."""
     plugin_module = _faulthandler_module()

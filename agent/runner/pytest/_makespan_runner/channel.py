@@ -63,6 +63,13 @@ class Inputs:
             self._known[slot] = ask(self._sock, slot)
         return self._known[slot]
 
+    def others(self):
+        """Those of all slots but the first, as far as they are known."""
+        return [workerinput for slot, workerinput in self._known.items() if slot != 0]
+
+    def descriptors(self):
+        return [] if self._sock is None else [self._sock.fileno()]
+
     def close(self):
         """In a worker: it asks for nothing any more."""
         if self._sock is not None:

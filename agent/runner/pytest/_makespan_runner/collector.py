@@ -144,19 +144,19 @@ class Collector:
 
     def say_collected(self, **more):
         """COLLECT_END: tests may run."""
-        payload = json.dumps(dict(more, reason=""))
-        self.link.connection.send(frames.frame(frames.COLLECT_END, 0, 1,
-                                               payload.encode("utf-8", "backslashreplace")))
+        self._send_end(0, 1, dict(more, reason=""))
 
     def refuse(self, status, reason):
         """No test may run: say so, and end."""
         try:
-            payload = json.dumps({"reason": self.problem or reason})
-            self.link.connection.send(frames.frame(
-                frames.COLLECT_END, status, 0, payload.encode("utf-8", "backslashreplace")))
+            self._send_end(status, 0, {"reason": frames.plain(self.problem or reason)})
         finally:
             atfork.flush_streams()
             os._exit(0)
+
+    def _send_end(self, status, runs, more):
+        self.link.connection.send(frames.frame(frames.COLLECT_END, status, runs,
+                                               json.dumps(more).encode()))
 
     def refuse_after(self, outcome):
         """pytest's session is over, and never came to collect."""
@@ -179,6 +179,9 @@ class Outputs:
         self.null = os.open(os.devnull, os.O_WRONLY)
         self.stdout = os.dup(1)
         self.stderr = os.dup(2)
+
+    def descriptors(self):
+        return [self.null, self.stdout, self.stderr]
 
     def close(self):
         os.close(self.null)

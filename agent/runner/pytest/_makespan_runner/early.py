@@ -30,6 +30,7 @@ def begin(config, link, inputs, slot, tells):
     """Before anything is configured: become the worker of this slot."""
     link.random_watch.restore_all()
     link.random_watch.stop()
+    link.preflight.stop()
     outputs = collector.Outputs() if tells else None
     early = Early(config, link, slot, tells, outputs)
     collector.play_worker(config, dict(inputs.of(slot)), inputs.basetemp, "gw%d" % slot)

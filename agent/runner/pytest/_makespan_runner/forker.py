@@ -10,13 +10,14 @@ import signal
 import sys
 import traceback
 
-from . import atfork, channel, early, frames, orphan, zygote
+from . import atfork, channel, compat, early, frames, orphan, zygote
 
 
-def begin(config, link, sock):
-    """Right after the fork. Returns the plugin of a process that is to configure itself and go on."""
+def begin(config, link, sock, facts):
+    """Right after the fork. Returns the plugin of a process that is to configure itself and go on;
+    facts: of preflight.py, about the reporter before that fork."""
     try:
-        return Forker(config, link, sock).serve()
+        return Forker(config, link, sock, facts).serve()
     except BaseException:
         # Not into the caller: two processes would go on as the reporter.
         os.write(2, ("makespan: a process that was to collect could not start\n"
@@ -25,7 +26,7 @@ def begin(config, link, sock):
 
 
 class Forker:
-    def __init__(self, config, link, sock):
+    def __init__(self, config, link, sock, facts):
         self.config = config
         self.link = link
         link.connection.close()
@@ -34,7 +35,7 @@ class Forker:
         # Ctrl-C reaches the whole foreground group: the agent decides what it means for us.
         self.old_sigint = signal.signal(signal.SIGINT, signal.SIG_IGN)
         self.inputs = channel.Inputs.await_from(sock)
-        link.connect(frames.ROLE_FORKER)
+        link.connect(frames.ROLE_FORKER, facts=facts)
 
     def serve(self):
         """Fork on request. Returns in the children only."""
@@ -76,6 +77,7 @@ class Forker:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
+        compat.set_environment(self.inputs.of(slot))  # conftests look there when they load
         os.execve(sys.executable, own_command(self.config), self.link.environment_for(path))
 
 

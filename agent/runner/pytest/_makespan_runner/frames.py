@@ -89,6 +89,11 @@ def frame(kind, a=0, b=0, payload=b"", flags=0):
     return HEADER.pack(len(payload), kind, flags, a, b) + payload
 
 
+def plain(text):
+    """text without what cannot travel as UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 class Connection:
     """A blocking stream of frames. One per process, never shared over a fork."""
 

@@ -14,7 +14,7 @@ import uuid
 
 import pytest
 
-from . import atfork, benchmark, compat, early, frames, limits, options, thaw
+from . import atfork, benchmark, compat, early, frames, limits, options, preflight, thaw
 
 # Set by _makespan from the environment: where the agent listens, the secret it expects, which worker
 # we are if we are one, and what the environment was changed to for us to get here.
@@ -35,6 +35,7 @@ class Link:
         self.random_watch = None
         self.notes = []  # lines for the header
         self.thaw = None
+        self.preflight = None
         self.told = None  # of a worker that was started afresh: what early.begin needs
 
     def environment_for(self, path):
@@ -121,6 +122,7 @@ def _expect_workers(early_config, link):
     """Before conftests load: they may set a seed, and take functions by name."""
     _set_distributed(early_config.known_args_namespace, link.settings)
     link.random_watch = atfork.RandomWatch()
+    link.preflight = preflight.Preflight()
     link.thaw = thaw.Thaw()
     compat.stand_in_for_xdist(early_config.pluginmanager)
 
@@ -153,6 +155,7 @@ def pytest_cmdline_main(config):
         collector = early.begin_afresh(config, link)
         outcome = yield
         collector.end(outcome)  # does not return
+    facts = link.preflight.facts(config, [link.connection.fileno()], link.settings["workers"])
     ours, theirs = socket.socketpair()
     atfork.flush_streams()
     link.random_watch.remember()
@@ -160,11 +163,12 @@ def pytest_cmdline_main(config):
         ours.close()
         from . import forker
 
-        collector = forker.begin(config, link, theirs)  # returns in children of the forker
+        collector = forker.begin(config, link, theirs, facts)  # returns in children of the forker
         outcome = yield
         collector.end(outcome)  # does not return
     theirs.close()
     link.random_watch.stop()
+    link.preflight.stop()
     from . import reporter
 
     config.pluginmanager.register(reporter.Reporter(config, link, ours), "makespan_reporter")

@@ -16,7 +16,8 @@ def begin(config, link, inputs):
     # What configure prints, the reporter prints too. From collection on, output is ours again.
     outputs = collector.Outputs()
     capture.restart(config, outputs.null, outputs.null)
-    collector.play_worker(config, dict(inputs.of(0)), inputs.basetemp, "zygote")
+    collector.play_worker(config, link.preflight.identity.watched(inputs.of(0), inputs.others()),
+                          inputs.basetemp, "zygote")
     link.connect(frames.ROLE_ZYGOTE)
     zygote = Zygote(config, link, inputs, outputs)
     zygote.register()
@@ -38,25 +39,23 @@ class Zygote(collector.Collector):
 
     def go_on(self, session):
         """No hook of anybody else's runs in this process any more."""
-        self._settle_down()
-        self.say_collected()
+        facts = self._settle_down()
+        self.say_collected(facts=facts)
+        self.freeze()
         slot = self._serve()
         worker.run(self.tests, session, lambda: self._become(slot))
 
     def _settle_down(self):
-        """Make this process cheap and safe to fork."""
+        """Make this process safe to fork, as far as it can be; returns what is in the way."""
+        link = self.link
         capture.drain(self.config)
-        self.link.random_watch.remember()
-        self.link.random_watch.stop()
-        threads = atfork.other_threads()
-        if threads:
-            self.sender.event(
-                "note", "makespan: %d thread%s started while collecting will not exist in the"
-                " workers: %s" % (len(threads), "s" if len(threads) != 1 else "",
-                                  ", ".join(threads[:5])))
+        link.random_watch.remember()
+        link.random_watch.stop()
+        link.preflight.stop()
         # Ctrl-C reaches the whole foreground group: the agent decides what it means for us.
         self.tests.old_sigint = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        self.freeze()
+        own = [link.connection.fileno(), *self.inputs.descriptors(), *self.outputs.descriptors()]
+        return link.preflight.facts(self.config, own, link.settings["workers"])
 
     def _serve(self):
         """Fork on request. Returns the slot number, in the worker; never in the zygote."""
