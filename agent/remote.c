@@ -294,6 +294,7 @@ static void join(struct remote *r)
                                  .total = t->total,
                                  .workers = r->opts.workers,
                                  .first_ppm = r->opts.first_ppm,
+                                 .speculate = r->opts.speculate,
                                  .labels = t->labels,
                                  .label_count = t->label_count };
     struct client_request request = { .kind = CLIENT_INSIST,
@@ -358,6 +359,7 @@ static const struct source_ops remote_ops = {
     .skipped = remote_skipped,
     .scope = remote_scope,
     .release = remote_release,
+    .cut = remote_cut,
     .idle = remote_idle,
     .started = remote_started,
     .stop = remote_stop,

@@ -16,7 +16,8 @@ struct remote_opts {
     const struct clock *clock;
     const struct target *target; /* lent until free; url, project and run key are set */
     uint32_t workers;
-    uint32_t first_ppm;      /* of the join request */
+    uint32_t first_ppm;      /* of the join request ... */
+    bool speculate;          /* ... this too */
     const char *fingerprint; /* "linux-x86_64"; lent */
     const char *command;     /* digest of the runner's command; lent */
     /* A line for people, without a line feed; lent. */

@@ -82,7 +82,7 @@ struct remote {
 
     /* delivering */
     struct results_request pending; /* not in a batch yet */
-    size_t result_cap, released_cap, error_cap, scope_cap, skip_cap;
+    size_t result_cap, released_cap, abandoned_cap, error_cap, scope_cap, skip_cap;
     size_t pending_bytes; /* of the details of results, about */
     struct event *flush_timer;
     struct client_call *results_call;
@@ -135,6 +135,7 @@ void remote_skipped(struct source *s, const char *id, const char *text);
 void remote_scope(struct source *s, const char *kind, const char *id, uint64_t setup_us,
                   uint64_t teardown_us);
 void remote_release(struct source *s, const struct test_ref *tests, uint32_t count);
+void remote_cut(struct source *s, struct try_cut *take_cut);
 void remote_stop(struct source *s, const char *reason);
 void remote_results_running(struct remote *r); /* what runs has changed */
 void remote_results_beat(struct remote *r);    /* an empty request, unless one is under way */

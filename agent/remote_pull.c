@@ -152,6 +152,9 @@ static void obey(struct remote *r, const struct order *order)
     case ORDER_RECALL:
         events->recalled(ctx, order->tests, order->test_count);
         break;
+    case ORDER_ABANDON:
+        events->abandoned(ctx, order->tests, order->test_count);
+        break;
     case ORDER_CANCEL:
         events->cancelled(ctx, order->text ? order->text : "the run was cancelled");
         break;

@@ -35,8 +35,8 @@ static bool anything_pending(const struct remote *r)
 {
     const struct results_request *p = &r->pending;
 
-    return p->result_count || p->released_count || p->error_count || p->scope_count ||
-           p->skip_count || p->stop;
+    return p->result_count || p->released_count || p->abandoned_count || p->error_count ||
+           p->scope_count || p->skip_count || p->stop;
 }
 
 bool remote_results_all_delivered(const struct remote *r)
@@ -65,6 +65,19 @@ void remote_result(struct source *s, struct result *take_result)
     r->pending_bytes += result_bytes(take_result);
     *take_result = (struct result){ 0 };
     soon(r);
+}
+
+void remote_cut(struct source *s, struct try_cut *take_cut)
+{
+    struct remote *r = (struct remote *)s;
+    struct results_request *p = &r->pending;
+
+    let_go(r, &take_cut->test);
+    p->abandoned =
+        mem_grow(p->abandoned, &r->abandoned_cap, p->abandoned_count + 1u, sizeof(*p->abandoned));
+    p->abandoned[p->abandoned_count++] = *take_cut;
+    *take_cut = (struct try_cut){ .fence = 0 };
+    remote_results_now(r);
 }
 
 void remote_results_running(struct remote *r)
@@ -188,7 +201,9 @@ static void close_batch(struct remote *r)
                                      .skip_count = p->skip_count,
                                      .stop = p->stop,
                                      .running = remote_running(r),
-                                     .running_count = r->running_count };
+                                     .running_count = r->running_count,
+                                     .abandoned_count =
+                                         at_most(p->abandoned_count, PROTO_WORKERS_MAX) };
 
     if (batch.result_count)
         batch.results =
@@ -196,6 +211,9 @@ static void close_batch(struct remote *r)
     if (batch.released_count)
         batch.released =
             split(p->released, &p->released_count, batch.released_count, sizeof(*p->released));
+    if (batch.abandoned_count)
+        batch.abandoned =
+            split(p->abandoned, &p->abandoned_count, batch.abandoned_count, sizeof(*p->abandoned));
     for (uint32_t i = 0; i < batch.result_count; i++)
         r->pending_bytes -= result_bytes(&batch.results[i]);
     p->errors = NULL;

@@ -35,6 +35,8 @@ struct source_events {
     void (*granted)(void *ctx, uint64_t fence, const struct order_test *tests, uint32_t count);
     /* Give back those that have not started, by source_release. */
     void (*recalled)(void *ctx, const struct order_test *tests, uint32_t count);
+    /* Somebody else was faster: end these where they run, and tell by source_cut. */
+    void (*abandoned)(void *ctx, const struct order_test *tests, uint32_t count);
     /* Start nothing more, finish what runs; source_leave is still owed. */
     void (*cancelled)(void *ctx, const char *reason);
     /* No more tests will come: settle the workers, deliver, then source_leave. */
@@ -58,6 +60,8 @@ struct source_ops {
     /* A file or class was skipped as a whole while it was collected. */
     void (*skipped)(struct source *s, const char *id, const char *text);
     void (*release)(struct source *s, const struct test_ref *tests, uint32_t count);
+    /* A test that was abandoned runs no more; contents are taken. */
+    void (*cut)(struct source *s, struct try_cut *take_cut);
     /* Called whenever it changes: workers without a test, and what the others have to do. */
     void (*idle)(struct source *s, uint32_t free_workers, struct need need);
     void (*started)(struct source *s, const char *id, uint32_t k); /* a test has begun */

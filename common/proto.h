@@ -106,7 +106,13 @@ struct pull_request {
     struct test_ref *running;
     uint32_t running_count;
 };
-enum order_kind { ORDER_SHARD, ORDER_RECALL, ORDER_CANCEL, ORDER_END };
+enum order_kind { /* the last only for those that joined with speculate */
+                  ORDER_SHARD,
+                  ORDER_RECALL,
+                  ORDER_CANCEL,
+                  ORDER_END,
+                  ORDER_ABANDON,
+};
 struct order_test {
     struct test_ref ref;
     uint64_t cost_us;
@@ -116,7 +122,7 @@ struct order {
     enum order_kind kind;
     uint64_t number;
     uint64_t fence;           /* shard */
-    struct order_test *tests; /* shard, recall */
+    struct order_test *tests; /* shard, recall, abandon */
     uint32_t test_count;
     char *text;    /* cancel: reason; end: message; may be NULL */
     bool complete; /* end */
@@ -145,6 +151,12 @@ struct result {
     bool amends;           /* a wider teardown failed after this test was reported */
     struct detail *detail; /* NULL for none */
 };
+struct try_cut { /* a try that was abandoned as it was told */
+    struct test_ref test;
+    uint64_t fence;
+    uint32_t worker;
+    uint64_t started_ms, took_us; /* as of a result */
+};
 struct run_error { /* what is wrong with the run itself, not with one test */
     char *kind;    /* collection, internal, session-teardown, runner-died, coverage, exit-status */
     char *text;
@@ -166,6 +178,8 @@ struct results_request {
     uint32_t released_count;
     struct test_ref *running; /* begun by now, as in a pull */
     uint32_t running_count;
+    struct try_cut *abandoned;
+    uint32_t abandoned_count;
     struct run_error *errors;
     uint32_t error_count;
     struct scope_cost *scopes;
@@ -202,7 +216,8 @@ MUST_USE enum err_code verdict_parse(const char *name, enum verdict *out, struct
 uint32_t verdict_exit(enum verdict v); /* 0, 1, EXIT_MISMATCH, EXIT_INCOMPLETE, EXIT_MACHINES */
 
 struct time_part { /* of the time above the lower bound */
-    char *name;    /* start-up, speed, set-up repeated, recovery, idle, prediction, tail */
+    char *name;    /* start-up, speed, set-up repeated, recovery, copies, idle, prediction,
+                      tail */
     uint64_t us;
 };
 

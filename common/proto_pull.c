@@ -53,7 +53,7 @@ void pull_request_fini(struct pull_request *m)
     *m = (struct pull_request){ 0 };
 }
 
-static const char *const order_words[] = { "shard", "recall", "cancel", "end", NULL };
+static const char *const order_words[] = { "shard", "recall", "cancel", "end", "abandon", NULL };
 
 static void put_order_tests(struct json *obj, const struct order *order)
 {
@@ -102,6 +102,7 @@ static struct json *order_json(const struct order *order)
         put_first(obj, order);
         break;
     case ORDER_RECALL:
+    case ORDER_ABANDON:
         put_order_tests(obj, order);
         break;
     case ORDER_CANCEL:
@@ -127,6 +128,7 @@ static void read_order(struct fields *f, struct order *out)
         read_first(f, out);
         break;
     case ORDER_RECALL:
+    case ORDER_ABANDON:
         field_order_tests(f, "tests", &out->tests, &out->test_count);
         break;
     case ORDER_CANCEL:

@@ -297,6 +297,49 @@ static void put_skips(struct json *obj, const struct results_request *m)
     json_set(obj, "skips", skips);
 }
 
+static void put_abandoned(struct json *obj, const struct results_request *m)
+{
+    struct json *array = json_new_array();
+
+    for (uint32_t i = 0; i < m->abandoned_count; i++) {
+        const struct try_cut *cut = &m->abandoned[i];
+        struct json *item = json_new_object();
+
+        json_set(item, "test", ref_json(&cut->test));
+        json_set_u64(item, "fence", cut->fence);
+        json_set_u64(item, "worker", cut->worker);
+        json_set_u64(item, "started_ms", cut->started_ms);
+        json_set_u64(item, "took_us", cut->took_us);
+        json_append(array, item);
+    }
+    if (m->abandoned_count)
+        json_set(obj, "abandoned", array);
+    else
+        json_free(array);
+}
+
+static void read_abandoned(struct fields *f, struct results_request *out)
+{
+    uint32_t count = 0;
+    const struct json *array = field_array(f, "abandoned", PROTO_WORKERS_MAX, &count);
+
+    if (count == 0)
+        return;
+    out->abandoned = mem_new(count, sizeof(*out->abandoned));
+    for (; out->abandoned_count < count && !f->rc; out->abandoned_count++) {
+        struct fields item =
+            fields_of(f, json_at(array, out->abandoned_count), "abandoned", out->abandoned_count);
+        struct try_cut *cut = &out->abandoned[out->abandoned_count];
+
+        field_ref(&item, "test", &cut->test);
+        field_u64(&item, "fence", INT64_MAX, &cut->fence);
+        field_u32(&item, "worker", 0, UINT32_MAX, &cut->worker);
+        field_u64_opt(&item, "started_ms", PROTO_US_MAX, &cut->started_ms);
+        field_u64_opt(&item, "took_us", PROTO_US_MAX, &cut->took_us);
+        fields_leave(f, &item, "abandoned", out->abandoned_count);
+    }
+}
+
 char *results_request_encode(const struct results_request *m)
 {
     struct json *obj = json_new_object();
@@ -312,6 +355,7 @@ char *results_request_encode(const struct results_request *m)
     }
     put_refs(obj, "released", m->released, m->released_count);
     put_refs(obj, "running", m->running, m->running_count);
+    put_abandoned(obj, m);
     put_errors(obj, "errors", m->errors, m->error_count);
     if (m->scope_count) {
         struct json *scopes = json_new_array();
@@ -390,6 +434,7 @@ enum err_code results_request_decode(const char *bytes, size_t len, struct resul
     read_results(&f, out);
     field_refs(&f, "released", PROTO_TESTS_MAX, &out->released, &out->released_count);
     field_refs(&f, "running", PROTO_WORKERS_MAX, &out->running, &out->running_count);
+    read_abandoned(&f, out);
     field_errors(&f, "errors", &out->errors, &out->error_count);
     read_scopes(&f, out);
     read_skips(&f, out);
@@ -408,6 +453,9 @@ void results_request_fini(struct results_request *m)
     free(m->results);
     refs_free(m->released, m->released_count);
     refs_free(m->running, m->running_count);
+    for (uint32_t i = 0; i < m->abandoned_count; i++)
+        test_ref_fini(&m->abandoned[i].test);
+    free(m->abandoned);
     run_errors_free(m->errors, m->error_count);
     for (uint32_t i = 0; i < m->scope_count; i++)
         scope_cost_fini(&m->scopes[i]);

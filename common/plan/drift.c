@@ -18,6 +18,8 @@ const char *drift_name(enum drift_part part)
         return "set-up repeated";
     case DRIFT_RECOVERY:
         return "recovery";
+    case DRIFT_COPIES:
+        return "copies";
     case DRIFT_IDLE:
         return "idle";
     case DRIFT_PREDICTION:
@@ -62,8 +64,8 @@ static void count_try(const struct drift_input *in, const struct drift_try *t, s
     uint64_t took_us = t->end_us - t->start_us, own_us = sub(took_us, t->setup_us);
     uint64_t average_us = on_average_us(in, t, own_us);
 
-    if (!t->counted) {
-        s->parts_us[DRIFT_RECOVERY] += took_us;
+    if (t->worth != TRY_COUNTED) {
+        s->parts_us[t->worth == TRY_COPY ? DRIFT_COPIES : DRIFT_RECOVERY] += took_us;
         return;
     }
     /* A fast machine's gain stands against a slow one's loss: speeds average 1. */

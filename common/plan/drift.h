@@ -14,11 +14,12 @@ enum drift_part {
     DRIFT_SPEED,      /* tests that took longer here than on the average machine */
     DRIFT_SETUP,      /* set-ups that were paid more than once */
     DRIFT_RECOVERY,   /* tries that did not count: lost machines, retries; machines that left */
+    DRIFT_COPIES,     /* the slower of two tries, where a copy was run to end the run earlier */
     DRIFT_IDLE,       /* workers without a test while others were still to begin */
     DRIFT_PREDICTION, /* of the wait at the end: what the last tests took over their prediction */
     DRIFT_TAIL,       /* the rest of it: what could not be cut finer, or was dealt badly */
 };
-#define DRIFT_PARTS 7
+#define DRIFT_PARTS 8
 const char *drift_name(enum drift_part part);
 
 struct drift_worker {
@@ -27,12 +28,17 @@ struct drift_worker {
     uint32_t speed_ppm; /* 1000000: average, or not known */
 };
 
+enum drift_worth {
+    TRY_LOST,    /* its result did not count */
+    TRY_COUNTED, /* its result is the test's */
+    TRY_COPY,    /* somebody else who ran the test, too, was faster */
+};
 struct drift_try { /* one execution of a test */
     uint32_t test, worker;
     uint64_t start_us, end_us;
     uint64_t predicted_us;
     uint64_t setup_us; /* of its time, set-ups of wider scopes */
-    bool counted;      /* its result is the test's */
+    enum drift_worth worth;
 };
 
 struct drift_input {

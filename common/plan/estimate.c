@@ -6,6 +6,9 @@
 #define STEP_LOG_PPM      693147  /* a sample further off than a factor of 2 ... */
 #define STEP_DEVIATIONS   3       /* ... and than 3 deviations is moved in to there */
 #define VAR_LOG_PPM_MAX   1000000 /* what a wild test may add to its mean: e^(1/2) */
+#define HIGH_SAMPLES      3       /* with fewer, a factor of 3 is nothing unusual ... */
+#define HIGH_LOG_PPM_FEW  700000
+#define HIGH_LOG_PPM_MIN  300000 /* ... and later one of 1.6 */
 #define SAMPLE_US_MAX     ((uint64_t)7 * 86400 * 1000000)
 
 static int64_t sqrt_ppm(int64_t v_ppm)
@@ -61,6 +64,18 @@ uint64_t estimate_us_at(const struct estimate *est, int64_t mean_log_ppm)
     int64_t var = est->var_log_ppm;
 
     return fixlog_exp(mean_log_ppm + (var > VAR_LOG_PPM_MAX ? VAR_LOG_PPM_MAX : var) / 2);
+}
+
+/* Few samples do not show how far they scatter. */
+uint64_t estimate_high_us(const struct estimate *est)
+{
+    int64_t least_ppm = est->samples < HIGH_SAMPLES ? HIGH_LOG_PPM_FEW : HIGH_LOG_PPM_MIN;
+    int64_t deviation_ppm = sqrt_ppm(est->var_log_ppm);
+
+    if (est->samples == 0)
+        return 0;
+    return fixlog_exp(est->mean_log_ppm +
+                      (deviation_ppm > least_ppm ? deviation_ppm : least_ppm) * 1645 / 1000);
 }
 
 uint64_t estimate_us(const struct estimate *est)

@@ -408,3 +408,29 @@ uint32_t pool_holder(const struct pool *pool, uint32_t test)
     t = &pool->tests[test];
     return t->state == TEST_HELD || t->state == TEST_STARTED ? t->taker : POOL_NONE;
 }
+
+bool pool_may_copy(const struct pool *pool, uint32_t test)
+{
+    const struct node *t;
+
+    INVARIANT(test < pool->test_count);
+    t = &pool->tests[test];
+    return t->mutex == POOL_NONE && t->group == POOL_NONE &&
+           !(t->flags & (POOL_SERIAL | POOL_NO_SPECULATE));
+}
+
+uint32_t pool_speed_ppm(const struct pool *pool, uint32_t taker)
+{
+    INVARIANT(taker_is_in(pool, taker));
+    return pool->takers[taker].speed_milli * 1000;
+}
+
+uint64_t pool_setup_us(const struct pool *pool, uint32_t test)
+{
+    uint64_t sum_us = 0;
+
+    INVARIANT(test < pool->test_count);
+    for (uint32_t s = pool->tests[test].scope; s != POOL_NONE; s = pool->scopes[s].parent)
+        sum_us += pool->scopes[s].setup_us;
+    return sum_us;
+}

@@ -123,7 +123,10 @@ void pool_hurry(struct pool *pool, uint32_t test);                       /* is P
 uint32_t pool_free_count(const struct pool *pool);
 uint64_t pool_free_us(const struct pool *pool);
 bool pool_is_free(const struct pool *pool, uint32_t test);
-bool pool_is_first(const struct pool *pool, uint32_t test);        /* POOL_FIRST */
+bool pool_may_copy(const struct pool *pool, uint32_t test); /* alone: no group, mutex, serial */
+bool pool_is_first(const struct pool *pool, uint32_t test); /* POOL_FIRST */
 uint32_t pool_held_count(const struct pool *pool, uint32_t taker); /* unstarted, held by it */
 uint64_t pool_held_us(const struct pool *pool, uint32_t taker);    /* held or started */
 uint32_t pool_holder(const struct pool *pool, uint32_t test);      /* POOL_NONE if nobody */
+uint32_t pool_speed_ppm(const struct pool *pool, uint32_t taker);
+uint64_t pool_setup_us(const struct pool *pool, uint32_t test); /* of all scopes around it */

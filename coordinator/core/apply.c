@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/change.h"
+#include "core/copies.h"
 #include "core/ledger.h"
 #include "core/places.h"
 #include "mem.h"
@@ -130,17 +131,8 @@ static void apply_collected(struct run *run, struct change_collected *k)
     k->only_other_count = 0;
 }
 
-static struct session_order *order_make(struct session *s, enum order_kind kind)
-{
-    struct session_order *order;
-
-    s->orders = mem_grow(s->orders, &s->order_cap, (size_t)s->order_count + 1, sizeof(*s->orders));
-    order = &s->orders[s->order_count++];
-    *order = (struct session_order){ .kind = kind, .number = ++s->order_last };
-    return order;
-}
-
-static void apply_shard(struct run *run, struct change_pull *p)
+/* A shard, or copies: for the session the same, a number under which it may report. */
+static void apply_shard(struct run *run, struct change_pull *p, struct index_list *tests)
 {
     struct session_order *order = order_make(run->sessions[p->session], ORDER_SHARD);
 
@@ -148,12 +140,41 @@ static void apply_shard(struct run *run, struct change_pull *p)
     run->fence_session = mem_grow(run->fence_session, &run->fence_cap, (size_t)run->fence_count + 1,
                                   sizeof(*run->fence_session));
     run->fence_session[run->fence_count++] = p->session;
-    for (uint32_t i = 0; i < p->shard.count; i++)
-        places_give(run, p->shard.at[i], p->session, p->fence);
+    for (uint32_t i = 0; i < tests->count; i++) {
+        if (tests == &p->shard)
+            places_give(run, tests->at[i], p->session, p->fence);
+        else
+            copies_give(run, tests->at[i], p->session, p->fence);
+    }
     order->fence = p->fence;
-    order->tests = p->shard.at;
-    order->test_count = p->shard.count;
-    p->shard = (struct index_list){ .at = NULL };
+    order->tests = tests->at;
+    order->test_count = tests->count;
+    *tests = (struct index_list){ .at = NULL };
+}
+
+/* The session runs these: as their holder, or copies. */
+static void apply_started(struct run *run, uint32_t session, const struct index_list *tests)
+{
+    for (uint32_t i = 0; i < tests->count; i++) {
+        struct copy *copy = copies_find(run, tests->at[i], session);
+
+        if (copy)
+            copy->started = true;
+        else
+            places_start(run, tests->at[i]);
+    }
+}
+
+static void apply_released(struct run *run, uint32_t session, const struct index_list *tests)
+{
+    for (uint32_t i = 0; i < tests->count; i++) {
+        struct copy *copy = copies_find(run, tests->at[i], session);
+
+        if (copy)
+            copies_drop(run, copy);
+        else
+            places_free(run, tests->at[i]);
+    }
 }
 
 static void apply_recall(struct run *run, struct change_pull *p)
@@ -172,10 +193,11 @@ static void apply_pull(struct run *run, struct change_pull *p)
     struct session *s = run->sessions[p->session];
 
     orders_seen(s, p->order_seen);
-    for (uint32_t i = 0; i < p->started.count; i++)
-        places_start(run, p->started.at[i]);
+    apply_started(run, p->session, &p->started);
     if (p->shard.count)
-        apply_shard(run, p);
+        apply_shard(run, p, &p->shard);
+    if (p->copies.count)
+        apply_shard(run, p, &p->copies);
     if (p->recall.count)
         apply_recall(run, p);
     if (p->cancel) {
@@ -230,14 +252,13 @@ static void apply_results(struct run *run, struct change_results *r)
             ledger_amend(run, r->session, &r->items[i]);
             break;
         case RESULT_OBSERVE:
+        case RESULT_ABANDON:
             ledger_observe(run, r->session, &r->items[i]);
             break;
         }
     }
-    for (uint32_t i = 0; i < r->released.count; i++)
-        places_free(run, r->released.at[i]);
-    for (uint32_t i = 0; i < r->started.count; i++)
-        places_start(run, r->started.at[i]);
+    apply_released(run, r->session, &r->released);
+    apply_started(run, r->session, &r->started);
     for (uint32_t i = 0; i < r->error_count; i++)
         apply_fault(run, r->session, &r->errors[i].kind, &r->errors[i].text);
     for (uint32_t i = 0; i < r->scope_count && run->scope_count < RUN_SCOPES_MAX; i++) {
@@ -264,6 +285,7 @@ static void apply_drain(struct run *run, const struct change_drain *d)
     s->state = SESSION_DRAINING;
     run->draining_count++;
     orders_drop_work(s);
+    copies_drop_of(run, d->session, COPIES_UNSTARTED);
     places_free_held(run, d->session, PLACES_UNSTARTED);
 }
 
@@ -280,6 +302,7 @@ static void session_over(struct run *run, uint32_t at, enum session_state state)
         run->unsettled_count--;
     s->state = state;
     orders_drop_work(s);
+    copies_drop_of(run, at, COPIES_ALL);
     places_free_held(run, at, PLACES_ALL);
     if (run->pool && !s->late) {
         pool_leave(run->pool, at);
@@ -321,6 +344,8 @@ static void apply_expire(struct run *run, const struct change_expire *x)
 
 static void apply_final(struct run *run, const struct change_final *f)
 {
+    for (uint32_t i = 0; i < run->session_count; i++)
+        copies_drop_of(run, i, COPIES_ALL);
     for (uint32_t i = 0; i < run->session_count; i++) {
         places_free_held(run, i, PLACES_ALL);
         orders_drop_work(run->sessions[i]);

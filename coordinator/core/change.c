@@ -200,6 +200,8 @@ static void put_pull(struct codec *c, struct change_pull *p)
     put_indices(c, &p->started);
     codec_u64(c, &p->fence);
     put_indices(c, &p->shard);
+    if (c->version >= 2)
+        put_indices(c, &p->copies);
     codec_u32(c, &p->holder);
     put_indices(c, &p->recall);
     codec_bool(c, &p->cancel);
@@ -213,7 +215,7 @@ static void put_item(struct codec *c, struct result_item *item)
 {
     uint32_t way = (uint32_t)item->way;
 
-    codec_max(c, &way, RESULT_OBSERVE);
+    codec_max(c, &way, c->version < 2 ? RESULT_OBSERVE : RESULT_ABANDON);
     if (!c->rc && way == 0)
         codec_fail(c, "a result of no kind");
     item->way = (enum result_way)way;
@@ -432,10 +434,12 @@ void change_fini(struct change *change)
         free(change->as.seal.first.at);
         manifest_free(change->as.seal.manifest);
         pool_free(change->as.seal.pool);
+        free(change->as.seal.highs_us);
         break;
     case CHANGE_PULL:
         free(change->as.pull.started.at);
         free(change->as.pull.shard.at);
+        free(change->as.pull.copies.at);
         free(change->as.pull.recall.at);
         free(change->as.pull.text);
         break;

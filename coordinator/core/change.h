@@ -79,15 +79,16 @@ struct change_seal {
     struct index_list first;   /* tests that go before all others */
     struct manifest *manifest; /* not stored: run_apply takes it */
     struct pool *pool;         /* not stored, NULL: run_apply builds it, which takes a while */
+    uint64_t *highs_us;        /* not stored, NULL: nobody knows */
 };
 
 struct change_pull {
     uint32_t session;
     uint64_t order_seen;
     struct index_list started;
-    uint64_t fence; /* of shard; 0: none */
-    struct index_list shard;
-    uint32_t holder; /* of recall */
+    uint64_t fence;                  /* of shard or copies; 0: none */
+    struct index_list shard, copies; /* copies: of tests that others run; not both */
+    uint32_t holder;                 /* of recall */
     struct index_list recall;
     bool cancel, end, complete;
     uint32_t exit;
@@ -98,6 +99,7 @@ enum result_way {                     /* stored: never renumber */
                   RESULT_ACCEPT = 1,  /* the test's accepted try */
                   RESULT_AMEND = 2,   /* its session's accepted try becomes an error */
                   RESULT_OBSERVE = 3, /* kept beside */
+                  RESULT_ABANDON = 4, /* a try that was ended since somebody else was first */
 };
 struct result_item {
     enum result_way way;

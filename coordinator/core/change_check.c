@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "core/change.h"
+#include "core/copies.h"
 #include "core/index_map.h"
 
 static enum err_code bad(struct err *err, const char *what)
@@ -37,6 +38,30 @@ static bool held_by(const struct run *run, const struct index_list *list, uint32
     return true;
 }
 
+/* As above, and the session's, or copies in its hands. */
+static bool at_ok(const struct run *run, const struct index_list *list, uint32_t session,
+                  enum test_place high, struct index_map *named)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        struct index_list one = { .at = &list->at[i], .count = 1 };
+        const struct copy *copy = copies_find(run, list->at[i], session);
+
+        if (copy ? !tests_ok(run, &one, TEST_STARTED, TEST_STARTED, named)
+                 : !tests_ok(run, &one, TEST_HELD, high, named) || !held_by(run, &one, session))
+            return false;
+    }
+    return true;
+}
+
+static bool copies_ok(const struct run *run, const struct change_pull *p)
+{
+    for (uint32_t i = 0; i < p->copies.count; i++)
+        if (p->copies.at[i] >= run->test_count || i > 0 ||
+            !copies_may_give(run, p->copies.at[i], p->session))
+            return false;
+    return true;
+}
+
 static enum err_code check_pull(const struct run *run, const struct change_pull *p, struct err *err)
 {
     struct index_map named;
@@ -44,14 +69,15 @@ static enum err_code check_pull(const struct run *run, const struct change_pull 
 
     if (!session_ok(run, p->session) || (p->recall.count && !session_ok(run, p->holder)))
         return bad(err, "a session");
-    if (p->shard.count && (!run->pool || p->fence != run->fence_count + 1 ||
-                           run->sessions[p->session]->late || run->state == RUN_FINAL))
+    if ((p->shard.count || p->copies.count) &&
+        (!run->pool || p->fence != run->fence_count + 1 || run->sessions[p->session]->late ||
+         run->state == RUN_FINAL || (p->shard.count && p->copies.count)))
         return bad(err, "a shard");
     index_map_init(&named, p->started.count + p->shard.count + p->recall.count);
-    ok = tests_ok(run, &p->started, TEST_HELD, TEST_HELD, &named) &&
+    ok = at_ok(run, &p->started, p->session, TEST_HELD, &named) && copies_ok(run, p) &&
          tests_ok(run, &p->shard, TEST_FREE, TEST_FREE, &named) &&
          tests_ok(run, &p->recall, TEST_HELD, TEST_HELD, &named) &&
-         held_by(run, &p->started, p->session) && held_by(run, &p->recall, p->holder);
+         held_by(run, &p->recall, p->holder);
     index_map_fini(&named);
     return ok ? ERR_NONE : bad(err, "a test");
 }
@@ -63,7 +89,8 @@ static bool item_ok(const struct run *run, const struct change_results *r, uint3
     const struct run_test *t;
     bool before;
 
-    if (item->test >= run->test_count || item->outcome == OUTCOME_NONE)
+    if (item->test >= run->test_count ||
+        (item->outcome == OUTCOME_NONE) != (item->way == RESULT_ABANDON))
         return false;
     t = &run->tests[item->test];
     before = index_map_get(accepted, item->test) != 0;
@@ -74,6 +101,7 @@ static bool item_ok(const struct run *run, const struct change_results *r, uint3
     case RESULT_AMEND:
         return before || (t->place == TEST_DONE && t->session == r->session);
     case RESULT_OBSERVE:
+    case RESULT_ABANDON:
         return true;
     }
     return false;
@@ -90,10 +118,8 @@ static enum err_code check_results(const struct run *run, const struct change_re
     index_map_init(&named, r->item_count + r->released.count + r->started.count);
     for (uint32_t i = 0; i < r->item_count && ok; i++)
         ok = item_ok(run, r, i, &named);
-    ok = ok && tests_ok(run, &r->released, TEST_HELD, TEST_STARTED, &named) &&
-         held_by(run, &r->released, r->session) &&
-         tests_ok(run, &r->started, TEST_HELD, TEST_HELD, &named) &&
-         held_by(run, &r->started, r->session);
+    ok = ok && at_ok(run, &r->released, r->session, TEST_STARTED, &named) &&
+         at_ok(run, &r->started, r->session, TEST_HELD, &named);
     index_map_fini(&named);
     return ok ? ERR_NONE : bad(err, "a result");
 }

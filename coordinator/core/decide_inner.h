@@ -6,3 +6,10 @@
 /* Adds those of the tests that a session says are running which were not known to have begun. */
 void decide_started(const struct run *run, uint32_t session, const struct test_ref *running,
                     uint32_t count, struct index_list *out);
+
+/* The test that runs elsewhere and should be run by this session too, or POOL_NONE. */
+struct copy_wish {
+    uint32_t session;
+    uint64_t mono_ms, lead_us;
+};
+uint32_t decide_copy(const struct run *run, const struct copy_wish *wish);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/copies.h"
 #include "core/decide.h"
 #include "core/decide_inner.h"
 #include "core/ledger.h"
@@ -24,10 +25,12 @@ void decide_started(const struct run *run, uint32_t session, const struct test_r
 {
     for (uint32_t i = 0; i < count && run->manifest; i++) {
         uint32_t test = manifest_find(run->manifest, running[i].id, running[i].k);
+        const struct copy *copy = copies_find(run, test, session);
         bool twice = false;
 
-        if (test == UINT32_MAX || run->tests[test].place != TEST_HELD ||
-            run->tests[test].session != session)
+        if (test == UINT32_MAX ||
+            (copy ? copy->started
+                  : run->tests[test].place != TEST_HELD || run->tests[test].session != session))
             continue;
         for (uint32_t k = 0; k < out->count; k++)
             twice = twice || out->at[k] == test;
@@ -90,6 +93,22 @@ static void choose_recall(const struct run *run, uint32_t session, struct change
     p->holder = holder;
 }
 
+/* Nobody has anything to give: a worker that would idle runs what others wait for. One at a time;
+ * the session asks again at once. */
+static void choose_copy(const struct run *run, uint32_t session, uint64_t lead_us, uint64_t mono_ms,
+                        struct change_pull *p)
+{
+    uint32_t test = POOL_NONE;
+
+    if (run->sessions[session]->speculate)
+        test = decide_copy(
+            run, &(struct copy_wish){ .session = session, .mono_ms = mono_ms, .lead_us = lead_us });
+    if (test == POOL_NONE)
+        return;
+    index_list_add(&p->copies, test);
+    p->fence = run->fence_count + 1;
+}
+
 /* Until the last of the others would be done, as predicted. */
 static uint64_t tail_ms(const struct run *run, uint32_t session, uint64_t mono_ms)
 {
@@ -138,7 +157,7 @@ static void give(const struct run *run, uint32_t session, const struct pull_requ
                  uint64_t mono_ms, struct change_pull *p)
 {
     const struct session *s = run->sessions[session];
-    bool idle = s->held_count == 0 && req->free_workers >= s->workers;
+    bool idle = session_busy(s) == 0 && req->free_workers >= s->workers;
     const char *why;
 
     if (run->stop && !s->cancelled && run->state != RUN_FINAL)
@@ -156,7 +175,10 @@ static void give(const struct run *run, uint32_t session, const struct pull_requ
     if (p->shard.count || req->free_workers == 0)
         return;
     choose_recall(run, session, p);
-    if (p->recall.count || !idle || p->started.count)
+    if (p->recall.count)
+        return;
+    choose_copy(run, session, req->lead_us, mono_ms, p);
+    if (p->copies.count || !idle || p->started.count)
         return;
     why = why_release(run, session, mono_ms);
     if (why)
@@ -180,8 +202,8 @@ enum err_code decide_pull(const struct run *run, uint32_t session, const struct 
     p->order_seen = req->order_seen;
     decide_started(run, session, req->running, req->running_count, &p->started);
     give(run, session, req, mono_ms, p);
-    if (p->started.count || p->shard.count || p->recall.count || p->cancel || p->end ||
-        (s->order_count && s->orders[0].number <= req->order_seen))
+    if (p->started.count || p->shard.count || p->copies.count || p->recall.count || p->cancel ||
+        p->end || (s->order_count && s->orders[0].number <= req->order_seen))
         *out = change;
     else
         change_fini(&change);

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/copies.h"
 #include "core/decide.h"
 #include "core/decide_inner.h"
 #include "core/index_map.h"
@@ -65,7 +66,7 @@ static enum err_code judge(const struct run *run, uint32_t session,
     struct index_map accepted; /* test -> its item + 1 */
     enum err_code rc = ERR_NONE;
 
-    r->items = mem_new(req->result_count, sizeof(*r->items));
+    r->items = mem_new(req->result_count + req->abandoned_count, sizeof(*r->items));
     index_map_init(&accepted, req->result_count);
     for (uint32_t i = 0; i < req->result_count; i++) {
         const struct result *from = &req->results[i];
@@ -105,6 +106,15 @@ static enum err_code judge(const struct run *run, uint32_t session,
     return rc;
 }
 
+/* The session holds the test, or a copy of it. */
+static bool is_at(const struct run *run, uint32_t test, uint32_t session)
+{
+    const struct run_test *t = &run->tests[test];
+
+    return ((t->place == TEST_HELD || t->place == TEST_STARTED) && t->session == session) ||
+           copies_find(run, test, session);
+}
+
 static void note_released(const struct run *run, uint32_t session,
                           const struct results_request *req, struct change_results *r)
 {
@@ -115,15 +125,44 @@ static void note_released(const struct run *run, uint32_t session,
         index_map_set(&named, r->items[i].test, 1);
     for (uint32_t i = 0; i < req->released_count; i++) {
         uint32_t test = manifest_find(run->manifest, req->released[i].id, req->released[i].k);
-        const struct run_test *t = test == UINT32_MAX ? NULL : &run->tests[test];
 
-        if (!t || (t->place != TEST_HELD && t->place != TEST_STARTED) || t->session != session ||
-            index_map_get(&named, test))
+        if (test == UINT32_MAX || !is_at(run, test, session) || index_map_get(&named, test))
             continue;
         index_map_set(&named, test, 1);
         index_list_add(&r->released, test);
     }
     index_map_fini(&named);
+}
+
+/* What it was told to end, it did. If the run sees it at the test all the same, under that very
+ * fence, the test is given back: whoever was first has died since. */
+static void note_abandoned(const struct run *run, uint32_t session,
+                           const struct results_request *req, struct change_results *r)
+{
+    for (uint32_t i = 0; i < req->abandoned_count; i++) {
+        const struct try_cut *from = &req->abandoned[i];
+        uint32_t test = manifest_find(run->manifest, from->test.id, from->test.k);
+        const struct copy *copy = copies_find(run, test, session);
+        bool named = false;
+
+        if (test == UINT32_MAX || from->worker >= SESSION_WORKERS_MAX ||
+            !fence_is_of(run, from->fence, session))
+            continue;
+        for (uint32_t k = 0; k < r->item_count; k++)
+            named = named || r->items[k].test == test;
+        for (uint32_t k = 0; k < r->released.count; k++)
+            named = named || r->released.at[k] == test;
+        if (!named && session_lives(run->sessions[session]) && is_at(run, test, session) &&
+            (copy ? copy->fence : run->tests[test].fence) == from->fence)
+            index_list_add(&r->released, test);
+        r->items[r->item_count++] =
+            (struct result_item){ .way = RESULT_ABANDON,
+                                  .test = test,
+                                  .worker = from->worker,
+                                  .fence = from->fence,
+                                  .call_us = at_most(from->took_us, RESULT_US_MAX),
+                                  .started_ms = at_most(from->started_ms, STARTED_MS_MAX) };
+    }
 }
 
 /* What this request brings the end of is no news. */
@@ -232,12 +271,14 @@ enum err_code decide_results(const struct run *run, uint32_t session,
     r->request = req->request;
     if (run->state == RUN_FINAL || s->late || request_seen(s, req->request))
         goto out;
-    if (run->manifest && req->result_count)
+    if (run->manifest && (req->result_count || req->abandoned_count))
         rc = judge(run, session, req, r, err);
     if (rc)
         goto out;
     if (lives && run->manifest && req->released_count)
         note_released(run, session, req, r);
+    if (run->manifest && req->abandoned_count)
+        note_abandoned(run, session, req, r);
     if (lives && req->running_count)
         note_started(run, session, req, r);
     if (lives)

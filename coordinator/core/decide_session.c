@@ -203,6 +203,7 @@ void decide_seal(const struct run *run, struct seal_facts *take, struct change *
     free(take->failed);
     s->costs_us = take->costs_us;
     s->scope_us = take->scope_us;
+    s->highs_us = take->highs_us;
     s->scope_count = take->scope_count;
     s->manifest = take->manifest;
     s->pool = take->pool;
@@ -291,8 +292,8 @@ static void adopt(const struct run *run, struct change_final *f)
         const struct observation *o = &run->observations[i];
         bool good = outcome_is_good(o->outcome);
 
-        if (run->tests[o->test].place == TEST_DONE || taken[o->test] ||
-            (good && (o->voided || !o->settled)))
+        if (o->outcome == OUTCOME_NONE || run->tests[o->test].place == TEST_DONE ||
+            taken[o->test] || (good && (o->voided || !o->settled)))
             continue;
         taken[o->test] = true;
         index_list_add(&f->adopt, i);

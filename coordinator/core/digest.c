@@ -124,6 +124,11 @@ static void add_lists(struct hash *h, const struct run *run)
         add_u64(h, (uint64_t)run->slots[i].index << 32 | run->slots[i].epoch);
         add_u64(h, (uint64_t)run->slots[i].session << 32 | run->slots[i].good);
     }
+    for (uint32_t i = 0; i < run->copy_count; i++) {
+        add_u64(h, (uint64_t)run->copies[i].test << 32 | run->copies[i].session);
+        add_u64(h, run->copies[i].fence << 1 | run->copies[i].started);
+    }
+    add_u64(h, (uint64_t)run->copies_given << 32 | run->copies_won);
     for (uint64_t i = 0; i < run->fence_count; i++)
         hash_add_u32(h, run->fence_session[i]);
     for (uint32_t i = 0; i < run->observation_count; i++) {

@@ -33,6 +33,8 @@ void lease_start(struct run *run, uint64_t now_ms)
         if (session_lives(run->sessions[i]))
             lease_touch(run, i, now_ms + LEASE_RESTART_MS);
     }
+    for (uint32_t i = 0; i < run->test_count; i++)
+        run->tests[i].begun_ms = now_ms;
     lease_watch(run, now_ms);
 }
 

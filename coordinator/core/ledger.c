@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/copies.h"
 #include "core/places.h"
 #include "core/where.h"
 #include "mem.h"
@@ -160,7 +161,8 @@ static void observation_add(struct run *run, const struct observation *o)
     struct run_test *t = &run->tests[o->test];
     bool was_flaky = test_is_flaky(t);
 
-    t->flags |= outcome_is_good(o->outcome) ? TEST_SEEN_GOOD : TEST_SEEN_BAD;
+    if (o->outcome != OUTCOME_NONE)
+        t->flags |= outcome_is_good(o->outcome) ? TEST_SEEN_GOOD : TEST_SEEN_BAD;
     if (!was_flaky && test_is_flaky(t))
         run->flaky_count++;
     if (run->observation_count == RUN_OBSERVATIONS_MAX) {
@@ -205,6 +207,7 @@ void ledger_accept(struct run *run, uint32_t session, struct result_item *item)
 {
     struct observation o = observation_of(session, item);
 
+    copies_settle(run, item->test, session);
     finish(run, item->test, &o, detail_keep(run, &item->detail));
     learn_pace(run, session, item);
     if (session_lives(run->sessions[session]))

@@ -97,6 +97,8 @@ void run_free(struct run *run)
     free(run->stop);
     free(run->tests);
     free(run->costs_us);
+    free(run->highs_us);
+    free(run->copies);
     free(run->carried);
     free(run->sessions);
     free(run->slots);
@@ -155,6 +157,11 @@ static int compare_u32(const void *a, const void *b)
     uint32_t y = *(const uint32_t *)b;
 
     return x < y ? -1 : x > y;
+}
+
+uint32_t session_busy(const struct session *session)
+{
+    return session->held_count + session->copy_count;
 }
 
 bool session_lacks(const struct session *session, uint32_t test)

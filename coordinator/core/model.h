@@ -49,14 +49,24 @@ struct run_test {
     uint32_t session;    /* who has it or finished it; SESSION_NONE when free or carried */
     uint32_t prev, next; /* in the list of its holder: HELD or STARTED only */
     uint32_t worker;
-    uint32_t tries; /* results that were accepted, voided ones too */
-    uint64_t fence; /* of the try that runs or was accepted */
+    uint32_t tries;  /* results that were accepted, voided ones too */
+    uint32_t copies; /* given of it, ever */
+    uint64_t fence;  /* of the try that runs or was accepted */
     uint64_t setup_us, call_us, teardown_us, started_ms;
     struct detail *detail;  /* of the accepted try, NULL for none */
     struct detail *amended; /* of the wider teardown that failed after it */
+    uint64_t begun_ms;      /* memory only: when it was heard to have begun */
 };
 
-/* A result that did not become the accepted one, or no longer is. */
+/* A session that was given a test which its holder runs (copies.h). */
+struct copy {
+    uint32_t test, session;
+    uint64_t fence;
+    bool started;
+};
+
+/* A result that did not become the accepted one, or no longer is; OUTCOME_NONE: a try that was
+ * abandoned, as somebody else was first. */
 struct observation {
     uint32_t test, session, worker;
     uint64_t fence;
@@ -108,6 +118,7 @@ struct session {
     size_t order_cap;
     uint32_t held_first, held_count; /* HELD and STARTED */
     uint32_t recall_count;           /* of these, TEST_RECALLED */
+    uint32_t copy_count;             /* copies in its hands */
     uint32_t done_count, bad_count;  /* accepted results that are its */
     uint32_t error_count;            /* run-level errors that it reported */
     struct pace pace;                /* how its tests went against their predictions */
@@ -158,6 +169,7 @@ struct run {
     uint32_t test_count;
     struct run_test *tests;
     uint64_t *costs_us; /* predicted, as sealed */
+    uint64_t *highs_us; /* memory only: what each hardly ever exceeds; NULL: nobody knows */
     struct pool *pool;
     bool wide; /* runs everything, not only what an earlier epoch left */
     char previous_digest[MANIFEST_DIGEST_BYTES]; /* "" for none */
@@ -183,7 +195,11 @@ struct run {
     uint32_t slot_count;
     size_t slot_cap;
 
-    uint32_t *fence_session; /* fence - 1 -> session it was given to */
+    struct copy *copies; /* under way */
+    uint32_t copy_count;
+    size_t copy_cap;
+    uint32_t copies_given, copies_won; /* ever; won: the copy's result was first */
+    uint32_t *fence_session;           /* fence - 1 -> session it was given to */
     uint64_t fence_count;
     size_t fence_cap;
     struct observation *observations;
@@ -219,6 +235,7 @@ uint32_t run_session_of_nonce(const struct run *run, const char *nonce_hash);
 const struct slot *run_slot(const struct run *run, uint32_t index);
 
 bool session_lives(const struct session *session);
+uint32_t session_busy(const struct session *session); /* tests and copies in its hands */
 bool session_lacks(const struct session *session, uint32_t test);
 bool test_is_flaky(const struct run_test *test);
 

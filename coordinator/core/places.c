@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/copies.h"
 #include "core/decide.h"
 #include "core/ledger.h"
 #include "mem.h"
@@ -52,6 +53,8 @@ void places_seal(struct run *run, struct change_seal *seal)
                                                              .scope_us = seal->scope_us,
                                                              .scope_count = seal->scope_count });
     seal->pool = NULL;
+    run->highs_us = seal->highs_us;
+    seal->highs_us = NULL;
     for (uint32_t i = 0; i < seal->first.count; i++)
         pool_hurry(run->pool, seal->first.at[i]);
     run->costs_us = seal->costs_us;
@@ -189,6 +192,7 @@ void places_free(struct run *run, uint32_t test)
     t->place = TEST_FREE;
     t->session = SESSION_NONE;
     pool_put_back(run->pool, test);
+    copies_take_over(run, test);
 }
 
 void places_done(struct run *run, uint32_t test)
@@ -213,6 +217,17 @@ void places_free_held(struct run *run, uint32_t session, enum places_which which
             places_free(run, test);
         test = next;
     }
+}
+
+struct session_order *order_make(struct session *session, enum order_kind kind)
+{
+    struct session_order *order;
+
+    session->orders = mem_grow(session->orders, &session->order_cap,
+                               (size_t)session->order_count + 1, sizeof(*session->orders));
+    order = &session->orders[session->order_count++];
+    *order = (struct session_order){ .kind = kind, .number = ++session->order_last };
+    return order;
 }
 
 static void order_free(struct session_order *order)

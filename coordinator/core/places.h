@@ -24,6 +24,7 @@ void places_done(struct run *run, uint32_t test); /* any but DONE -> DONE */
 enum places_which { PLACES_UNSTARTED, PLACES_ALL };
 void places_free_held(struct run *run, uint32_t session, enum places_which which);
 
+struct session_order *order_make(struct session *session, enum order_kind kind);
 /* Orders that the session has seen are forgotten. */
 void orders_seen(struct session *session, uint64_t seen);
 /* A session that gets nothing more need not be sent its shards and recalls again. */

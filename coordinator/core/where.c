@@ -56,7 +56,7 @@ static struct drift_try *collect_tries(const struct run *run, const uint32_t *fi
                                 .start_us = start_us,
                                 .end_us = start_us + t->setup_us + t->call_us + t->teardown_us,
                                 .predicted_us = run->costs_us[i],
-                                .counted = true };
+                                .worth = TRY_COUNTED };
     }
     for (uint32_t i = 0; i < run->observation_count; i++) {
         const struct observation *o = &run->observations[i];
@@ -70,7 +70,9 @@ static struct drift_try *collect_tries(const struct run *run, const uint32_t *fi
                                 .worker = worker_of(run, first, o->session, o->worker),
                                 .start_us = start_us,
                                 .end_us = start_us + o->setup_us + o->call_us + o->teardown_us,
-                                .predicted_us = run->costs_us[o->test] };
+                                .predicted_us = run->costs_us[o->test],
+                                .worth = !o->voided && run->tests[o->test].copies > 0 ? TRY_COPY
+                                                                                      : TRY_LOST };
     }
     *out_count = n;
     return tries;

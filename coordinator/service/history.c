@@ -190,6 +190,21 @@ void history_failed(const struct history *history, const struct manifest *manife
     str_fini(&scratch);
 }
 
+void history_highs(const struct history *history, const struct manifest *manifest,
+                   uint64_t *highs_us)
+{
+    struct str scratch = STR_MAX(STORE_ID_BYTES_MAX + 16);
+
+    for (uint32_t i = 0; i < manifest->count; i++) {
+        const struct manifest_test *test = &manifest->tests[i];
+        const struct row *row =
+            find_row(history, HISTORY_TEST, history_key(test->id, test->k, &scratch));
+
+        highs_us[i] = row ? estimate_high_us(&row->est) : 0;
+    }
+    str_fini(&scratch);
+}
+
 void history_scope_costs(const struct history *history, const struct suite *suite,
                          uint64_t *costs_us)
 {

@@ -38,6 +38,9 @@ uint32_t history_test_costs(const struct history *history, const struct manifest
 
 /* Which tests of a manifest failed when they ran last. */
 void history_failed(const struct history *history, const struct manifest *manifest, bool *failed);
+/* What each hardly ever exceeds, 0 where nothing is known. */
+void history_highs(const struct history *history, const struct manifest *manifest,
+                   uint64_t *highs_us);
 
 /* The predicted set-up and teardown of each scope of a suite, 0 where nothing is known. */
 void history_scope_costs(const struct history *history, const struct suite *suite,

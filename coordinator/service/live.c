@@ -188,6 +188,15 @@ static void note_wake(struct live *live, const struct change *change)
     UNREACHABLE("change kind");
 }
 
+/* When these were heard to have begun: a copy may be worth it when that is long ago. */
+static void note_begun(struct live *live, const struct index_list *started)
+{
+    uint64_t now_ms = service_now_ms(live->svc);
+
+    for (uint32_t i = 0; i < started->count; i++)
+        live->run->tests[started->at[i]].begun_ms = now_ms;
+}
+
 void live_turn(struct live *live, struct change *take_change)
 {
     struct str bytes = STR_MAX(CHANGE_BYTES_MAX);
@@ -200,6 +209,10 @@ void live_turn(struct live *live, struct change *take_change)
     INVARIANT(change_encode(take_change, &bytes, &err) == ERR_NONE);
     note_wake(live, take_change);
     run_apply(live->run, take_change);
+    if (take_change->kind == CHANGE_PULL)
+        note_begun(live, &take_change->as.pull.started);
+    if (take_change->kind == CHANGE_RESULTS)
+        note_begun(live, &take_change->as.results.started);
     item = mem_new(1, sizeof(*item));
     memcpy(item->run, live->id, sizeof(item->run));
     item->number = live->run->change_count;

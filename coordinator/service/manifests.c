@@ -44,6 +44,7 @@ static void job_free(struct job *job)
     free(job->facts.costs_us);
     free(job->facts.scope_us);
     free(job->facts.failed);
+    free(job->facts.highs_us);
     manifest_free(job->facts.manifest);
     pool_free(job->facts.pool);
     free(job);
@@ -94,6 +95,8 @@ static enum err_code read_costs(struct job *job, struct store *store, struct err
     history_scope_costs(history, suite, job->facts.scope_us);
     job->facts.failed = mem_new(suite->test_count, sizeof(*job->facts.failed));
     history_failed(history, job->facts.manifest, job->facts.failed);
+    job->facts.highs_us = mem_new(suite->test_count, sizeof(*job->facts.highs_us));
+    history_highs(history, job->facts.manifest, job->facts.highs_us);
     job->facts.pool = seal_pool(&job->facts);
     suite_free(suite);
     history_free(history);

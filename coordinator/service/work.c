@@ -92,7 +92,7 @@ static uint64_t less(uint64_t from, uint64_t by)
 static void refresh(const struct session *s, struct held *held, uint64_t now_ms)
 {
     struct pull_request *req = &held->pull;
-    uint32_t idle = s->held_count < s->workers ? s->workers - s->held_count : 0;
+    uint32_t idle = session_busy(s) < s->workers ? s->workers - session_busy(s) : 0;
     uint64_t gone_us = (now_ms - held->told_ms) * 1000;
 
     held->told_ms = now_ms;
@@ -173,7 +173,7 @@ void service_pull(struct service *svc, const char *bearer, const char *run,
         uint64_t until_ms;
 
         /* Who has work must be heard from: only an idle session waits for long. */
-        if (live->run->sessions[session]->held_count > 0 && wait_ms > PROTO_BEAT_MS)
+        if (session_busy(live->run->sessions[session]) > 0 && wait_ms > PROTO_BEAT_MS)
             wait_ms = PROTO_BEAT_MS;
         until_ms = service_now_ms(svc) + wait_ms;
         held = live_hold(live, HELD_PULL, reply, until_ms);

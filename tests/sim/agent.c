@@ -48,6 +48,33 @@ static void settle_worker(struct world *w, struct agent *a, uint32_t worker)
                    .piece = k->last, .worker = worker, .outcome = OUTCOME_ERROR, .amends = true });
 }
 
+static uint64_t takes_ms(struct world *w, uint32_t test)
+{
+    return w->dur_ms[test] + (sim_chance(w, w->stall_ppm) ? 5000 + sim_random(w, 60000) : 0);
+}
+
+/* Somebody else was faster: what waits goes back, what runs ends with the fixture around it. */
+static void abandon(struct agent *a, uint32_t test)
+{
+    for (uint32_t q = 0; q < a->queue_count; q++) {
+        if (a->queue[q].test != test)
+            continue;
+        a->release[a->release_count++] = a->queue[q];
+        memmove(&a->queue[q], &a->queue[q + 1], (--a->queue_count - q) * sizeof(*a->queue));
+        return;
+    }
+    for (uint32_t i = 0; i < a->workers; i++) {
+        struct worker *k = &a->worker[i];
+
+        if (!k->busy || k->piece.test != test)
+            continue;
+        INVARIANT(a->cut_count < TESTS_MAX);
+        a->cut[a->cut_count++] = k->piece;
+        k->busy = k->owes_teardown = false;
+        k->try_number = 0;
+    }
+}
+
 static void start_tests(struct world *w, uint32_t at)
 {
     struct agent *a = &w->agent[at];
@@ -61,20 +88,22 @@ static void start_tests(struct world *w, uint32_t at)
         k->busy = true;
         k->piece = a->queue[0];
         memmove(a->queue, a->queue + 1, --a->queue_count * sizeof(*a->queue));
+        k->try_number = ++w->tries;
         a->ran = true;
-        sim_event(w, w->dur_ms[k->piece.test],
-                  (struct event){ .kind = EV_TEST_DONE, .agent = at, .worker = i });
+        sim_event(w, takes_ms(w, k->piece.test),
+                  (struct event){
+                      .kind = EV_TEST_DONE, .agent = at, .worker = i, .call = k->try_number });
     }
 }
 
-void agent_test_done(struct world *w, uint32_t at, uint32_t worker)
+void agent_test_done(struct world *w, uint32_t at, uint32_t worker, uint64_t try_number)
 {
     struct agent *a = &w->agent[at];
     struct worker *k = &a->worker[worker];
     enum nature nature = w->nature[k->piece.test];
     bool good;
 
-    if (a->state == AG_EXITED || !k->busy)
+    if (a->state == AG_EXITED || !k->busy || k->try_number != try_number)
         return;
     good =
         nature == GOOD || nature == TEARDOWN_BAD || (nature == FLAKY && w->runs[k->piece.test] > 0);
@@ -109,7 +138,7 @@ static void step_running(struct world *w, uint32_t at)
             settle_worker(w, a, i);
     if (a->state == AG_ENDING && all_idle(a) && a->faulty && a->ran && !a->bad)
         a->bad = true; /* no test shows it: its exit code does */
-    if (!a->call[CALL_RESULTS] && (a->out_count || a->release_count))
+    if (!a->call[CALL_RESULTS] && (a->out_count || a->release_count || a->cut_count))
         say_results(w, at);
     if (a->state == AG_RUNNING && !a->drained) {
         /* More workers are free than it said: a new pull, the held one is given up. */
@@ -122,7 +151,7 @@ static void step_running(struct world *w, uint32_t at)
             say_pull(w, at);
     }
     if ((a->state == AG_ENDING || a->drained) && all_idle(a) && !a->call[CALL_RESULTS] &&
-        !a->out_count && !a->release_count && (!a->draining || a->drained)) {
+        !a->out_count && !a->release_count && !a->cut_count && (!a->draining || a->drained)) {
         a->state = AG_LEAVING;
         if (a->call[CALL_PULL]) {
             call_drop(a->call[CALL_PULL]);
@@ -193,6 +222,10 @@ static void obey(struct world *w, struct agent *a, const struct heard *h, uint32
             }
         }
         return;
+    case ORDER_ABANDON:
+        for (uint32_t k = 0; k < h->piece_count[i]; k++)
+            abandon(a, h->pieces[i][k].test);
+        return;
     case ORDER_CANCEL:
         a->queue_count = 0;
         return;
@@ -215,6 +248,9 @@ static void heard_results(struct agent *a)
             (a->release_count - a->release_sent) * sizeof(*a->release));
     a->release_count -= a->release_sent;
     a->release_sent = 0;
+    memmove(a->cut, a->cut + a->cut_sent, (a->cut_count - a->cut_sent) * sizeof(*a->cut));
+    a->cut_count -= a->cut_sent;
+    a->cut_sent = 0;
 }
 
 static void heard_good(struct world *w, uint32_t at, const struct heard *h)

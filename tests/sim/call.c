@@ -231,7 +231,8 @@ void say_join(struct world *w, uint32_t at)
                                      .attempt = a->attempt,
                                      .index = a->index,
                                      .total = a->total,
-                                     .workers = a->workers };
+                                     .workers = a->workers,
+                                     .speculate = a->speculate };
     call_send(w, c);
 }
 
@@ -333,6 +334,12 @@ void say_results(struct world *w, uint32_t at)
     for (uint32_t i = 0; i < a->release_count; i++)
         r->released[r->released_count++] = ref_of(w, a->release[i].test);
     a->release_sent = a->release_count;
+    r->abandoned = mem_new(a->cut_count, sizeof(*r->abandoned));
+    for (uint32_t i = 0; i < a->cut_count; i++)
+        r->abandoned[r->abandoned_count++] = (struct try_cut){ .test = ref_of(w, a->cut[i].test),
+                                                               .fence = a->cut[i].fence,
+                                                               .took_us = 1000 };
+    a->cut_sent = a->cut_count;
     r->running = mem_new(a->workers, sizeof(*r->running));
     for (uint32_t i = 0; i < a->workers; i++)
         if (a->worker[i].busy)

@@ -94,6 +94,31 @@ static void check_places(struct world *w, const struct run *run)
             sim_fail(w, "the counts by outcome are wrong", outcomes[i], run->counts[i]);
 }
 
+/* A copy is of a test that runs elsewhere; one of a test, between two that asked for such. */
+static void check_copies(struct world *w, const struct run *run)
+{
+    uint32_t in_hands = 0;
+
+    for (uint32_t i = 0; i < run->copy_count; i++) {
+        const struct copy *c = &run->copies[i];
+        const struct run_test *t = &run->tests[c->test];
+
+        if (t->place != TEST_STARTED || t->session == c->session)
+            sim_fail(w, "a copy of a test that does not run elsewhere", c->test, c->session);
+        if (!session_lives(run->sessions[c->session]))
+            sim_fail(w, "a copy in the hands of the dead", c->test, c->session);
+        if (!run->sessions[c->session]->speculate || !run->sessions[t->session]->speculate)
+            sim_fail(w, "a copy that nobody asked for", c->test, c->session);
+        for (uint32_t k = i + 1; k < run->copy_count; k++)
+            if (run->copies[k].test == c->test)
+                sim_fail(w, "two copies of one test", c->test, 0);
+    }
+    for (uint32_t i = 0; i < run->session_count; i++)
+        in_hands += run->sessions[i]->copy_count;
+    if (in_hands != run->copy_count)
+        sim_fail(w, "the count of copies is wrong", in_hands, run->copy_count);
+}
+
 /* ---- what happens at all ---- */
 
 struct seen sim_seen;
@@ -117,11 +142,14 @@ static void note_seen(const struct change *change)
         return;
     case CHANGE_PULL:
         sim_seen.recalled += change->as.pull.recall.count > 0;
+        sim_seen.copies += change->as.pull.copies.count;
         sim_seen.sent_home += change->as.pull.end && !change->as.pull.complete;
         return;
     case CHANGE_RESULTS:
-        for (uint32_t i = 0; i < change->as.results.item_count; i++)
+        for (uint32_t i = 0; i < change->as.results.item_count; i++) {
             sim_seen.observed += change->as.results.items[i].way == RESULT_OBSERVE;
+            sim_seen.abandoned += change->as.results.items[i].way == RESULT_ABANDON;
+        }
         return;
     case CHANGE_DRAIN:
         sim_seen.drained++;
@@ -231,6 +259,7 @@ void check_step(struct world *w)
     }
     check_lists(w, live->run);
     check_places(w, live->run);
+    check_copies(w, live->run);
     check_replay(w, live);
     if (live->run->state == RUN_FINAL && live->run->epoch != w->good_epoch) {
         w->good_epoch = live->run->epoch;
@@ -256,6 +285,7 @@ void check_end(struct world *w, const struct run *run)
     uint32_t fresh = 0;
     enum verdict v = run->verdict;
 
+    sim_seen.copies_won += run->copies_won;
     for (uint32_t i = 0; i < run->observation_count; i++)
         sim_seen.voided += run->observations[i].voided;
     if (run->state != RUN_FINAL)

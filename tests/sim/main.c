@@ -24,6 +24,9 @@ static bool show_seen(void)
         { "narrow epochs", sim_seen.narrow, false },
         { "narrow epochs that were widened", sim_seen.widened, false },
         { "other collections", sim_seen.differs, false },
+        { "copies of tests that ran", sim_seen.copies, false },
+        { "copies that ended first", sim_seen.copies_won, false },
+        { "tries abandoned", sim_seen.abandoned, false },
         { "drains", sim_seen.drained, false },
         { "sessions lost", sim_seen.expired, false },
     };

@@ -138,7 +138,7 @@ static void happen(struct world *w, const struct event *e)
         agent_timeout(w, e->agent, e->call);
         return;
     case EV_TEST_DONE:
-        agent_test_done(w, e->agent, e->worker);
+        agent_test_done(w, e->agent, e->worker, e->call);
         return;
     case EV_AGENT:
         if (w->agent[e->agent].state == AG_OFF)
@@ -230,6 +230,7 @@ static void add_agent(struct world *w, uint32_t index, uint32_t total, uint32_t 
     a->workers = 1 + (uint32_t)sim_random(w, WORKERS_MAX - 1);
     a->tries_left = 8;
     a->faulty = sim_chance(w, 15000);
+    a->speculate = w->stall_ppm && !sim_chance(w, 150000);
     INVARIANT(str_addf(&text, &err, "job-%u", at) == ERR_NONE);
     memcpy(a->instance, text.at, text.len + 1);
     str_clear(&text);
@@ -307,6 +308,7 @@ static void world_begin(struct world *w, uint64_t seed)
     w->loss_ppm = trouble == 2 ? (uint32_t)sim_random(w, 80000) : 0;
     w->fault_ppm = trouble == 2 && sim_chance(w, 400000) ? (uint32_t)sim_random(w, 30000) : 0;
     w->troubled = w->loss_ppm || w->fault_ppm;
+    w->stall_ppm = sim_chance(w, 350000) ? 100000 : 0;
     start_service(w);
     make_tests(w);
     make_agents(w, trouble);

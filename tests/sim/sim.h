@@ -97,6 +97,8 @@ enum agent_state {
 
 struct worker {
     bool busy, owes_teardown;
+    uint64_t
+        try_number; /* of what it is busy with: an end that was scheduled for another is none */
     struct piece piece, last;
 };
 
@@ -124,6 +126,9 @@ struct agent {
     uint32_t out_count, sent_count;
     struct piece release[TESTS_MAX * 2];
     uint32_t release_count, release_sent;
+    struct piece cut[TESTS_MAX]; /* abandoned, as it was told */
+    uint32_t cut_count, cut_sent;
+    bool speculate;
     bool bad, ran;
     uint32_t job_exit; /* of AG_EXITED */
     uint32_t tries_left;
@@ -133,6 +138,7 @@ struct agent {
 struct seen {
     uint64_t recalled, sent_home, observed, voided, adopted, late, narrow, widened, differs;
     uint64_t drained, expired;
+    uint64_t copies, copies_won, abandoned;
 };
 extern struct seen sim_seen;
 
@@ -153,6 +159,8 @@ struct world {
     struct agent agent[AGENTS_MAX];
     uint32_t agent_count;
     uint32_t loss_ppm, fault_ppm;
+    uint32_t stall_ppm; /* of the tries hang for a while; then copies are allowed */
+    uint64_t tries;
     struct run *shadow; /* replayed from the store */
     char shadow_id[ID_TEXT_BYTES];
     uint64_t idle_since_ms, moved;
@@ -174,7 +182,7 @@ void agent_begin(struct world *w, uint32_t at);
 void agent_step(struct world *w, uint32_t at);
 void agent_heard(struct world *w, uint32_t at, uint64_t call, struct heard *heard);
 void agent_timeout(struct world *w, uint32_t at, uint64_t call);
-void agent_test_done(struct world *w, uint32_t at, uint32_t worker);
+void agent_test_done(struct world *w, uint32_t at, uint32_t worker, uint64_t try_number);
 void agent_kill(struct world *w, uint32_t at);
 void agent_drain(struct world *w, uint32_t at);
 void agent_end(struct world *w, uint32_t at); /* its runner ends early */

@@ -47,6 +47,7 @@ REPEATS(pull_answer,
         "{\"orders\":[{\"number\":1,\"kind\":\"shard\",\"fence\":17,\"tests\":[[\"a\",0,250]],"
         "\"first\":1},"
         "{\"number\":2,\"kind\":\"recall\",\"tests\":[[\"a\",0]]},"
+        "{\"number\":5,\"kind\":\"abandon\",\"tests\":[[\"a\",0]]},"
         "{\"number\":3,\"kind\":\"cancel\",\"reason\":\"why\"},"
         "{\"number\":4,\"kind\":\"end\",\"complete\":true,\"exit\":1,\"message\":\"m\"}],"
         "\"beat_ms\":3000}")
@@ -58,7 +59,9 @@ REPEATS(
     "\"o\","
     "\"stderr\":\"e\",\"log\":\"l\",\"classname\":\"c\",\"name\":\"n\",\"properties\":[[\"p\","
     "\"v\"]],"
-    "\"reruns\":1}}],\"released\":[[\"b\",0]],\"running\":[[\"c\",0]],\"errors\":[{\"kind\":"
+    "\"reruns\":1}}],\"released\":[[\"b\",0]],\"running\":[[\"c\",0]],\"abandoned\":[{\"test\":["
+    "\"d\",0],\"fence\":9,"
+    "\"worker\":1,\"started_ms\":2,\"took_us\":3}],\"errors\":[{\"kind\":"
     "\"session-teardown\","
     "\"text\":\"x\"}],\"scopes\":[{\"kind\":\"module\",\"id\":\"a.py\",\"setup_us\":9,"
     "\"teardown_us\":8}],\"stop\":\"-x\"}")

@@ -276,6 +276,18 @@ void begins_and_passes(struct fixture *f, uint32_t session, uint32_t begun, uint
         ERR_NONE);
 }
 
+void abandons(struct fixture *f, uint32_t session, uint32_t test, uint64_t fence)
+{
+    struct try_cut cut = { .test = { .id = (char *)f->run->manifest->tests[test].id },
+                           .fence = fence,
+                           .took_us = 5000 };
+
+    assert_int_equal(
+        results_with(f, session,
+                     &(struct results_request){ .abandoned = &cut, .abandoned_count = 1 }),
+        ERR_NONE);
+}
+
 uint32_t leaves(struct fixture *f, uint32_t session, uint32_t runner_exit)
 {
     struct change change = { .kind = CHANGE_NONE };

@@ -28,8 +28,8 @@ static struct drift drift(const struct drift_worker *workers, uint32_t worker_co
 static void test_drift_of_a_perfect_run_is_nothing(void **state)
 {
     const struct drift_worker workers[] = { { 0, STAYS, AVERAGE }, { 0, STAYS, AVERAGE } };
-    const struct drift_try tries[] = { { 0, 0, 0, 100, 100, 0, true },
-                                       { 1, 1, 0, 100, 100, 0, true } };
+    const struct drift_try tries[] = { { 0, 0, 0, 100, 100, 0, TRY_COUNTED },
+                                       { 1, 1, 0, 100, 100, 0, TRY_COUNTED } };
     struct drift d = drift(workers, 2, tries, 2, 0);
 
     (void)state;
@@ -46,9 +46,9 @@ static void test_drift_of_a_perfect_run_is_nothing(void **state)
 static void test_drift_of_names_each_part(void **state)
 {
     const struct drift_worker workers[] = { { 1000, STAYS, AVERAGE }, { 1040, STAYS, AVERAGE } };
-    const struct drift_try tries[] = { { 0, 0, 1000, 1100, 100, 0, true },
-                                       { 2, 0, 1100, 1200, 50, 0, true },
-                                       { 1, 1, 1060, 1140, 80, 0, true } };
+    const struct drift_try tries[] = { { 0, 0, 1000, 1100, 100, 0, TRY_COUNTED },
+                                       { 2, 0, 1100, 1200, 50, 0, TRY_COUNTED },
+                                       { 1, 1, 1060, 1140, 80, 0, TRY_COUNTED } };
     struct drift d = drift(workers, 2, tries, 3, 0);
 
     (void)state;
@@ -64,8 +64,8 @@ static void test_drift_of_names_each_part(void **state)
 static void test_drift_of_names_the_floor(void **state)
 {
     const struct drift_worker workers[] = { { 0, STAYS, AVERAGE }, { 0, STAYS, AVERAGE } };
-    const struct drift_try tries[] = { { 7, 0, 0, 900, 900, 0, true },
-                                       { 1, 1, 0, 100, 100, 0, true } };
+    const struct drift_try tries[] = { { 7, 0, 0, 900, 900, 0, TRY_COUNTED },
+                                       { 1, 1, 0, 100, 100, 0, TRY_COUNTED } };
     struct drift d = drift(workers, 2, tries, 2, 0);
 
     (void)state;
@@ -79,9 +79,9 @@ static void test_drift_of_names_the_floor(void **state)
 static void test_drift_of_counts_recovery(void **state)
 {
     const struct drift_worker workers[] = { { 0, STAYS, AVERAGE }, { 0, 60, AVERAGE } };
-    const struct drift_try tries[] = { { 0, 0, 0, 100, 100, 0, true },
-                                       { 1, 0, 100, 200, 100, 0, true },
-                                       { 1, 1, 0, 60, 100, 0, false } };
+    const struct drift_try tries[] = { { 0, 0, 0, 100, 100, 0, TRY_COUNTED },
+                                       { 1, 0, 100, 200, 100, 0, TRY_COUNTED },
+                                       { 1, 1, 0, 60, 100, 0, TRY_LOST } };
     struct drift d = drift(workers, 2, tries, 3, 0);
 
     (void)state;
@@ -92,8 +92,8 @@ static void test_drift_of_counts_recovery(void **state)
 static void test_drift_of_counts_setups_paid_again(void **state)
 {
     const struct drift_worker workers[] = { { 0, STAYS, AVERAGE }, { 0, STAYS, AVERAGE } };
-    const struct drift_try tries[] = { { 0, 0, 0, 100, 100, 40, true },
-                                       { 1, 1, 0, 100, 100, 40, true } };
+    const struct drift_try tries[] = { { 0, 0, 0, 100, 100, 40, TRY_COUNTED },
+                                       { 1, 1, 0, 100, 100, 40, TRY_COUNTED } };
     struct drift d = drift(workers, 2, tries, 2, 40);
 
     (void)state;
@@ -105,8 +105,8 @@ static void test_drift_of_counts_setups_paid_again(void **state)
 static void test_drift_of_takes_setups_out_of_idling(void **state)
 {
     const struct drift_worker workers[] = { { 0, STAYS, AVERAGE } };
-    const struct drift_try tries[] = { { 0, 0, 50, 100, 50, 0, true },
-                                       { 1, 0, 160, 200, 40, 0, true } };
+    const struct drift_try tries[] = { { 0, 0, 50, 100, 50, 0, TRY_COUNTED },
+                                       { 1, 0, 160, 200, 40, 0, TRY_COUNTED } };
     const struct drift_input in = { .workers = workers,
                                     .worker_count = 1,
                                     .tries = tries,
@@ -144,12 +144,13 @@ static void test_drift_parts_add_up(void **state)
                 uint64_t start_us = at_us + chance_below(&chance, 2) * chance_below(&chance, 100);
 
                 at_us = start_us + chance_below(&chance, 1000);
-                tries[try_count++] = (struct drift_try){ .test = i,
-                                                         .worker = w,
-                                                         .start_us = start_us,
-                                                         .end_us = at_us,
-                                                         .predicted_us = chance_below(&chance, 900),
-                                                         .counted = chance_below(&chance, 5) > 0 };
+                tries[try_count++] =
+                    (struct drift_try){ .test = i,
+                                        .worker = w,
+                                        .start_us = start_us,
+                                        .end_us = at_us,
+                                        .predicted_us = chance_below(&chance, 900),
+                                        .worth = (enum drift_worth)chance_below(&chance, 3) };
             }
         }
         d = drift(workers, worker_count, tries, try_count, 0);

@@ -1,0 +1,228 @@
+/* Speculative copies: given, first result wins, the loser is told, nobody is counted twice. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "core/copies.h"
+#include "fixture.h"
+
+#define SLOW 0u /* who runs the test */
+#define IDLE 1u /* who gets the copy */
+
+static uint32_t joins_too(struct fixture *f, uint32_t index, bool speculate)
+{
+    struct join_request req = join_of(index, 2, index ? "job-1" : "job-0");
+
+    req.speculate = speculate;
+    return joins(f, &req, index ? "n1" : "n0");
+}
+
+/* Two machines; the first runs the only test since 20 times its prediction, the second is idle. */
+static void stuck(struct fixture *f, bool speculate)
+{
+    fixture_init(f);
+    assert_int_equal(joins_too(f, 0, true), SLOW);
+    assert_int_equal(joins_too(f, 1, speculate), IDLE);
+    seals(f, 1);
+    (void)pulls(f, SLOW);
+    begins(f, SLOW, 0);
+    f->run->tests[0].begun_ms = f->now_ms;
+    f->now_ms += 20000;
+}
+
+static void copied(struct fixture *f)
+{
+    stuck(f, true);
+    (void)pulls(f, IDLE);
+    assert_non_null(copies_find(f->run, 0, IDLE));
+    begins(f, IDLE, 0);
+}
+
+static uint64_t fence_of_copy(const struct fixture *f)
+{
+    return copies_find(f->run, 0, IDLE)->fence;
+}
+
+static const struct session_order *last_order(const struct fixture *f, uint32_t session)
+{
+    const struct session *s = f->run->sessions[session];
+
+    return s->order_count ? &s->orders[s->order_count - 1] : NULL;
+}
+
+static void test_copy_is_given_when_the_test_is_overdue(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    stuck(&f, true);
+    assert_int_equal(pulls(&f, IDLE), 1);
+    assert_int_equal(last_order(&f, IDLE)->kind, ORDER_SHARD);
+    assert_int_equal(last_order(&f, IDLE)->fence, 2);
+    assert_int_equal(f.run->copies_given, 1);
+    assert_int_equal(f.run->tests[0].session, SLOW); /* it stays its holder's */
+    begins(&f, IDLE, 0);
+    assert_int_equal(pulls(&f, IDLE), 0); /* one copy at a time */
+    fixture_fini(&f);
+}
+
+/* Nobody gets one who did not ask for it, and not while the test is in its time. */
+static void test_copy_is_not_given_without_need_or_consent(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    stuck(&f, false);
+    assert_int_equal(pulls(&f, IDLE), 0);
+    fixture_fini(&f);
+    stuck(&f, true);
+    f.now_ms -= 18000; /* twice its prediction */
+    assert_int_equal(pulls(&f, IDLE), 0);
+    fixture_fini(&f);
+}
+
+static void test_copy_that_is_first_wins_and_the_other_is_told(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    copied(&f);
+    assert_int_equal(reports(&f, IDLE, 0, fence_of_copy(&f), OUTCOME_PASSED), ERR_NONE);
+    assert_int_equal(f.run->tests[0].session, IDLE);
+    assert_int_equal(f.run->copies_won, 1);
+    assert_int_equal(f.run->copy_count, 0);
+    assert_int_equal(last_order(&f, SLOW)->kind, ORDER_ABANDON);
+    assert_int_equal(last_order(&f, SLOW)->tests[0], 0);
+    assert_true(ledger_complete(f.run));
+    abandons(&f, SLOW, 0, 1);
+    assert_int_equal(f.run->observation_count, 1);
+    assert_int_equal(f.run->observations[0].outcome, OUTCOME_NONE);
+    assert_int_equal(f.run->flaky_count, 0);
+    (void)leaves(&f, SLOW, 0);
+    assert_int_equal(leaves(&f, IDLE, 0), EXIT_OK);
+    assert_true(ends(&f));
+    assert_int_equal(f.run->verdict, VERDICT_GREEN);
+    fixture_fini(&f);
+}
+
+static void test_copy_that_is_second_is_told(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    copied(&f);
+    passes(&f, SLOW, 0);
+    assert_int_equal(f.run->copies_won, 0);
+    assert_int_equal(last_order(&f, IDLE)->kind, ORDER_ABANDON);
+    assert_int_equal(f.run->sessions[IDLE]->copy_count, 0);
+    assert_int_equal(f.run->counts[OUTCOME_PASSED], 1);
+    fixture_fini(&f);
+}
+
+/* The first accepted result stands; the second, which came before it heard, makes it flaky. */
+static void test_copy_that_contradicts_makes_the_test_flaky(void **state)
+{
+    struct fixture f;
+    uint64_t fence;
+
+    (void)state;
+    copied(&f);
+    fence = fence_of_copy(&f);
+    passes(&f, SLOW, 0);
+    assert_int_equal(reports(&f, IDLE, 0, fence, OUTCOME_FAILED), ERR_NONE);
+    assert_int_equal(f.run->tests[0].outcome, OUTCOME_PASSED);
+    assert_int_equal(f.run->flaky_count, 1);
+    assert_int_equal(f.run->done_count, 1);
+    fixture_fini(&f);
+}
+
+static void test_copy_takes_over_when_the_holder_dies(void **state)
+{
+    struct fixture f;
+    uint64_t fence;
+
+    (void)state;
+    copied(&f);
+    fence = fence_of_copy(&f);
+    dies(&f, SLOW);
+    assert_int_equal(f.run->tests[0].session, IDLE);
+    assert_int_equal(f.run->tests[0].place, TEST_STARTED);
+    assert_int_equal(f.run->tests[0].fence, fence);
+    assert_int_equal(f.run->copy_count, 0);
+    passes(&f, IDLE, 0);
+    assert_int_equal(leaves(&f, IDLE, 0), EXIT_OK);
+    fixture_fini(&f);
+}
+
+static void test_copy_dies_with_its_session(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    copied(&f);
+    dies(&f, IDLE);
+    assert_int_equal(f.run->copy_count, 0);
+    assert_int_equal(f.run->tests[0].session, SLOW);
+    passes(&f, SLOW, 0);
+    assert_true(ledger_complete(f.run));
+    fixture_fini(&f);
+}
+
+/* It was told to abandon, the winner died before its fixtures were down, and the test came back:
+ * what it abandons under the old fence does not take the new try away. */
+static void test_copy_abandoned_late_leaves_the_next_try_alone(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    copied(&f);
+    assert_int_equal(reports(&f, IDLE, 0, fence_of_copy(&f), OUTCOME_PASSED), ERR_NONE);
+    dies(&f, IDLE); /* its last result was provisional */
+    assert_int_equal(f.run->tests[0].place, TEST_FREE);
+    (void)pulls(&f, SLOW);
+    assert_int_equal(f.run->tests[0].fence, 3);
+    abandons(&f, SLOW, 0, 1);
+    assert_int_equal(f.run->tests[0].place, TEST_HELD);
+    abandons(&f, SLOW, 0, 3);
+    assert_int_equal(f.run->tests[0].place, TEST_FREE);
+    fixture_fini(&f);
+}
+
+static void test_copy_is_given_back_by_a_session_that_drains(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    stuck(&f, true);
+    (void)pulls(&f, IDLE);
+    drains(&f, IDLE);
+    assert_int_equal(f.run->copy_count, 0); /* it had not begun */
+    fixture_fini(&f);
+    stuck(&f, true);
+    (void)pulls(&f, IDLE);
+    releases(&f, IDLE, 0);
+    assert_int_equal(f.run->copy_count, 0);
+    assert_int_equal(f.run->tests[0].session, SLOW);
+    fixture_fini(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_copy_is_given_when_the_test_is_overdue),
+        cmocka_unit_test(test_copy_is_not_given_without_need_or_consent),
+        cmocka_unit_test(test_copy_that_is_first_wins_and_the_other_is_told),
+        cmocka_unit_test(test_copy_that_is_second_is_told),
+        cmocka_unit_test(test_copy_that_contradicts_makes_the_test_flaky),
+        cmocka_unit_test(test_copy_takes_over_when_the_holder_dies),
+        cmocka_unit_test(test_copy_dies_with_its_session),
+        cmocka_unit_test(test_copy_abandoned_late_leaves_the_next_try_alone),
+        cmocka_unit_test(test_copy_is_given_back_by_a_session_that_drains),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
