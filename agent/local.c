@@ -25,6 +25,15 @@ size_t local_rows(struct local *local, struct cfg_option *rows)
           .help = "run each test in a fork of its own: it may crash or spoil what it likes. Module "
                   "and session fixtures are set up once a worker and inherited. For single tests: "
                   "@pytest.mark.forked" },
+        { .name = "live",
+          .env = "MAKESPAN_LIVE",
+          .value = "WORKER",
+          .bare = "all",
+          .kind = CFG_TEXT,
+          .into = &local->live,
+          .help = "show what tests print while they run, line by line, instead of with their "
+                  "reports: of one worker (--live=gw0), or of all, each line behind the worker's "
+                  "name. pytest's -s does the same for all" },
         { .name = "failed-first",
           .env = "MAKESPAN_FAILED_FIRST",
           .value = "SHARE",
@@ -139,17 +148,33 @@ static enum err_code check_first(struct local *local, struct err *err)
     return err_set(err, ERR_USAGE, "--failed-first is a share from 0%% to 100%%, not '%s'", text);
 }
 
+static enum err_code check_live(const struct local *local, struct err *err)
+{
+    uint32_t worker;
+
+    if (!local->live || strcmp(local->live, "all") == 0 ||
+        (strncmp(local->live, "gw", 2) == 0 &&
+         parse_u32(local->live + 2, 0, PROTO_WORKERS_MAX, &worker, err) == ERR_NONE))
+        return ERR_NONE;
+    *err = (struct err)ERR_INIT;
+    return err_set(err, ERR_USAGE, "--live is all or the name of a worker, such as gw0, not '%s'",
+                   local->live);
+}
+
 enum err_code local_check(struct local *local, struct err *err)
 {
     enum err_code rc = check_workers(local, err);
 
     if (!rc)
         rc = start_parse(local->start_text, &local->start, err);
+    if (!rc)
+        rc = check_live(local, err);
     return rc ? rc : check_first(local, err);
 }
 
 void local_tell(const struct local *local, struct json *config)
 {
     json_set_bool(config, "isolate", local->isolate);
+    json_set_text(config, "live", local->live);
     json_set_bool(config, "gc_freeze", !local->no_gc_freeze);
 }

@@ -22,6 +22,7 @@ atfork    all that a process has to forget or renew right after a fork
 thaw      the whole heap for tests that ask the garbage collector
 shortcuts what a worker need not do for each test
 logs      live logging and log files, forwarded
+live      output while it is written
 voice     the terminal reporter of processes without a terminal
 xmlstub   the JUnit XML object, as far as tests see it
 benchmark what pytest-benchmark measures in a worker, for the reporter

@@ -160,6 +160,17 @@ def restart(config, stdout_fd=None, stderr_fd=None):
             manager.suspend_global_capture()
 
 
+def give_up(config):
+    """Capture nothing any more, as with -s. (Fixtures that capture still do.)"""
+    manager = config.pluginmanager.getplugin("capturemanager")
+    if manager is None or getattr(manager, "_global_capturing", None) is None:
+        return
+    manager._global_capturing.stop_capturing()
+    manager._global_capturing = None
+    manager._method = "no"
+    manager.start_global_capturing()
+
+
 def drain(config):
     """Empty the capture before a fork, so that no worker starts with somebody else's output."""
     manager = config.pluginmanager.getplugin("capturemanager")

@@ -14,7 +14,7 @@ import uuid
 
 import pytest
 
-from . import atfork, benchmark, compat, early, frames, limits, options, preflight, thaw
+from . import atfork, benchmark, compat, early, frames, limits, live, options, preflight, thaw
 
 # Set by _makespan from the environment: where the agent listens, the secret it expects, which worker
 # we are if we are one, and what the environment was changed to for us to get here.
@@ -113,6 +113,7 @@ def _shake_hands(early_config):
                            or uuid.uuid4().hex)
     link.settings = settings
     options.refuse(option)
+    live.choose(settings, option)
     link.notes = options.explain(option)
     if workers:
         _expect_workers(early_config, link)
@@ -231,8 +232,6 @@ def _why_inline(option):
     for name, text in reasons:
         if getattr(option, name, None):
             return text
-    if getattr(option, "capture", None) == "no":
-        return "-s"
     if not hasattr(os, "fork") or not sys.platform.startswith("linux"):
         return "this system cannot fork safely"
     return None

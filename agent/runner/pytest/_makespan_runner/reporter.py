@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from . import benchmark, channel, compat, events, frames, logs, records, replay, xmlstub
+from . import benchmark, channel, compat, events, frames, live, logs, records, replay, xmlstub
 
 _LAST_WORDS_SECONDS = 5.0
 
@@ -32,6 +32,7 @@ class Reporter:
         self.channel = sock
         self.replay = replay.Replay(config)
         self.nodes = {}
+        self.screen = live.Screen(config, link.settings, link.folder)
         if link.settings.get("each"):
             self.replay.node_of = self._node  # else nobody could tell a test from its likes
         self.session = None
@@ -70,6 +71,7 @@ class Reporter:
             self.config.hook.pytest_xdist_newgateway(gateway=node.gateway)
             self.config.hook.pytest_configure_node(node=node)
             self.nodes[slot] = node
+            self.screen.watch(slot)
         return self.nodes[slot]
 
     def _tell_forker(self, value):
@@ -120,6 +122,7 @@ class Reporter:
 
     def pytest_unconfigure(self):
         """Nothing more to hear. (Left to the interpreter, open sockets become warnings.)"""
+        self.screen.close()
         if self.end is not None:
             self.connection.close()
         if self.channel is not None:
@@ -137,6 +140,7 @@ class Reporter:
                     self._step()
                     self._check_stop()
         finally:
+            self.screen.close()
             self.replay.flush_all()
         if self._interrupted:
             raise KeyboardInterrupt
@@ -207,13 +211,17 @@ class Reporter:
         """Handle the next frame of the agent, and questions of our children meanwhile."""
         while not self.connection.has_frame():
             watched = [self.connection] + ([self.channel] if self.channel else [])
-            ready = select.select(watched, [], [], self._patience())[0]
+            shown = self.screen.descriptors()
+            ready = select.select(watched + shown, [], [], self._patience())[0]
             if not ready:
                 self.end = (1, {"status": 3, "message":
                                 "makespan: the process that collects ended before it was done"})
                 return
             if self.channel in ready:
                 self._answer_question()
+            for fd in shown:
+                if fd in ready:
+                    self.screen.show(fd)
             if self.connection in ready:
                 break
         try:
@@ -222,6 +230,7 @@ class Reporter:
             self.end = (1, {"message": "makespan: the agent is gone", "status": 3})
             return
         if kind == frames.BLOCK:
+            self.screen.catch_up(b)
             self.replay.block(b, flags, payload)
         elif kind == frames.FORWARD:
             self._forward(a, b, payload)
@@ -270,12 +279,14 @@ class Reporter:
             self.config.hook.pytest_xdist_node_collection_finished(node=node, ids=ids)
 
     def _down(self, slot, crashed, reason):
+        self.screen.catch_up(slot)
         self.replay.flush(slot)
         error = (reason or "crashed") if crashed else None
         self.config.hook.pytest_testnodedown(node=self._node(slot), error=error)
 
     def _crash(self, slot, crash):
         """A test ended its worker, or had to be ended with it: it failed, and this is its report."""
+        self.screen.catch_up(slot)
         nodeid = crash.get("id") or "worker gw%d" % slot
         path = nodeid.split("::", 1)[0]
         text = crash.get("text") or "the worker gw%d died" % slot

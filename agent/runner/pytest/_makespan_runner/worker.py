@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from . import atfork, capture, compat, events, frames, limits, records
+from . import atfork, capture, compat, events, frames, limits, live, records
 
 
 def run(tests, session, become):
@@ -72,7 +72,11 @@ def take_identity(config, slot):
 
 def settle_in(config, link, tests, slot):
     """After configure and collection: what a test's output, crash and coverage need."""
-    capture.use_named_files(config, os.path.join(link.folder, "gw%d" % slot))
+    if live.wanted(link.settings, slot):
+        live.begin(config, link.folder, slot)
+    else:
+        capture.use_named_files(config, os.path.join(link.folder, "gw%d" % slot))
+    live.refuse_debugger(config)
     capture.redirect_faulthandler(config, tests.past_capture.fd)
     coverage = config.pluginmanager.getplugin("_cov")
     if coverage is not None:
