@@ -46,6 +46,7 @@ enum err_code keeper_start(struct keeper **out, struct err *err)
         return err_errno(err, errno, "socketpair for the keeper");
     (void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     (void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    (void)os_adopt_orphans(); /* of the keeper, should somebody kill it */
     pid = fork();
     if (pid == 0) {
         (void)close(ends[0]);
@@ -153,7 +154,8 @@ enum err_code keeper_next(struct keeper *keeper, struct keeper_event *out, bool 
         got = recv(keeper->fd, at, sizeof(keeper->partial) - keeper->held, MSG_DONTWAIT);
     } while (got < 0 && errno == EINTR);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EWOULDBLOCK))
-        return err_set(err, ERR_INTERNAL, "the keeper process is gone");
+        return err_set(err, ERR_INTERNAL,
+                       "the keeper process was killed; without it nothing can be watched");
     if (got > 0)
         keeper->held += (size_t)got;
     *out_any = keeper->held == sizeof(keeper->partial);
@@ -171,5 +173,6 @@ void keeper_stop(struct keeper *keeper)
     fd_close(&keeper->fd); /* end of file is the order to kill what is left and to go */
     while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR) {
     }
+    keeper_kill_children(0);
     free(keeper);
 }

@@ -56,7 +56,8 @@ MUST_USE enum err_code keeper_sweep(struct keeper *keeper, const char *folder, s
 MUST_USE enum err_code keeper_next(struct keeper *keeper, struct keeper_event *out, bool *out_any,
                                    struct err *err);
 
-/* Kills everything below the keeper, waits for its end and frees; NULL is fine. */
+/* Kills everything below the keeper, also if that was killed itself; waits and frees; NULL is fine.
+ */
 void keeper_stop(struct keeper *keeper);
 
 /* The keeper's own side (keeper_process.c). */
@@ -77,3 +78,8 @@ struct keeper_hello { /* the first bytes from the keeper */
 };
 
 NORETURN void keeper_process(int fd, pid_t agent);
+
+/* Kills children until there are none: the children of a killed process become ours, and so on
+ * down, whatever session or group they made for themselves. known: where children cannot be listed,
+ * the one that is known by its pid, or 0. */
+void keeper_kill_children(pid_t known);

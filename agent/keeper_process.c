@@ -72,7 +72,7 @@ static bool receive(int fd, void *bytes, size_t len)
     return true;
 }
 
-static void reap_all(const struct keeping *k, bool say)
+static void reap_all(const struct keeping *k)
 {
     struct keeper_event event;
     pid_t pid;
@@ -85,8 +85,7 @@ static void reap_all(const struct keeping *k, bool say)
                                             : KEEPER_EXITED;
         event.pid = (int32_t)pid;
         event.status = status;
-        if (say)
-            tell(k->fd, &event, sizeof(event));
+        tell(k->fd, &event, sizeof(event));
     }
 }
 
@@ -174,18 +173,19 @@ static void kill_one(void *ctx, pid_t pid)
     (void)kill(pid, SIGKILL);
 }
 
-/* Kills children until there are none: the children of a killed process become ours, and so on
- * down, whatever session or group they made for themselves. */
-static void kill_descendants(const struct keeping *k)
+void keeper_kill_children(pid_t known)
 {
+    struct os_usage usage;
+    int status;
     uint64_t until_ms = clock_mono_ms(clock_system()) + KILL_MS_MAX;
 
     while (clock_mono_ms(clock_system()) < until_ms) {
         struct timespec pause = { .tv_nsec = KILL_PAUSE_MS * 1000000L };
 
-        if (!os_each_child(kill_one, NULL) && k->spawned > 0 && is_child(k->spawned))
-            (void)kill(k->spawned, SIGKILL);
-        reap_all(k, false);
+        if (!os_each_child(getpid(), kill_one, NULL) && known > 0 && is_child(known))
+            (void)kill(known, SIGKILL);
+        while (os_reap(&status, &usage) > 0) {
+        }
         if (waitid(P_ALL, 0, &(siginfo_t){ 0 }, WEXITED | WNOHANG | WNOWAIT) != 0)
             return; /* ECHILD: nobody is left */
         (void)nanosleep(&pause, NULL);
@@ -238,12 +238,12 @@ NORETURN void keeper_process(int fd, pid_t agent)
         ready = pselect(fd + 1, &readable, NULL, NULL, NULL, &open);
         if (child_ended || ready < 0) { /* sanitizers may run the handler late */
             child_ended = 0;
-            reap_all(&k, true);
+            reap_all(&k);
         }
         if (ready > 0)
             alive = obey(&k);
     }
-    kill_descendants(&k);
+    keeper_kill_children(k.spawned);
     if (k.folder)
         (void)!fs_remove_tree(k.folder, &ignored); /* the agent may have done it already */
     _exit(0);

@@ -94,44 +94,78 @@ uint32_t os_cpus_allowed(void)
     return count;
 }
 
-/* The parent stands behind the name, which is in brackets and may hold anything. */
-static pid_t parent_of(pid_t pid)
+static bool read_small(const char *path, char *text, size_t size)
 {
-    char path[STAT_PATH_BYTES_MAX], text[STAT_BYTES_MAX];
-    const char *after;
-    ssize_t got;
-    int fd;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t got = fd < 0 ? -1 : read(fd, text, size - 1);
 
-    (void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -1;
-    got = read(fd, text, sizeof(text) - 1);
-    (void)close(fd);
+    if (fd >= 0)
+        (void)close(fd);
     if (got <= 0)
-        return -1;
+        return false;
     text[got] = '\0';
-    after = strrchr(text, ')');
-    if (!after || strlen(after) < 5)
-        return -1;
-    return (pid_t)strtol(after + 4, NULL, 10); /* ") S 123": a state between two spaces */
+    return true;
 }
 
-bool os_each_child(void (*each)(void *ctx, pid_t pid), void *ctx)
+/* Fields stand behind the name, which is in brackets and may hold anything: ") S 123 ...". */
+static bool read_stat(pid_t pid, struct os_process *out, uint64_t *out_begun_ticks)
+{
+    char path[STAT_PATH_BYTES_MAX], text[STAT_BYTES_MAX];
+    char *at;
+
+    (void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+    if (!read_small(path, text, sizeof(text)))
+        return false;
+    at = strrchr(text, ')');
+    if (!at || strlen(at) < 5)
+        return false;
+    out->ended = at[2] == 'Z' || at[2] == 'X';
+    at += 4;
+    out->parent = (pid_t)strtol(at, &at, 10);
+    (void)strtol(at, &at, 10); /* group */
+    out->session = (pid_t)strtol(at, &at, 10);
+    for (int field = 7; field < 22; field++)
+        (void)strtoll(at, &at, 10);
+    *out_begun_ticks = strtoull(at, NULL, 10);
+    return true;
+}
+
+bool os_process(pid_t pid, struct os_process *out)
+{
+    struct os_process found = { .age_us = 0 };
+    char text[STAT_PATH_BYTES_MAX];
+    uint64_t begun_ticks = 0, begun_us, up_us;
+    long ticks = sysconf(_SC_CLK_TCK);
+    char *rest;
+
+    if (ticks <= 0 || !read_stat(pid, &found, &begun_ticks) ||
+        !read_small("/proc/uptime", text, sizeof(text)))
+        return false;
+    up_us = strtoull(text, &rest, 10) * 1000000u; /* "123.45 ..." */
+    if (*rest == '.')
+        up_us += strtoull(rest + 1, NULL, 10) * 10000u;
+    begun_us = begun_ticks * (1000000u / (uint64_t)ticks);
+    found.age_us = up_us > begun_us ? up_us - begun_us : 0;
+    *out = found;
+    return true;
+}
+
+bool os_each_child(pid_t parent, void (*each)(void *ctx, pid_t pid), void *ctx)
 {
     DIR *proc = opendir("/proc");
-    pid_t self = getpid();
     const struct dirent *entry;
 
     if (!proc)
         return false;
     while ((entry = readdir(proc)) != NULL) {
+        struct os_process process;
+        uint64_t ticks;
         pid_t pid;
 
         if (!isdigit((unsigned char)entry->d_name[0]))
             continue;
         pid = (pid_t)strtol(entry->d_name, NULL, 10);
-        if (pid > 0 && parent_of(pid) == self)
+        if (pid > 0 && read_stat(pid, &process, &ticks) && process.parent == parent)
             each(ctx, pid);
     }
     (void)closedir(proc);
@@ -173,10 +207,18 @@ uint32_t os_cpus_allowed(void)
     return 0;
 }
 
-bool os_each_child(void (*each)(void *ctx, pid_t pid), void *ctx)
+bool os_each_child(pid_t parent, void (*each)(void *ctx, pid_t pid), void *ctx)
 {
+    (void)parent;
     (void)each;
     (void)ctx;
+    return false;
+}
+
+bool os_process(pid_t pid, struct os_process *out)
+{
+    (void)pid;
+    (void)out;
     return false;
 }
 

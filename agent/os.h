@@ -33,6 +33,13 @@ bool os_dumped_core(int status);
 /* CPUs that this process may run on; 0 when unknown. */
 uint32_t os_cpus_allowed(void);
 
-/* Calls each with the pid of every process whose parent is this one; false when that cannot be
- * known. */
-bool os_each_child(void (*each)(void *ctx, pid_t pid), void *ctx);
+/* Calls each with the pid of every process whose parent this is; false when that cannot be known.
+ */
+bool os_each_child(pid_t parent, void (*each)(void *ctx, pid_t pid), void *ctx);
+
+struct os_process {
+    pid_t parent, session;
+    bool ended;      /* and not reaped yet */
+    uint64_t age_us; /* in steps of the kernel's clock, mostly 10 ms */
+};
+bool os_process(pid_t pid, struct os_process *out);

@@ -186,6 +186,7 @@ void supervise_free(struct supervisor *s)
         event_free(s->keeper_event);
     event_free(s->grace);
     limits_free(s);
+    strays_free(s);
     free(s->folder);
     free(s->python_folder);
     free(s->socket_path);
@@ -246,6 +247,7 @@ enum err_code supervise_run(struct supervisor *s, struct source *source,
     source->ops->start(source);
     while (!s->finished && event_base_loop(s->opts.base, EVLOOP_ONCE) == 0) {
     }
+    strays_find(s);
     measure(s);
     if (s->fail_err.code) {
         *err = s->fail_err;

@@ -9,6 +9,7 @@
 #include "keeper.h"
 #include "local.h"
 #include "source.h"
+#include "stray.h"
 
 struct event_base;
 struct supervisor;
@@ -35,7 +36,9 @@ struct supervise_report {
     bool out_of_time;      /* by --run-timeout */
     enum start_mode start; /* of the workers, if it ran */
     uint32_t workers, collected, granted, finished, crashed, timed_out, unrun;
-    uint32_t guessed;                    /* tests without history among the collected */
+    uint32_t guessed;     /* tests without history among the collected */
+    struct stray *strays; /* processes that were left behind; the supervisor's */
+    uint32_t stray_count;
     uint64_t wall_us, work_us, bound_us; /* from the first start to the last end */
 };
 

@@ -114,6 +114,7 @@ static void seal(struct supervisor *s)
     s->fences = mem_new(count, sizeof(*s->fences));
     s->granted = mem_new(count, sizeof(*s->granted));
     s->took_us = mem_new(count, sizeof(*s->took_us));
+    s->runs = mem_new(count, sizeof(*s->runs));
     s->report.collected = count;
     doc = json_new_object();
     json_set_u64(doc, "collected", count);

@@ -119,7 +119,8 @@ struct supervisor {
     uint32_t left_exit; /* of the source */
     bool left_complete;
     uint64_t joined_us, first_us, last_us;
-    uint64_t *took_us; /* by test; with paid for the lower bound */
+    struct stray_run *runs; /* by test: when it ran and where */
+    uint64_t *took_us;      /* by test; with paid for the lower bound */
     struct paid *paid;
 
     struct supervise_report report;
@@ -194,6 +195,10 @@ int stacks_signal(void);                             /* the one that faulthandle
 void stacks_ask(struct supervisor *s, uint32_t number);
 void stacks_take(struct supervisor *s, uint32_t number, struct str *out); /* what is new */
 void stacks_show_all(struct supervisor *s);                               /* SIGQUIT */
+
+/* supervise_stray.c */
+void strays_find(struct supervisor *s); /* at the very end, when nothing of ours should live */
+void strays_free(struct supervisor *s);
 
 /* supervise_crash.c. A worker died: the test it was in is named and has its result; between tests
  * (test is WORKER_NO_TEST) it is an error of the run. */

@@ -32,6 +32,7 @@ static void stand_still(struct supervisor *s)
     uint64_t from_ms = clock_mono_ms(s->opts.clock);
 
     signal_group_of_each_worker(s, SIGSTOP);
+    signal_peer(s->forker, SIGSTOP);
     signal_peer(s->zygote, SIGSTOP);
     signal_peer(s->reporter, SIGSTOP);
     if (s->command_pid > 0)
@@ -42,6 +43,7 @@ static void stand_still(struct supervisor *s)
         keeper_signal(s->opts.keeper, s->command_pid, SIGCONT);
     signal_peer(s->reporter, SIGCONT);
     signal_peer(s->zygote, SIGCONT);
+    signal_peer(s->forker, SIGCONT);
     signal_group_of_each_worker(s, SIGCONT);
     watch_shift(s, clock_mono_ms(s->opts.clock) - from_ms);
 }

@@ -35,6 +35,7 @@ void slot_renew(struct supervisor *s, uint32_t number)
     slot->pid = 0;
     slot->asked = slot->hired = slot->ready = slot->refused = false;
     slot->exited = slot->gone = false;
+    slot->limit = (struct limit){ .wait = LIMIT_REST };
     manifest_free(slot->own);
     free(slot->own_problem);
     slot->own = NULL;

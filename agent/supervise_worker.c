@@ -84,6 +84,7 @@ static void on_done(struct supervisor *s, struct peer *peer, const struct frame 
         return;
     }
     s->last_us = now_us(s);
+    s->runs[frame->a].ended_us = s->last_us;
     result = (struct result){ .worker = number,
                               .outcome = done.outcome,
                               .setup_us = done.setup_us,
@@ -113,8 +114,10 @@ static void on_start(struct supervisor *s, uint32_t number, uint32_t test)
         s->first_us = slot->started_us;
     str_clear(&slot->block);
     (void)dispatch_heard(s->dispatch, number, WORKER_EV_START, test, 0);
-    if (known && worker_running(dispatch_worker(s->dispatch, number)) == test)
-        s->source->ops->started(s->source, s->manifest->tests[test].id, s->manifest->tests[test].k);
+    if (!known || worker_running(dispatch_worker(s->dispatch, number)) != test)
+        return;
+    s->runs[test] = (struct stray_run){ .started_us = slot->started_us, .worker = number };
+    s->source->ops->started(s->source, s->manifest->tests[test].id, s->manifest->tests[test].k);
 }
 
 static void on_scope(struct supervisor *s, struct peer *peer, const struct frame *frame)

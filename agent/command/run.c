@@ -262,6 +262,25 @@ static const char *mode_of(const struct run *r)
     return r->is_share ? "split" : "alone";
 }
 
+static struct json *strays_json(const struct supervise_report *report)
+{
+    struct json *list = json_new_array();
+
+    for (uint32_t i = 0; i < report->stray_count; i++) {
+        const struct stray *stray = &report->strays[i];
+        struct json *one = json_new_object();
+
+        json_set_u64(one, "pid", stray->pid);
+        json_set_text(one, "command", stray->command);
+        json_set_text(one, "test", stray->test);
+        json_set_bool(one, "sure", stray->sure);
+        if (stray->worker != STRAY_NO_WORKER)
+            json_set_u64(one, "worker", stray->worker);
+        json_append(list, one);
+    }
+    return list;
+}
+
 static void close_json(const struct run *r, const struct supervise_report *report)
 {
     struct json *doc = json_new_object();
@@ -284,6 +303,7 @@ static void close_json(const struct run *r, const struct supervise_report *repor
     json_set_u64(doc, "wall_us", report->wall_us);
     json_set_u64(doc, "work_us", report->work_us);
     json_set_u64(doc, "bound_us", report->bound_us);
+    json_set(doc, "left_behind", strays_json(report));
     text = json_dump(doc, JSON_TIGHT);
     (void)fprintf(stderr, "%s\n", text);
     free(text);
