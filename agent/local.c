@@ -106,9 +106,10 @@ size_t local_rows(struct local *local, struct cfg_option *rows)
                   "wide fixtures or ends, before it is replaced (default 5m; 0: for ever)" },
     };
 
-    _Static_assert(ARRAY_LEN(table) <= LOCAL_ROWS_MAX, "room for the rows");
+    _Static_assert(ARRAY_LEN(table) < LOCAL_ROWS_MAX, "room for the rows");
     memcpy(rows, table, sizeof(table));
-    return ARRAY_LEN(table);
+    rows[ARRAY_LEN(table)] = sharded_row(&local->sharded);
+    return ARRAY_LEN(table) + 1;
 }
 
 static enum err_code check_workers(struct local *local, struct err *err)
@@ -177,4 +178,5 @@ void local_tell(const struct local *local, struct json *config)
     json_set_bool(config, "isolate", local->isolate);
     json_set_text(config, "live", local->live);
     json_set_bool(config, "gc_freeze", !local->no_gc_freeze);
+    sharded_tell(&local->sharded, config);
 }

@@ -7,6 +7,7 @@
 
 #include "cfg.h"
 #include "resources.h"
+#include "sharded.h"
 #include "start.h"
 
 struct json;
@@ -28,6 +29,7 @@ struct local {
     struct resources machine;
     uint64_t timeout_ms, run_timeout_ms; /* of a test, of the run; 0: none */
     uint64_t stall_ms;                   /* of a worker between tests */
+    struct sharded sharded;
 };
 
 #define LOCAL_STALL_MS 300000u

@@ -24,6 +24,8 @@
 #include "solo.h"
 #include "supervise.h"
 
+#define PYTEST_NO_TESTS 5u /* its exit status */
+
 extern char **environ;
 
 struct run {
@@ -149,6 +151,19 @@ static void find_history(struct run *r)
         say(NULL, "durations are not kept: no cache folder (set XDG_CACHE_HOME or HOME)");
 }
 
+static enum err_code open_sharded(struct run *r, struct err *err)
+{
+    struct str note = STR_MAX(200);
+    enum err_code rc;
+
+    sharded_fini(&r->local.sharded);
+    rc = sharded_open(&r->local.sharded, &r->target, r->is_share ? &r->share : NULL, &note, err);
+    if (!rc && note.len)
+        say(NULL, str_text(&note));
+    str_fini(&note);
+    return rc;
+}
+
 /* In a matrix without a coordinator: this machine runs its part of a split that all compute. Only
  * if index and total were given to us: a CI counts jobs of a matrix that are no parts of one suite.
  * With the fallback in mind the split is looked at before it is needed. */
@@ -158,13 +173,12 @@ static enum err_code find_share(struct run *r, struct err *err)
     enum err_code rc = fallback_check(&r->fallback, &r->target, err);
 
     r->is_share = !r->target.url && r->options.total > 0 && r->options.index != PROTO_SLOT_NONE;
-    if (rc || !(r->is_share || (r->target.url && r->fallback.wanted)))
-        return rc;
-    rc = share_open(&r->share, r->target.index, r->target.total, &note, err);
+    if (!rc && (r->is_share || (r->target.url && r->fallback.wanted)))
+        rc = share_open(&r->share, r->target.index, r->target.total, &note, err);
     if (!rc && note.len)
         say(NULL, str_text(&note));
     str_fini(&note);
-    return rc;
+    return rc ? rc : open_sharded(r, err);
 }
 
 static bool tell_share(void *ctx, const struct manifest *manifest, const uint32_t *tests,
@@ -196,12 +210,13 @@ static enum err_code make_source(struct run *r, struct err *err)
                                   .fingerprint = MAKESPAN_PLATFORM,
                                   .command = r->digest,
                                   .say = say };
+    bool is_split = r->is_share && r->local.sharded.total == 0; /* else what is collected is ours */
 
     if (r->target.url)
         return remote_new(&remote, supervise_events(), r->supervisor, &r->source, err);
     find_history(r);
     r->source = solo_new(&(struct solo_opts){ .history = r->history,
-                                              .split = r->is_share ? &r->share.split : NULL,
+                                              .split = is_split ? &r->share.split : NULL,
                                               .first_ppm = r->local.first_ppm,
                                               .store = r->share.store_path,
                                               .shared = tell_share,
@@ -334,7 +349,8 @@ static enum err_code run_source(struct run *r, struct supervise_report *out, str
         fallback_may(&r->fallback, &r->target, supervise_joined(r->supervisor), rc, &why_not)) {
         fall_back(r, err);
         *err = (struct err)ERR_INIT;
-        rc = make_source(r, err);
+        if ((rc = open_sharded(r, err)) == ERR_NONE)
+            rc = make_source(r, err);
         return rc ? rc : supervise_run(r->supervisor, r->source, out, err);
     }
     if (rc && why_not)
@@ -364,6 +380,10 @@ static enum err_code perform(struct run *r, uint32_t *out_exit, struct err *err)
     if ((rc = supervise_new(&opts, &r->supervisor, err)) != ERR_NONE ||
         (rc = run_source(r, &report, err)) != ERR_NONE)
         return rc;
+    if (report.exit == EXIT_MISMATCH)
+        sharded_forget(&r->local.sharded);
+    if (r->local.sharded.total > 0 && report.ran && report.exit == PYTEST_NO_TESTS)
+        report.exit = EXIT_OK; /* there are fewer files than machines */
     if (report.ran && r->fell_back)
         report.exit = fallback_exit(&r->fallback, &r->target, report.exit, &why);
     if (report.ran && r->target.output_json)
@@ -388,6 +408,7 @@ static void run_fini(struct run *r)
     target_fini(&r->target);
     options_fini(&r->options);
     share_fini(&r->share);
+    sharded_fini(&r->local.sharded);
     free(r->junit);
     free(r->history);
 }

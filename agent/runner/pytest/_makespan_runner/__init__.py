@@ -19,6 +19,10 @@ preflight what a fork would lose or have to share
 identity  who asks too early which worker this is
 pools     thread pools that survive a fork
 atfork    all that a process has to forget or renew right after a fork
+sharded   a machine of several imports only the files whose tests it runs
+deferred  what stands for a file that is not imported yet, and for its tests
+deal      which files fall to which machine
+known     which tests a file held when it was last collected
 thaw      the whole heap for tests that ask the garbage collector
 shortcuts what a worker need not do for each test
 logs      live logging and log files, forwarded

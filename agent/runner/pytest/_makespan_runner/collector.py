@@ -10,7 +10,7 @@ import os
 
 import pytest
 
-from . import atfork, capture, compat, events, frames, logs, manifest, runner, voice
+from . import atfork, capture, compat, events, frames, logs, manifest, runner, sharded, voice
 
 
 class Collector:
@@ -27,6 +27,8 @@ class Collector:
         self.exitstatus = None
         self.collecting = False
         self.deselected = 0
+        self.shard = None
+        self.items = []  # all tests of this collection, those that are known without it too
 
     def register(self):
         """The workers' plugin comes with it, for what is registered later is told everything again."""
@@ -36,6 +38,9 @@ class Collector:
         config.pluginmanager.register(self, "makespan_collector")
         config.pluginmanager.register(self.tests, "makespan_worker")
         config.pluginmanager.register(self.tests.clock, "makespan_fixtures")
+        self.shard = sharded.plan_of(config, self.link)
+        if self.shard is not None:
+            config.pluginmanager.register(self.shard, "makespan_sharded")
 
     # Hooks before and while collecting.
 
@@ -69,8 +74,17 @@ class Collector:
         self.collecting = False
         if outcome.excinfo is not None:
             self._collection_raised(outcome.excinfo[1])
+        self._take_items(session)
         failed = session.testsfailed and not self.config.option.continue_on_collection_errors
         self._tell_collected(session, not failed)
+
+    def _take_items(self, session):
+        self.items = session.items
+        if self.shard is not None:
+            self.items = self.shard.whole(session.items)
+            session.testscollected = len(self.items)
+            if self.tells:
+                self.sender.event("note", self.shard.note())
 
     def _collection_raised(self, problem):
         """UsageError, pytest.exit, -x, Ctrl-C: the reporter raises the same, we are done."""
@@ -113,13 +127,19 @@ class Collector:
         plugin = self.config.pluginmanager.getplugin("nfplugin")
         self.sender.event("collected", {
             "runs": runs,
-            "found": getattr(terminal, "_numcollected", session.testscollected),
+            "found": self._found(terminal, session),
             "deselected": self.deselected,
             "selected": session.testscollected,
             "lines": voice.take_lines(terminal),
             "nodeids": sorted(getattr(plugin, "cached_nodeids", ())),
             "ids": compat.ids_for_hook(self.config, session.items if runs else []),
         })
+
+    def _found(self, terminal, session):
+        """Of which some may be deselected."""
+        if self.shard is not None:
+            return session.testscollected + self.deselected
+        return getattr(terminal, "_numcollected", session.testscollected)
 
     # After collecting.
 
@@ -129,9 +149,9 @@ class Collector:
         if session.testsfailed and not option.continue_on_collection_errors:
             self.refuse(2, "%d error%s during collection"
                         % (session.testsfailed, "s" if session.testsfailed != 1 else ""))
-        self.tests.take(session)
+        self.tests.take(session, self.items)
         try:
-            manifest.send(self.link.connection, session.items)
+            manifest.send(self.link.connection, self.items)
         except pytest.UsageError as problem:  # a mark that makes no sense
             self.sender.event("usage", [str(arg) for arg in problem.args])
             self.refuse(4, str(problem))

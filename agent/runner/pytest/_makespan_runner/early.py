@@ -56,7 +56,7 @@ class Early(collector.Collector):
         self.refuse_after(outcome)
 
     def go_on(self, session):
-        self.tests.know_by_id(manifest.by_id(session.items))
+        self.tests.know_by_id(manifest.by_id(self.items))
         worker.run(self.tests, session, self._become)
 
     def _become(self):

@@ -91,6 +91,7 @@ def _shake_hands(early_config):
         link.settings = link.told["settings"]
         _expect_workers(early_config, link)
         return
+    distributions = _distributions_digest()
     connection = link.connect(
         frames.ROLE_REPORTER,
         python=platform.python_version(),
@@ -102,13 +103,14 @@ def _shake_hands(early_config):
         max_worker_restart=_whole_number(getattr(option, "maxworkerrestart", None)),
         inline=_why_inline(option),
         rootdir=str(early_config.rootpath),
-        distributions=_distributions_digest(),
+        distributions=distributions,
     )
     kind, _flags, workers, _b, payload = connection.receive()
     if kind != frames.CONFIG:
         raise pytest.UsageError("makespan: the agent answered with frame %d" % kind)
     settings = json.loads(payload.decode() or "{}")
     settings["workers"] = workers
+    settings["distributions"] = distributions
     settings["run_uid"] = (getattr(option, "testrunuid", None) or settings.get("run_uid")
                            or uuid.uuid4().hex)
     link.settings = settings

@@ -16,7 +16,7 @@ def send(connection, items):
     """MANIFEST, in as many frames as it takes."""
     chunk, size, parts = [], 0, []
     for item in items:
-        more = "\0%s\0%s\0" % (compat.group_of(item), flags_of(item))
+        more = "\0%s\0%s\0" % facts_of(item)
         chunk.append(id_of(item) + more.encode("utf-8", "backslashreplace"))
         size += len(chunk[-1])
         if size >= _FRAME_BYTES:
@@ -26,6 +26,11 @@ def send(connection, items):
     for number, chunk in enumerate(parts, 1):
         last = 1 if number == len(parts) else 0
         connection.send(frames.frame(frames.MANIFEST, len(chunk), last, b"".join(chunk)))
+
+
+def facts_of(item):
+    """(group, flags): of a test, or of what stands for one that is not collected yet."""
+    return getattr(item, "makespan_facts", None) or (compat.group_of(item), flags_of(item))
 
 
 def by_id(items):

@@ -13,7 +13,7 @@ import signal
 import pytest
 from _pytest.runner import CallInfo
 
-from . import benchmark, fixtures, frames, isolate, limits, records, shortcuts, xmlstub
+from . import benchmark, deferred, fixtures, frames, isolate, limits, records, shortcuts, xmlstub
 
 try:
     from _pytest.warnings import catch_warnings_for_item
@@ -79,10 +79,10 @@ class Tests:
         self._quit_asked = False
         self._isolation = isolate.Isolation(self)
 
-    def take(self, session):
+    def take(self, session, items):
         """After the collection, in the zygote."""
         self.session = session
-        self.items = session.items
+        self.items = items
         self._setupstate = session._setupstate
         self._teardown_exact = self._setupstate.teardown_exact
         self._setupstate.teardown_exact = self._teardown_exact_late
@@ -155,6 +155,8 @@ class Tests:
     def _run_next(self):
         index = self.queue.popleft()
         item = self.items[index]
+        if type(item) is deferred.StandIn:
+            item = self.items[index] = item.find()
         self._prepare_again(index, item)
         if self._setupstate.stack:
             self._teardown_wider(item)
@@ -174,13 +176,26 @@ class Tests:
         else:
             self.run_here(index, item)
         self.current, self.last = None, item
+        self._tell_news(item)
+
+    def _next_item(self):
+        item = self.items[self.queue[0]]
+        return item.found() if type(item) is deferred.StandIn else item
+
+    def _tell_news(self, item):
+        """Sharded collection: the file held tests that nobody knew of. That is red."""
+        news = deferred.news_of(item)
+        if news is not None:
+            call = CallInfo.from_call(lambda: pytest.fail(news, pytrace=False), when="teardown")
+            self._fold = records.Fold(item.nodeid)
+            self._send_late(item, call, item.ihook.pytest_runtest_makereport(item=item, call=call))
 
     def run_here(self, index, item, *until):
         """The protocol of one test, and its DONE. It is torn down to `until`, or as the queue says."""
         if until:
             nextitem = until[0]
         elif self.queue:
-            nextitem, self._provisional = self.items[self.queue[0]], None
+            nextitem, self._provisional = self._next_item(), None
         else:
             nextitem = self._provisional = item.parent
         item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
@@ -252,7 +267,7 @@ class Tests:
             if not self.queue:
                 self._poll()
             if self.queue:
-                nextitem = self.items[self.queue[0]]
+                nextitem = self._next_item()
         return self._teardown_exact(nextitem)
 
     def _teardown_wider(self, nextitem):

@@ -1,0 +1,168 @@
+"""--sharded-collection: a machine imports only the files whose tests it runs, and no test is lost."""
+
+import collections
+import re
+import unittest
+
+import harness
+
+TESTS = '''
+import os, pytest
+with open(os.environ["NOTES"], "a") as notes:
+    notes.write("import %s %s\\n" % (__name__, os.environ.get("MACHINE")))
+import helper
+
+@pytest.fixture(scope="module")
+def wide():
+    with open(os.environ["NOTES"], "a") as notes:
+        notes.write("up %s %s\\n" % (__name__, os.getpid()))
+
+@pytest.mark.parametrize("value", helper.VALUES.get(__name__, [1, 2]))
+def test_value(value, wide):
+    pass
+
+class TestC:
+    def test_in_class(self, wide):
+        pass
+'''
+
+
+class ShardedTest(harness.TestCase):
+    def setUp(self):
+        super().setUp()
+        self.root = self.suite({"helper.py": "VALUES = {}\n", "conftest.py": "",
+                                **{f"test_{c}.py": TESTS for c in "abcdefgh"}})
+        (self.root / "pkg").mkdir()
+        (self.root / "pkg" / "__init__.py").touch()
+        (self.root / "pkg" / "test_in.py").write_text("def test_in(): pass\n")
+        self.tests = 8 * 3 + 1
+        self.notes_path = self.folder / "notes"
+
+    def notes(self):
+        lines = self.notes_path.read_text().splitlines() if self.notes_path.exists() else []
+        self.notes_path.unlink(missing_ok=True)
+        return [line.split() for line in lines]
+
+    def machine(self, index, total, coordinator=None, *words, workers=1, key="run-1", **env):
+        return self.agent(self.pytest("-v", *words), coordinator, index=index, total=total, workers=workers, key=key,
+                          options=["--sharded-collection"], cwd=self.root, NOTES=self.notes_path, MACHINE=index,
+                          XDG_CACHE_HOME=self.folder / f"cache-{index}", **env)
+
+    def ran(self, *machines):
+        return collections.Counter(
+            found for machine in machines
+            for found in re.findall(r"^(\S+::\S+) (?:PASSED|FAILED)", machine.output, re.M))
+
+    def test_files_are_dealt_out_without_a_coordinator(self):
+        machines = [self.machine(index, 3) for index in range(3)]
+        self.assertEqual([machine.wait() for machine in machines], [0, 0, 0])
+        self.assertEqual(len({re.search(r"deal (\w{16})", machine.output).group(1) for machine in machines}), 1)
+        ran = self.ran(*machines)
+        self.assertEqual((len(ran), set(ran.values())), (self.tests, {1}))
+        imported = collections.Counter(words[1] for words in self.notes() if words[0] == "import")
+        self.assertEqual(imported, {f"test_{c}": 1 for c in "abcdefgh"})
+
+    def test_more_machines_than_files(self):
+        for path in self.root.glob("test_[b-h].py"):
+            path.unlink()
+        machines = [self.machine(index, 4) for index in range(4)]
+        self.assertEqual([machine.wait() for machine in machines], [0, 0, 0, 0])
+        self.assertEqual(sum(self.ran(*machines).values()), 4)
+
+    def test_a_selection_cannot_be_dealt_out(self):
+        machine = self.machine(0, 2, None, "-k", "value")
+        self.assertEqual(machine.wait(), 4)
+        self.assertIn("cannot go with -k", machine.output)
+
+    def shared(self, key, *words, wanted=0):
+        """Two machines share a run; returns their outputs and the verdict."""
+        if not hasattr(self, "served"):
+            self.served = self.coordinator()
+        machines = [self.machine(index, 2, self.served, *words, key=key) for index in range(2)]
+        statuses = [machine.wait() for machine in machines]
+        status, verdict = self.verdict(self.served, key=key)
+        self.assertEqual(status, wanted, verdict)
+        self.assertIn(wanted, statuses)
+        return machines, verdict
+
+    def test_known_files_are_imported_where_they_run(self):
+        self.shared("first", "--dist=loadfile")
+        everywhere = [words for words in self.notes() if words[0] == "import"]
+        self.assertEqual(len(everywhere), 16)
+        machines, verdict = self.shared("second", "--dist=loadfile")
+        self.assertEqual((verdict["total"], verdict["unrun"]), (self.tests, 0))
+        self.assertEqual(sum(self.ran(*machines).values()), self.tests)
+        notes = self.notes()
+        # Each machine imports one known file in any case, and the others where a test of it runs.
+        imported = collections.Counter(words[1] for words in notes if words[0] == "import")
+        self.assertEqual(len(imported), 8)
+        self.assertLess(sum(imported.values()), 13)
+        merged = self.merged(self.served, key="second")
+        serial = self.folder / "serial.xml"
+        self.assertEqual(self.serial("-q", f"--junit-xml={serial}", cwd=self.root, env={"NOTES": self.notes_path})[0], 0)
+        self.assert_same_junit(serial, merged)
+
+    def test_fixtures_of_a_file_that_came_late(self):
+        """They are set up once, as if it had been there from the start."""
+        self.shared("first", "--dist=loadfile")
+        self.notes()
+        machine = self.machine(0, 1, self.served, "--dist=loadfile", key="second")
+        self.assertEqual(machine.wait(), 0, machine.output)
+        notes = self.notes()
+        self.assertEqual(sorted(words[1] for words in notes if words[0] == "up"), [f"test_{c}" for c in "abcdefgh"])
+        self.assertEqual(len([words for words in notes if words[0] == "import"]), 8)
+
+    def test_a_changed_file_and_a_new_one_are_imported(self):
+        self.shared("first")
+        (self.root / "test_a.py").write_text("def test_other(): pass\n")
+        (self.root / "test_new.py").write_text("def test_new(): pass\n")
+        machines, verdict = self.shared("second")
+        self.assertEqual(verdict["total"], self.tests - 3 + 1 + 1)
+        self.assertIn("makespan: 7 of 10 files are known", machines[0].output)
+
+    def test_what_nobody_knew_of_is_red_and_named(self):
+        """The file is the same, but the code that it takes its parameters from has changed."""
+        self.shared("first")
+        (self.root / "helper.py").write_text("VALUES = {'test_h': [1, 2, 3]}\n")
+        machines, verdict = self.shared("second", wanted=1)
+        self.assertEqual(sum(verdict["counts"].values()), verdict["total"])
+        told = "\n".join(machine.output for machine in machines)
+        self.assertIn("test_h.py holds tests that this run does not know", told)
+        self.assertIn("test_h.py::test_value[3]", told)
+        self.retried(self.tests + 1)
+
+    def test_what_is_gone_is_red_and_named(self):
+        self.shared("first")
+        (self.root / "helper.py").write_text("VALUES = {'test_h': [1]}\n")
+        machines, verdict = self.shared("second", wanted=1)
+        told = "\n".join(machine.output for machine in machines)
+        self.assertIn("FAILED test_h.py::test_value[2]", told)
+        self.assertIn("holds it no longer", told)
+        self.retried(self.tests - 1)
+
+    def test_a_file_that_cannot_be_imported_any_more(self):
+        self.shared("first")
+        (self.root / "helper.py").write_text(
+            "class Values:\n    def get(self, name, default):\n"
+            "        if name == 'test_h': raise ImportError('broken helper')\n"
+            "        return default\nVALUES = Values()\n")
+        machines, verdict = self.shared("second", wanted=1)
+        self.assertEqual(verdict["counts"].get("failed"), 3, verdict)
+        self.assertIn("broken helper", machines[0].output + machines[1].output)
+
+    def retried(self, total):
+        """Whatever a machine still believes, runs become right, and soon."""
+        for attempt in range(3):
+            coordinator = self.served
+            machines = [self.machine(index, 2, coordinator, key=f"again-{attempt}") for index in range(2)]
+            for machine in machines:
+                machine.wait()
+            status, verdict = self.verdict(coordinator, key=f"again-{attempt}")
+            if status == 0:
+                self.assertEqual((verdict["total"], verdict["unrun"]), (total, 0))
+                return
+        self.fail(f"still {verdict}")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
