@@ -34,6 +34,15 @@ size_t local_rows(struct local *local, struct cfg_option *rows)
           .help = "show what tests print while they run, line by line, instead of with their "
                   "reports: of one worker (--live=gw0), or of all, each line behind the worker's "
                   "name. pytest's -s does the same for all" },
+        { .name = "speculate",
+          .env = "MAKESPAN_SPECULATE",
+          .kind = CFG_FLAG,
+          .into = &local->speculate,
+          .help =
+              "with a coordinator: at the end of the run, let machines that would idle run what "
+              "still runs elsewhere and is late, too; the first result counts, the other is "
+              "ended. Only between machines that all say so; never tests with a group, mutex, "
+              "serial or no_speculate" },
         { .name = "failed-first",
           .env = "MAKESPAN_FAILED_FIRST",
           .value = "SHARE",

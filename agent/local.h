@@ -25,6 +25,7 @@ struct local {
     uint32_t workers;   /* as many as asked for, or as the machine is good for; 0: plain pytest */
     bool workers_given; /* by makespan's own -n: then pytest's is not asked */
     enum start_wish start;
+    bool speculate;     /* copies of running tests are given and taken */
     uint32_t first_ppm; /* share of the time that what failed before goes first for */
     struct resources machine;
     uint64_t timeout_ms, run_timeout_ms; /* of a test, of the run; 0: none */

@@ -190,6 +190,7 @@ void supervise_free(struct supervisor *s)
     free(s->folder);
     free(s->python_folder);
     free(s->socket_path);
+    free(s->abandoned);
     free(s->fences);
     free(s->granted);
     free(s->took_us);

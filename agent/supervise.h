@@ -39,6 +39,7 @@ struct supervise_report {
     uint32_t guessed;     /* tests without history among the collected */
     struct stray *strays; /* processes that were left behind; the supervisor's */
     uint32_t stray_count;
+    uint32_t abandoned;                  /* tests that another machine was faster with */
     uint64_t wall_us, work_us, bound_us; /* from the first start to the last end */
 };
 

@@ -43,13 +43,21 @@ static void do_one(struct supervisor *s, const struct dispatch_fx *fx)
     case DISPATCH_CRASH:
         if (slot_at(s, fx->slot)->refused)
             return; /* was told */
+        if (slot_at(s, fx->slot)->abandons) {
+            tell(s->reporter, FRAME_DOWN, fx->slot, 0, NULL);
+            abandoned_ended(s, fx->slot, fx->test);
+            return;
+        }
         if (!s->killing)
             worker_crashed(s, fx->slot, fx->test);
         else if (fx->test != WORKER_NO_TEST)
             s->report.unrun++;
         return;
     case DISPATCH_UNRUN:
-        s->report.unrun++;
+        if (slot_at(s, fx->slot)->abandons)
+            abandoned_ended(s, fx->slot, fx->test);
+        else
+            s->report.unrun++;
         return;
     case DISPATCH_BROKEN:
         report_error(s, "workers-died", "too many workers died; the rest of the tests did not run");

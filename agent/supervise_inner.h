@@ -53,6 +53,13 @@ struct slot {
     struct limit limit;
     uint64_t stacks_from; /* where in gwN.stack the stacks begin that nobody has seen */
     int stop_signal;      /* that stopped it last */
+    bool abandons;        /* its test is of no use any more: it is being ended */
+};
+
+struct abandoned { /* a test that somebody else was faster with */
+    uint32_t test;
+    bool again; /* given to us once more meanwhile: */
+    uint64_t fence, cost_us;
 };
 
 #define SIGNALS_MAX 8u
@@ -101,6 +108,9 @@ struct supervisor {
     struct manifest *manifest;
     struct suite *suite;
     struct dispatch *dispatch;
+    struct abandoned *abandoned; /* whose workers are not gone yet */
+    uint32_t abandoned_count;
+    size_t abandoned_cap;
     uint64_t *fences; /* by test */
     bool *granted;    /* by test: ever */
     bool in_effects;
@@ -148,6 +158,16 @@ void command_ended(struct supervisor *s);
 /* The answer to source_leave. */
 void left(struct supervisor *s, uint32_t exit_code, bool complete);
 void on_grace(int fd, short what, void *ctx); /* the time after a stop is over */
+
+/* supervise_abandon.c. False when no worker has the test in hand. */
+bool abandon(struct supervisor *s, uint32_t test);
+/* It began before it could be taken out of a hand. */
+void abandoned_started(struct supervisor *s, uint32_t number, uint32_t test);
+/* The test comes again while its worker is being ended: true, and it is run after that. */
+bool abandoned_again(struct supervisor *s, uint32_t test, uint64_t fence,
+                     const struct order_test *given);
+/* Its worker is gone, or has ended it: tells the source. */
+void abandoned_ended(struct supervisor *s, uint32_t number, uint32_t test);
 
 /* supervise_source.c */
 void deliver(struct supervisor *s, uint32_t test, struct result *take_result);

@@ -33,7 +33,7 @@ void slot_renew(struct supervisor *s, uint32_t number)
 
     INVARIANT(!slot->peer);
     slot->pid = 0;
-    slot->asked = slot->hired = slot->ready = slot->refused = false;
+    slot->asked = slot->hired = slot->ready = slot->refused = slot->abandons = false;
     slot->exited = slot->gone = false;
     slot->limit = (struct limit){ .wait = LIMIT_REST };
     manifest_free(slot->own);

@@ -135,6 +135,8 @@ static void on_granted(void *ctx, uint64_t fence, const struct order_test *tests
             report_error(s, "internal", "a test was granted that this machine did not collect");
             continue;
         }
+        if (abandoned_again(s, test, fence, &tests[i]))
+            continue;
         s->fences[test] = fence;
         if (!s->granted[test])
             s->report.granted += s->each ? s->workers : 1;
@@ -165,6 +167,19 @@ static void on_recalled(void *ctx, const struct order_test *tests, uint32_t coun
     s->source->ops->release(s->source, given, used);
     free(given);
     do_effects(s);
+}
+
+/* What no worker has goes back as if it was recalled. */
+static void on_abandoned(void *ctx, const struct order_test *tests, uint32_t count)
+{
+    struct supervisor *s = ctx;
+
+    for (uint32_t i = 0; s->dispatch && i < count; i++) {
+        uint32_t test = find(s, &tests[i].ref);
+
+        if (test != FRAME_ANY && !abandon(s, test))
+            on_recalled(s, &tests[i], 1);
+    }
 }
 
 static void on_cancelled(void *ctx, const char *reason)
@@ -221,6 +236,7 @@ static const struct source_events source_events = {
     .sealed = on_sealed,
     .granted = on_granted,
     .recalled = on_recalled,
+    .abandoned = on_abandoned,
     .cancelled = on_cancelled,
     .ended = on_ended,
     .left = on_left,

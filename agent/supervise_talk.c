@@ -217,10 +217,11 @@ static void on_frame(void *ctx, struct peer *peer, const struct frame *frame)
         zygote_frame(s, peer, frame);
         return;
     case ROLE_WORKER:
-        if (frame->kind == FRAME_STOP)
-            stop_frame(s, frame);
-        else
+        if (frame->kind != FRAME_STOP)
             worker_frame(s, peer, frame);
+        else if (!slot_at(s, peer_slot(peer))
+                      ->abandons) /* else it takes our interrupt for Ctrl-C */
+            stop_frame(s, frame);
         return;
     case ROLE_NONE:
         return;

@@ -56,6 +56,8 @@ static void on_report(struct supervisor *s, struct peer *peer, const struct fram
         broke(s, peer, "REPORT of an unknown test");
         return;
     }
+    if (slot->abandons)
+        return; /* whatever the interrupt made of it */
     if (!add_entry(&slot->block, frame)) {
         send_block(s, frame->a, number, FRAME_BLOCK_MORE);
         if (!add_entry(&slot->block, frame)) {
@@ -85,6 +87,13 @@ static void on_done(struct supervisor *s, struct peer *peer, const struct frame 
     }
     s->last_us = now_us(s);
     s->runs[frame->a].ended_us = s->last_us;
+    if (slot->abandons) {
+        detail_free(done.detail);
+        if (!late)
+            (void)dispatch_heard(s->dispatch, number, WORKER_EV_DONE, done.index, 0);
+        abandoned_ended(s, number, done.index);
+        return;
+    }
     result = (struct result){ .worker = number,
                               .outcome = done.outcome,
                               .setup_us = done.setup_us,
@@ -118,6 +127,7 @@ static void on_start(struct supervisor *s, uint32_t number, uint32_t test)
         return;
     s->runs[test] = (struct stray_run){ .started_us = slot->started_us, .worker = number };
     s->source->ops->started(s->source, s->manifest->tests[test].id, s->manifest->tests[test].k);
+    abandoned_started(s, number, test);
 }
 
 static void on_scope(struct supervisor *s, struct peer *peer, const struct frame *frame)
@@ -175,7 +185,8 @@ void worker_frame(struct supervisor *s, struct peer *peer, const struct frame *f
     }
     switch ((int)frame->kind) {
     case FRAME_EVENT:
-        forward(s, number, frame);
+        if (!slot_at(s, number)->abandons)
+            forward(s, number, frame);
         return;
     case FRAME_MANIFEST:
     case FRAME_COLLECT_END:

@@ -230,6 +230,7 @@ struct verdict_answer { /* of GET verdict and of leave */
     uint32_t total; /* tests of the manifest */
     uint32_t counts[OUTCOME_COUNT];
     uint32_t unrun, flaky;
+    uint32_t copies, copies_won; /* second tries beside running ones; those that were first */
     uint32_t sessions_live, sessions_seen, slots_expected;
     uint64_t makespan_us, bound_us,
         work_us;             /* first start to last end; lower bound; sum of tests */

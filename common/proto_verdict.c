@@ -123,6 +123,10 @@ char *verdict_answer_encode(const struct verdict_answer *m)
     json_set(obj, "counts", counts_json(m->counts));
     json_set_u64(obj, "unrun", m->unrun);
     json_set_u64(obj, "flaky", m->flaky);
+    if (m->copies) {
+        json_set_u64(obj, "copies", m->copies);
+        json_set_u64(obj, "copies_won", m->copies_won);
+    }
     json_set_u64(obj, "sessions_live", m->sessions_live);
     json_set_u64(obj, "sessions_seen", m->sessions_seen);
     json_set_u64(obj, "slots_expected", m->slots_expected);
@@ -146,6 +150,8 @@ static void read_sizes(struct fields *f, struct verdict_answer *out)
     field_u32_opt(f, "total", 0, UINT32_MAX, &out->total);
     field_u32_opt(f, "unrun", 0, UINT32_MAX, &out->unrun);
     field_u32_opt(f, "flaky", 0, UINT32_MAX, &out->flaky);
+    field_u32_opt(f, "copies", 0, UINT32_MAX, &out->copies);
+    field_u32_opt(f, "copies_won", 0, UINT32_MAX, &out->copies_won);
     field_u32_opt(f, "sessions_live", 0, UINT32_MAX, &out->sessions_live);
     field_u32_opt(f, "sessions_seen", 0, UINT32_MAX, &out->sessions_seen);
     field_u32_opt(f, "slots_expected", 0, UINT32_MAX, &out->slots_expected);

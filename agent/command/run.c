@@ -207,6 +207,7 @@ static enum err_code make_source(struct run *r, struct err *err)
                                   .target = &r->target,
                                   .workers = r->local.workers,
                                   .first_ppm = r->local.first_ppm,
+                                  .speculate = r->local.speculate,
                                   .fingerprint = MAKESPAN_PLATFORM,
                                   .command = r->digest,
                                   .say = say };
@@ -314,6 +315,7 @@ static void close_json(const struct run *r, const struct supervise_report *repor
     json_set_u64(doc, "timed_out", report->timed_out);
     json_set_bool(doc, "out_of_time", report->out_of_time);
     json_set_u64(doc, "unrun", report->unrun);
+    json_set_u64(doc, "abandoned", report->abandoned);
     json_set_u64(doc, "without_history", report->guessed);
     json_set_u64(doc, "wall_us", report->wall_us);
     json_set_u64(doc, "work_us", report->work_us);

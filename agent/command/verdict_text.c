@@ -20,6 +20,15 @@ static enum err_code add_counts(const struct verdict_answer *v, struct str *out,
     return rc ? rc : str_addz(out, "\n", err);
 }
 
+static enum err_code add_copies(const struct verdict_answer *v, struct str *out, struct err *err)
+{
+    if (v->copies == 0)
+        return ERR_NONE;
+    return str_addf(out, err,
+                    "  %u %s run a second time beside the first, which %u ended before it\n",
+                    v->copies, v->copies == 1 ? "test was" : "tests were", v->copies_won);
+}
+
 static enum err_code add_times(const struct verdict_answer *v, struct str *out, struct err *err)
 {
     if (v->makespan_us == 0)
@@ -93,6 +102,8 @@ enum err_code verdict_text(const struct verdict_answer *v, struct str *out, stru
         rc = str_addf(out, err, "%s\n", v->final ? verdict_name(v->verdict) : "not final yet");
     if (!rc)
         rc = add_counts(v, out, err);
+    if (!rc)
+        rc = add_copies(v, out, err);
     if (!rc)
         rc = add_times(v, out, err);
     if (!rc)

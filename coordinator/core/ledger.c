@@ -238,6 +238,9 @@ void ledger_observe(struct run *run, uint32_t session, const struct result_item 
     struct observation o = observation_of(session, item);
 
     observation_add(run, &o);
+    /* What a copy has cost is known when its slower half has ended, after the last result. */
+    if (item->way == RESULT_ABANDON && run->done_count == run->test_count)
+        where_time_went(run, &run->drift);
 }
 
 void ledger_void(struct run *run, uint32_t test)
@@ -438,6 +441,8 @@ void ledger_answer(const struct run *run, struct verdict_answer *out)
     memcpy(out->counts, run->counts, sizeof(out->counts));
     out->unrun = run->test_count - run->done_count;
     out->flaky = run->flaky_count;
+    out->copies = run->copies_given;
+    out->copies_won = run->copies_won;
     out->slots_expected = run->slots_expected;
     for (uint32_t i = 0; i < run->session_count; i++) {
         out->sessions_seen += !run->sessions[i]->late;

@@ -114,6 +114,8 @@ static void write_head(struct writer *w, const struct run *run, const struct ver
     key_u64(w, "total", answer->total);
     key_u64(w, "unrun", answer->unrun);
     key_u64(w, "flaky", answer->flaky);
+    key_u64(w, "copies", answer->copies);
+    key_u64(w, "copies_won", answer->copies_won);
     write_counts(w, answer);
     key_u64(w, "created_ms", run->created_ms);
     key_u64(w, "first_start_ms", run->first_start_ms);
@@ -211,6 +213,8 @@ static void write_test(struct writer *w, const struct run *run, uint32_t test)
         key_u64(w, "started_ms", t->started_ms);
     }
     key_u64(w, "tries", t->tries);
+    if (t->copies)
+        key_u64(w, "copies", t->copies);
     if (test_is_flaky(t))
         key_bool(w, "flaky", true);
     if (t->amended)

@@ -77,6 +77,7 @@ class Tests:
         self._told_stop = False
         self._settle_asked = False
         self._quit_asked = False
+        self._useless = False  # what runs has ended on another machine, which was faster
         self._isolation = isolate.Isolation(self)
 
     def take(self, session, items):
@@ -124,6 +125,7 @@ class Tests:
             self._settle_asked = True
         elif kind == frames.QUIT:
             self._quit_asked = True
+            self._useless = a == 1
 
     def _poll(self):
         while True:
@@ -223,6 +225,21 @@ class Tests:
         self._told_stop = True
         self._out.append(frames.frame(frames.STOP, why, status, reason.encode("utf-8", "replace")))
         self._flush()
+
+    def drop_useless(self):
+        """After an interrupt: true when it was for the running test only. Then all is torn down by now."""
+        self._poll()
+        if not self._useless:
+            return False
+        self.phase.set(limits.FINISH)
+        self.current = self._fold = None
+        self.queue.clear()
+        self._out.clear()
+        try:
+            self._teardown_exact(None)
+        except BaseException:  # of a test that was cut: it says nothing about the fixtures
+            pass
+        return True
 
     def say_bye(self, status, workeroutput):
         self._out.append(frames.frame(frames.BYE, status & 0xFFFFFFFF, 0, workeroutput))

@@ -26,6 +26,8 @@ def run(tests, session, become):
         tests.stop(frames.STOP_SHOULDSTOP, 2, str(problem))
         raise
     except KeyboardInterrupt as problem:
+        if tests.drop_useless():
+            return
         tests.sender.interrupt(problem)
         tests.stop(frames.STOP_INTERRUPTED, 2, "KeyboardInterrupt")
         raise

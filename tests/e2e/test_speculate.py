@@ -1,0 +1,87 @@
+"""Speculative copies between real machines: the first result wins, the other try is ended and is no crash."""
+
+import unittest
+
+import harness
+
+# One test hangs on the machine that gets it first, as long as the suite's own file says so.
+SUITE = '''
+import os, pathlib, time, pytest
+
+MACHINE = os.environ["MACHINE"]
+LOG = pathlib.Path(os.environ["TRIES"])
+
+def note(*words):
+    with LOG.open("a") as log:
+        log.write(" ".join((MACHINE, *words)) + "\\n")
+
+@pytest.fixture(scope="module")
+def wide():
+    yield
+    note("torn-down")
+
+@pytest.fixture
+def own():
+    yield
+    note("own-down")
+
+def test_stuck(wide, own):
+    first = not LOG.exists() or "stuck" not in LOG.read_text()
+    note("stuck")
+    if first and os.environ.get("HANGS"):
+        SLEEP
+
+@pytest.mark.parametrize("number", range(6))
+def test_quick(number):
+    time.sleep(0.05)
+'''
+
+
+class SpeculateTest(harness.TestCase):
+    def go(self, coordinator, key, suite, options, **env):
+        agents = [self.agent(self.pytest("-q", "-rA", "test_copy.py"), coordinator, index=i, total=2, workers=1,
+                             key=key, cwd=suite, options=options, MACHINE=f"m{i}",
+                             TRIES=self.folder / ("tries-" + key), **env) for i in range(2)]
+        return agents, [agent.wait() for agent in agents]
+
+    def run_twice(self, sleep):
+        """The first run teaches how long the tests take; in the second one hangs on one machine."""
+        coordinator = self.coordinator()
+        suite = self.suite({"test_copy.py": SUITE.replace("SLEEP", sleep)})
+        self.assertEqual(self.go(coordinator, "one", suite, [])[1], [0, 0])
+        coordinator.wait_for_line("history_folded")
+        agents, statuses = self.go(coordinator, "two", suite, ["--speculate"], HANGS=1)
+        self.assertEqual(statuses, [0, 0], [agent.output for agent in agents])
+        verdict = self.assert_green_and_complete(coordinator, 7, key="two")
+        tries = (self.folder / "tries-two").read_text().split("\n")
+        stuck = [line.split()[0] for line in tries if line.endswith("stuck")]
+        self.assertEqual(len(stuck), 2, tries)
+        self.assertEqual(set(stuck), {"m0", "m1"})
+        return agents, verdict, tries, stuck
+
+    def test_the_copy_wins_and_the_loser_tears_down(self):
+        agents, verdict, tries, stuck = self.run_twice("time.sleep(600)")
+        loser = agents[int(stuck[0][1])]
+        self.assertIn("test_copy.py::test_stuck has ended elsewhere and is ended here", loser.output)
+        self.assertNotRegex(loser.output, "crash|Interrupted|KeyboardInterrupt")
+        self.assertIn(stuck[0] + " own-down", tries)
+        self.assertIn(stuck[0] + " torn-down", tries)
+        self.assertEqual(verdict["flaky"], 0)
+        self.assertEqual((verdict["copies"], verdict["copies_won"]), (1, 1))
+        self.assertGreater(verdict["drift_us"]["copies"], 0)
+
+    def test_a_loser_that_takes_the_interrupt_for_something_else_is_killed(self):
+        agents, verdict, _tries, stuck = self.run_twice(
+            "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN); time.sleep(600)")
+        self.assertNotRegex(agents[int(stuck[0][1])].output, "crash|Interrupted")
+        self.assertEqual((verdict["copies_won"], verdict["flaky"]), (1, 0))
+
+    def test_what_the_loser_says_after_the_interrupt_does_not_count(self):
+        agents, verdict, _tries, stuck = self.run_twice(
+            "\n        try:\n            time.sleep(600)\n        except BaseException:\n            assert False")
+        self.assertNotRegex(agents[int(stuck[0][1])].output, "1 failed")
+        self.assertEqual((verdict["copies_won"], verdict["flaky"]), (1, 0))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
