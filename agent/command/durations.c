@@ -9,23 +9,12 @@
 
 #define FILE_BYTES_MAX PROTO_DECODED_BYTES_MAX
 
-static enum err_code durations_path(const struct target *t, struct str *out, struct err *err)
-{
-    char *project = transport_escape(t->project);
-    char *suite = transport_escape(t->suite);
-    enum err_code rc = str_addf(out, err, "/v1/projects/%s/suites/%s/durations", project, suite);
-
-    free(project);
-    free(suite);
-    return rc;
-}
-
 static enum err_code import(struct reading *r, const char *file, struct err *err)
 {
-    struct str path = STR_MAX(8192);
+    struct str path = STR_MAX(PATH_BYTES_MAX);
     struct str bytes = STR_MAX(FILE_BYTES_MAX);
     struct str answer = STR_MAX(READING_ANSWER_BYTES);
-    enum err_code rc = durations_path(&r->target, &path, err);
+    enum err_code rc = reading_suite_path(&r->target, "/durations", &path, err);
 
     if (!rc)
         rc = fs_read(file, &bytes, err);
@@ -37,13 +26,13 @@ static enum err_code import(struct reading *r, const char *file, struct err *err
     return rc;
 }
 
-static enum err_code export(struct reading *r, const char *file, struct err *err) {
-    struct str path = STR_MAX(8192); struct str answer = STR_MAX(READING_ANSWER_BYTES);
-    enum err_code rc = durations_path(&r->target, &path, err);
+static enum err_code fetch(struct reading *r, const char *file, struct err *err)
+{
+    struct str answer = STR_MAX(READING_ANSWER_BYTES);
+    enum err_code rc = reading_get_suite(r->ask, &r->target, "/durations", &answer, err);
 
-    if (!rc) rc = ask_get(r->ask, path.at, 0, &answer, err);
-    if (!rc) rc = reading_write(file, str_text(&answer), answer.len, err);
-    str_fini(&path);
+    if (!rc)
+        rc = reading_write(file, str_text(&answer), answer.len, err);
     str_fini(&answer);
     return rc;
 }
@@ -85,7 +74,7 @@ enum err_code command_durations(int argc, char *const *argv, uint32_t *out_exit,
     if (r.words.count > 2)
         rc = err_set(err, ERR_USAGE, "'%s' is one word too many", r.words.items[2]);
     else if (strcmp(verb, "export") == 0)
-        rc = export(&r, file, err);
+        rc = fetch(&r, file, err);
     else if (strcmp(verb, "import") != 0)
         rc = err_set(err, ERR_USAGE,
                      "say 'durations import FILE', 'durations export [FILE]' or "

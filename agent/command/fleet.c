@@ -1,9 +1,13 @@
 #include "fleet.h"
 
-#include "fs.h"
-#include "proto.h"
+#include <string.h>
 
-#define HOUR_MS ((uint64_t)3600 * 1000)
+#include "fs.h"
+#include "json.h"
+#include "reading.h"
+
+#define HOUR_MS         ((uint64_t)3600 * 1000)
+#define FACTS_BYTES_MAX (64u << 10)
 
 size_t fleet_rows(struct fleet *f, struct cfg_option *rows)
 {
@@ -11,7 +15,8 @@ size_t fleet_rows(struct fleet *f, struct cfg_option *rows)
         { .name = "durations",
           .env = "MAKESPAN_DURATIONS",
           .value = "FILE",
-          .help = "recorded durations, pytest-split's form (.test_durations)",
+          .help = "recorded durations, pytest-split's form; without it the coordinator's history "
+                  "when there is a --url, else .test_durations",
           .kind = CFG_TEXT,
           .into = &f->durations_path },
         { .name = "workers",
@@ -24,7 +29,8 @@ size_t fleet_rows(struct fleet *f, struct cfg_option *rows)
           .max = PROTO_WORKERS_MAX },
         { .name = "startup",
           .value = "TIME",
-          .help = "from the start of a job to its first test: checkout, install, collection (0)",
+          .help = "from the start of a job to its first test: checkout, install (0). Collection is "
+                  "counted by itself where the coordinator has measured it",
           .kind = CFG_DURATION,
           .into = &f->startup_ms,
           .max = HOUR_MS },
@@ -66,28 +72,92 @@ size_t fleet_rows(struct fleet *f, struct cfg_option *rows)
           .max = UINT32_MAX },
     };
 
-    for (size_t i = 0; i < ARRAY_LEN(all); i++)
-        rows[i] = all[i];
-    return ARRAY_LEN(all);
+    _Static_assert(ARRAY_LEN(all) == FLEET_OWN_ROWS, "room for the rows");
+    memcpy(rows, all, sizeof(all));
+    return ARRAY_LEN(all) +
+           options_rows(&f->options, OPTIONS_SERVER | OPTIONS_RUN, rows + ARRAY_LEN(all));
+}
+
+static enum err_code take_file(struct fleet *f, struct str *bytes, struct err *err)
+{
+    const char *path = f->durations_path ? f->durations_path : FLEET_DURATIONS;
+    enum err_code rc = fs_read(path, bytes, err);
+
+    if (!rc)
+        rc = durations_parse(str_text(bytes), bytes->len, &f->file, err);
+    if (rc) {
+        err->code = ERR_INVALID; /* nothing was to be written: the input is wrong */
+        return err_wrap(err, "recorded durations are needed (--durations FILE, or --url)");
+    }
+    return ERR_NONE;
+}
+
+static enum err_code take_facts(struct fleet *f, struct ask *ask, const struct target *target,
+                                struct err *err)
+{
+    struct str bytes = STR_MAX(FACTS_BYTES_MAX);
+    struct json *doc = NULL;
+    enum err_code rc = reading_get_suite(ask, target, "", &bytes, err);
+
+    if (!rc)
+        rc = json_parse(str_text(&bytes), bytes.len, &doc, err);
+    if (!rc)
+        rc = json_opt_u64(doc, "startup_us", 0, HOUR_MS * 1000, &f->measured_us, err);
+    json_free(doc);
+    str_fini(&bytes);
+    return rc;
+}
+
+static enum err_code take_history(struct fleet *f, const struct target *target, struct str *bytes,
+                                  struct err *err)
+{
+    struct ask *ask = NULL;
+    enum err_code rc = ask_open(target, &ask, err);
+
+    if (!rc)
+        rc = reading_get_suite(ask, target, "/durations", bytes, err);
+    if (!rc)
+        rc = durations_parse(str_text(bytes), bytes->len, &f->file, err);
+    if (!rc)
+        rc = take_facts(f, ask, target, err);
+    ask_close(ask);
+    return rc;
+}
+
+static enum err_code take_durations(struct fleet *f, struct err *err)
+{
+    struct str bytes = STR_MAX(DURATIONS_BYTES_MAX);
+    struct target target = { .url = NULL };
+    enum err_code rc = ERR_NONE;
+
+    if (!f->durations_path)
+        rc = options_resolve(&f->options, NULL, &target, err);
+    if (!rc && target.url)
+        rc = take_history(f, &target, &bytes, err);
+    else if (!rc)
+        rc = take_file(f, &bytes, err);
+    if (!rc)
+        f->durations = durations_of(f->file);
+    if (!rc && f->durations.count == 0)
+        rc = target.url ? err_set(err, ERR_INVALID,
+                                  "the coordinator has no durations of suite '%s' of project '%s' "
+                                  "yet: let it finish one run",
+                                  target.suite, target.project)
+                        : err_set(err, ERR_INVALID, "%s has no durations in it",
+                                  f->durations_path ? f->durations_path : FLEET_DURATIONS);
+    target_fini(&target);
+    str_fini(&bytes);
+    return rc;
 }
 
 enum err_code fleet_open(struct fleet *f, struct err *err)
 {
-    struct str bytes = STR_MAX(DURATIONS_BYTES_MAX);
-    enum err_code rc = fs_read(f->durations_path, &bytes, err);
+    enum err_code rc = take_durations(f, err);
 
-    if (!rc)
-        rc = durations_parse(str_text(&bytes), bytes.len, &f->file, err);
-    str_fini(&bytes);
-    if (rc) {
-        err->code = ERR_INVALID; /* nothing was to be written: the input is wrong */
-        return err_wrap(err, "recorded durations are needed (--durations FILE)");
-    }
-    f->durations = durations_of(f->file);
-    if (f->durations.count == 0)
-        return err_set(err, ERR_INVALID, "%s has no durations in it", f->durations_path);
+    if (rc)
+        return rc;
     f->opts = (struct forecast_opts){ .workers = f->workers,
-                                      .startup_us = f->startup_ms * 1000,
+                                      .startup_us = f->startup_ms * 1000 + f->measured_us,
                                       .jitter_us = f->jitter_ms * 1000,
                                       .spread_pct = f->spread_pct,
                                       .noise_pct = f->noise_pct,
@@ -100,4 +170,5 @@ enum err_code fleet_open(struct fleet *f, struct err *err)
 void fleet_fini(struct fleet *f)
 {
     durations_free(f->file);
+    options_fini(&f->options);
 }

@@ -92,6 +92,7 @@ static void print_answer(const struct matrix *m, const struct forecast *f)
     json_set(doc, "github", github_matrix(f->agents));
     json_set_u64(doc, "gitlab_parallel", f->agents);
     if (f->time_us) {
+        json_set_u64(doc, "startup_us", m->fleet.opts.startup_us);
         json_set_u64(doc, "predicted_us", f->time_us);
         json_set_u64(doc, "bound_us", f->bound_us);
         json_set_u64(doc, "machine_us", f->paid_us);

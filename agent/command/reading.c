@@ -71,6 +71,30 @@ enum err_code reading_get(struct reading *r, const char *what, uint32_t timeout_
     return rc;
 }
 
+enum err_code reading_suite_path(const struct target *target, const char *what, struct str *out,
+                                 struct err *err)
+{
+    char *project = transport_escape(target->project);
+    char *suite = transport_escape(target->suite);
+    enum err_code rc = str_addf(out, err, "/v1/projects/%s/suites/%s%s", project, suite, what);
+
+    free(project);
+    free(suite);
+    return rc;
+}
+
+enum err_code reading_get_suite(struct ask *ask, const struct target *target, const char *what,
+                                struct str *out, struct err *err)
+{
+    struct str path = STR_MAX(PATH_BYTES);
+    enum err_code rc = reading_suite_path(target, what, &path, err);
+
+    if (!rc)
+        rc = ask_get(ask, str_text(&path), 0, out, err);
+    str_fini(&path);
+    return rc;
+}
+
 enum err_code reading_write(const char *path, const char *bytes, size_t len, struct err *err)
 {
     if (path && strcmp(path, "-") != 0)

@@ -33,6 +33,12 @@ void reading_fini(struct reading *r);
 MUST_USE enum err_code reading_get(struct reading *r, const char *what, uint32_t timeout_ms,
                                    struct str *out, struct err *err);
 
+/* GET /v1/projects/<project>/suites/<suite><what>; for durations.c also the path alone. */
+MUST_USE enum err_code reading_suite_path(const struct target *target, const char *what,
+                                          struct str *out, struct err *err);
+MUST_USE enum err_code reading_get_suite(struct ask *ask, const struct target *target,
+                                         const char *what, struct str *out, struct err *err);
+
 /* Writes to a file, or to standard output for NULL and "-". */
 MUST_USE enum err_code reading_write(const char *path, const char *bytes, size_t len,
                                      struct err *err);

@@ -67,7 +67,14 @@ static void print_table(const struct forecast *row, size_t count, const struct f
 
     for (size_t i = 0; i < count; i++)
         worst_us = row[i].time_us > worst_us ? row[i].time_us : worst_us;
-    printf("%u tests, %u workers a machine\n\n", f->durations.count, f->workers);
+    printf("%u tests, %u workers a machine, start-up of a job %.1f s", f->durations.count,
+           f->workers, (double)f->opts.startup_us / 1e6);
+    if (f->measured_us > 0)
+        printf(", of which %.1f s measured until the end of collection",
+               (double)f->measured_us / 1e6);
+    else
+        printf(" (as --startup says; not measured)");
+    printf("\n\n");
     printf("machines      time   bound  ratio  machine-minutes\n");
     for (size_t i = 0; i < count; i++) {
         uint64_t width = worst_us ? row[i].time_us * BAR_WIDTH / worst_us : 0;
@@ -99,6 +106,7 @@ static void print_json(const struct forecast *row, size_t count, const struct fl
     }
     json_set_u64(doc, "tests", f->durations.count);
     json_set_u64(doc, "workers", f->workers);
+    json_set_u64(doc, "startup_us", f->opts.startup_us);
     json_set_u64(doc, "knee", row[forecast_knee(row, count)].agents);
     json_set_text(doc, "longest_test", forecast_floor(&f->durations)->id);
     json_set_u64(doc, "longest_test_us", forecast_floor(&f->durations)->us);

@@ -40,6 +40,8 @@ char *api_verdict_encode(const union answer *answer);
 void api_report(struct api_request *r);
 char *api_report_encode(const union answer *answer);
 
+void api_suite(struct api_request *r);
+char *api_suite_encode(const union answer *answer);
 void api_durations_export(struct api_request *r);
 void api_durations_import(struct api_request *r);
 

@@ -27,6 +27,7 @@ static const struct route table[] = {
     { HTTP_POST, RUN "/close", NEED_AGENT, NOBODY, api_close, api_verdict_encode },
     { HTTP_GET, RUN "/report", NEED_READER, NOBODY, api_report, api_report_encode },
 
+    { HTTP_GET, SUITE, NEED_READER, NOBODY, api_suite, api_suite_encode },
     { HTTP_GET, SUITE "/durations", NEED_READER, NOBODY, api_durations_export, NULL },
     { HTTP_PUT, SUITE "/durations", NEED_AGENT, BODY_JSON, &durations_message, api_durations_import,
       NULL },

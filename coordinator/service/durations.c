@@ -1,4 +1,5 @@
-/* Durations as pytest-split's file has them: taken from the history and put into it. */
+/* Durations as pytest-split's file has them: taken from the history and put into it; and what they
+ * come to. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@ struct exchange {
     uint32_t stored;         /* import: so many are in the history */
     struct history *history; /* export */
     struct durations answer;
+    struct suite_facts facts;
     bool import;
     uint64_t now_ms;
 };
@@ -29,6 +31,27 @@ static enum err_code export_work(struct errand *errand, struct store *store, str
     if (!rc)
         history_export(x->history, &x->items, &x->count);
     return rc;
+}
+
+static enum err_code facts_work(struct errand *errand, struct store *store, struct err *err)
+{
+    struct exchange *x = (struct exchange *)errand;
+    enum err_code rc = export_work(errand, store, err);
+    const struct estimate *startup;
+
+    if (rc)
+        return rc;
+    startup = history_find(x->history, HISTORY_STARTUP, "");
+    x->facts =
+        (struct suite_facts){ .tests = x->count, .startup_us = startup ? estimate_us(startup) : 0 };
+    for (uint32_t i = 0; i < x->count; i++)
+        x->facts.work_us += x->items[i].us;
+    return ERR_NONE;
+}
+
+static void facts_answer(struct errand *errand, union answer *out)
+{
+    out->facts = &((struct exchange *)errand)->facts;
 }
 
 static enum err_code import_work(struct errand *errand, struct store *store, struct err *err)
@@ -86,6 +109,30 @@ static struct exchange *exchange_new(const char *project, const char *suite, str
     return x;
 }
 
+/* On the thread that only reads. */
+static void ask_history(struct service *svc, struct exchange *take_x)
+{
+    take_x->errand.on = svc->aside;
+    take_x->errand.only_asks = true;
+    errand_start(svc, &take_x->errand);
+}
+
+void service_suite_facts(struct service *svc, const char *bearer, const char *project,
+                         const char *suite, struct reply reply)
+{
+    struct err err = ERR_INIT;
+    struct exchange *x;
+
+    if (allowed(svc, bearer, project, ROLE_READ, &err)) {
+        reply_err(reply, &err);
+        return;
+    }
+    x = exchange_new(project, suite, reply);
+    x->errand.work = facts_work;
+    x->errand.answer = facts_answer;
+    ask_history(svc, x);
+}
+
 void service_durations_export(struct service *svc, const char *bearer, const char *project,
                               const char *suite, struct reply reply)
 {
@@ -97,10 +144,8 @@ void service_durations_export(struct service *svc, const char *bearer, const cha
         return;
     }
     x = exchange_new(project, suite, reply);
-    x->errand.on = svc->aside;
-    x->errand.only_asks = true;
     x->errand.work = export_work;
-    errand_start(svc, &x->errand);
+    ask_history(svc, x);
 }
 
 void service_durations_import(struct service *svc, const char *bearer, const char *project,

@@ -13,7 +13,8 @@
 #define HISTORY_ROWS_MAX  2000000u                      /* tests and scopes of one suite */
 #define HISTORY_UNSEEN_MS (90ull * 24 * 60 * 60 * 1000) /* then a test is forgotten */
 
-#define HISTORY_TEST "test" /* the kind of a row that is a test, see history_key */
+#define HISTORY_TEST    "test"    /* the kind of a row that is a test, see history_key */
+#define HISTORY_STARTUP "startup" /* of the one row, with an empty id, for a machine's start-up */
 
 struct history;
 

@@ -27,7 +27,7 @@ struct lesson {
     struct sample *samples;
     size_t sample_count;
     struct paid *paid;
-    size_t paid_count;
+    size_t paid_count, paid_cap;
     size_t stored; /* rows, the samples first */
 };
 
@@ -94,7 +94,8 @@ static void paid_fini(struct paid *paid)
 static bool scope_fits(const struct scope_cost *cost)
 {
     return strlen(cost->kind) <= STORE_NAME_BYTES_MAX && strlen(cost->id) <= STORE_ID_BYTES_MAX &&
-           cost->kind[0] != '\0' && strcmp(cost->kind, HISTORY_TEST) != 0;
+           cost->kind[0] != '\0' && strcmp(cost->kind, HISTORY_TEST) != 0 &&
+           strcmp(cost->kind, HISTORY_STARTUP) != 0;
 }
 
 /* One entry a scope, however many workers entered it. */
@@ -124,6 +125,7 @@ static void merge_paid(struct lesson *lesson)
 static void add_scopes(struct lesson *lesson, const struct run *run)
 {
     lesson->paid = mem_new(run->scope_count, sizeof(*lesson->paid));
+    lesson->paid_cap = run->scope_count;
     for (uint32_t i = 0; i < run->scope_count; i++) {
         const struct scope_cost *cost = &run->scopes[i];
 
@@ -139,6 +141,38 @@ static void add_scopes(struct lesson *lesson, const struct run *run)
     merge_paid(lesson);
 }
 
+static int by_us(const void *left, const void *right)
+{
+    const uint64_t *a = left;
+    const uint64_t *b = right;
+
+    return (*a > *b) - (*a < *b);
+}
+
+/* What a machine of this run needed from its join to the end of its collection: the median. */
+static void add_startup(struct lesson *lesson, const struct run *run)
+{
+    uint64_t *us = mem_new(run->session_count, sizeof(*us));
+    size_t n = 0;
+
+    for (uint32_t i = 0; i < run->session_count; i++) {
+        const struct session *s = run->sessions[i];
+
+        if (s->collected && s->collected_ms >= s->joined_ms)
+            us[n++] = (s->collected_ms - s->joined_ms) * 1000;
+    }
+    if (n > 0) {
+        qsort(us, n, sizeof(*us), by_us);
+        lesson->paid = mem_grow(lesson->paid, &lesson->paid_cap, lesson->paid_count + 1,
+                                sizeof(*lesson->paid));
+        lesson->paid[lesson->paid_count++] = (struct paid){ .kind = mem_strdup(HISTORY_STARTUP),
+                                                            .id = mem_strdup(""),
+                                                            .setup_us = us[n / 2],
+                                                            .setups = 1 };
+    }
+    free(us);
+}
+
 struct lesson *lesson_of_run(const struct run *run, uint64_t now_ms)
 {
     struct lesson *lesson = mem_new(1, sizeof(*lesson));
@@ -150,6 +184,7 @@ struct lesson *lesson_of_run(const struct run *run, uint64_t now_ms)
     if (run->manifest && run->mismatch.sessions == 0) {
         add_tests(lesson, run);
         add_scopes(lesson, run);
+        add_startup(lesson, run);
     }
     return lesson;
 }

@@ -76,6 +76,14 @@ struct run_status {
     uint32_t session_count;
 };
 
+/* What the history says of a suite as a whole. */
+struct suite_facts {
+    uint32_t tests;   /* with recorded durations */
+    uint64_t work_us; /* of all of them, one after the other */
+    uint64_t
+        startup_us; /* of a machine, from its join to the end of its collection; 0: not known */
+};
+
 /* What a reply gets: the one member that the use case names; lent for the call. */
 union answer {
     const struct join_answer *join;
@@ -88,6 +96,7 @@ union answer {
     const struct run_status *status;
     struct str *text; /* a report, as it is sent; may be taken */
     const struct durations *durations;
+    const struct suite_facts *facts;
 };
 
 /* err->code is ERR_NONE and answer holds the member named, or err tells why not and answer is
@@ -163,6 +172,10 @@ void service_durations_export(struct service *svc, const char *bearer, const cha
                               const char *suite, struct reply reply);
 void service_durations_import(struct service *svc, const char *bearer, const char *project,
                               const char *suite, const struct durations *in, struct reply reply);
+
+/* answer: facts; all 0 for a suite that is not known. */
+void service_suite_facts(struct service *svc, const char *bearer, const char *project,
+                         const char *suite, struct reply reply);
 
 /* ---- for operators ---- */
 

@@ -62,6 +62,18 @@ struct detail *made_detail(const char *when, const char *message, const char *te
     return detail;
 }
 
+void made_session(struct run *run, uint64_t joined_ms, uint64_t collected_ms)
+{
+    struct session *session = mem_new(1, sizeof(*session));
+
+    session->joined_ms = joined_ms;
+    session->collected = true;
+    session->collected_ms = collected_ms;
+    run->sessions = mem_grow(run->sessions, &run->session_cap, run->session_count + 1,
+                             sizeof(struct session *));
+    run->sessions[run->session_count++] = session;
+}
+
 void made_scope(struct run *run, const char *kind, const char *id, uint64_t setup_us,
                 uint64_t teardown_us)
 {

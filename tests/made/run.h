@@ -13,6 +13,8 @@ void made_finish(struct run *run, uint32_t test, enum outcome outcome, uint64_t 
 /* A detail of the texts given (NULL: absent); the caller's. */
 struct detail *made_detail(const char *when, const char *message, const char *text);
 
+/* A machine that joined at a time and had collected some time later. */
+void made_session(struct run *run, uint64_t joined_ms, uint64_t collected_ms);
 void made_scope(struct run *run, const char *kind, const char *id, uint64_t setup_us,
                 uint64_t teardown_us);
 void made_fault(struct run *run, const char *kind, const char *text);

@@ -98,6 +98,25 @@ class CommandTest(unittest.TestCase):
                       ["durations", "export", "a", "b"]):
             self.assertEqual(self.ask(*words)[0], 64, words)
 
+    def test_a_forecast_takes_durations_and_start_up_from_the_coordinator(self):
+        self.green_run(MAKESPAN_RUN_KEY="k", MAKESPAN_SUITE="s")
+        for _ in range(200):  # the history learns behind the verdict
+            if json.loads(self.ask("durations", "export", "--suite", "s")[1]):
+                break
+        with self.subTest("its own suite"):
+            status, out, err = self.ask("matrix", "--target", "10m", "--startup", "30s", "--suite", "s")
+            answer = json.loads(out)
+            self.assertEqual((status, err, answer["agents"]), (0, "", 1))
+            self.assertGreater(answer["startup_us"], 30e6, "the collection was not measured")
+            status, out, _ = self.ask("simulate", "--suite", "s")
+            self.assertEqual(status, 0)
+            self.assertRegex(out, r"\A20 tests, 2 workers a machine, start-up of a job 0\.\d s, "
+                                  r"of which 0\.\d s measured")
+        with self.subTest("one that never ran"):
+            status, out, err = self.ask("matrix", "--target", "10m", "--suite", "never")
+            self.assertEqual((status, out), (64, ""))
+            self.assertIn("suite 'never'", err)
+
     def test_a_run_that_is_open_is_no_verdict_until_it_is_closed(self):
         child = self.drive(tests=50, ms=60000, MAKESPAN_RUN_KEY="k")
         for line in child.stdout:

@@ -223,6 +223,28 @@ static void test_lesson_is_folded_once_in_parts(void **state)
     store_close(store);
 }
 
+/* The median over the machines, so that one slow one says nothing; agents cannot say it. */
+static void test_lesson_learns_what_a_machine_needs_to_start(void **state)
+{
+    const char *ids[] = { "a.py::t" };
+    struct store *store = store_mem_new();
+    struct run *run = made_run("r1", ids, 1);
+    struct history *history;
+
+    (void)state;
+    made_finish(run, 0, OUTCOME_PASSED, 5000);
+    made_session(run, NOW_MS, NOW_MS + 3000);
+    made_session(run, NOW_MS, NOW_MS + 90000);
+    made_session(run, NOW_MS + 500, NOW_MS + 4500);
+    made_scope(run, HISTORY_STARTUP, "", 77000000, 0);
+    learn(store, run, NOW_MS);
+    history = load(store);
+    assert_about(known_us(history, HISTORY_STARTUP, ""), 4000000);
+    history_free(history);
+    run_free(run);
+    store_close(store);
+}
+
 /* Two occurrences of one id are two tests. */
 static void test_lesson_keeps_occurrences_apart(void **state)
 {
@@ -362,6 +384,7 @@ int main(void)
         cmocka_unit_test(test_lesson_is_folded_once),
         cmocka_unit_test(test_lesson_is_empty_where_agents_collected_different_tests),
         cmocka_unit_test(test_lesson_is_folded_once_in_parts),
+        cmocka_unit_test(test_lesson_learns_what_a_machine_needs_to_start),
         cmocka_unit_test(test_lesson_keeps_occurrences_apart),
         cmocka_unit_test(test_lesson_averages_what_workers_paid_for_a_scope),
         cmocka_unit_test(test_history_costs_of_unknown_tests_come_from_their_neighbours),
