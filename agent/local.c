@@ -25,6 +25,11 @@ size_t local_rows(struct local *local, struct cfg_option *rows)
           .help = "run each test in a fork of its own: it may crash or spoil what it likes. Module "
                   "and session fixtures are set up once a worker and inherited. For single tests: "
                   "@pytest.mark.forked" },
+        { .name = "last-failed",
+          .env = "MAKESPAN_LAST_FAILED",
+          .kind = CFG_FLAG,
+          .into = &local->last_failed,
+          .help = "run only what failed last time on this machine (pytest's --lf)" },
         { .name = "live",
           .env = "MAKESPAN_LIVE",
           .value = "WORKER",

@@ -18,6 +18,7 @@ struct local {
     /* As given. */
     const char *workers_text, *start_text, *first_text;
     bool isolate, no_gc_freeze;
+    bool last_failed;
     const char *live;             /* "all", "gwN", or NULL */
     uint32_t recycle_after;       /* tests of one worker; 0: any number */
     uint64_t recycle_above_bytes; /* memory of its own; 0: any size */

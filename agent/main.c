@@ -16,6 +16,7 @@ struct subcommand {
 
 static const struct subcommand subcommands[] = {
     { "run", "run a test suite: alone, or as one of many machines", command_run },
+    { "watch", "run the tests again whenever a file changes", command_watch },
     { "status", "how a run stands", command_status },
     { "verdict", "wait until a run is decided, and exit with it", command_verdict },
     { "report", "one report of all machines, as JUnit XML or JSON", command_report },

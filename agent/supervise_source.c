@@ -35,6 +35,7 @@ static void on_joined(void *ctx, uint64_t seed)
                                .socket = s->socket_path,
                                .key = s->key,
                                .junit = s->opts.junit,
+                               .last_failed = s->opts.local->last_failed,
                                .has_seed = !s->opts.alone,
                                .seed = seed };
     struct err err = ERR_INIT;

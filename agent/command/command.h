@@ -9,6 +9,8 @@
 
 MUST_USE enum err_code command_run(int argc, char *const *argv, uint32_t *out_exit,
                                    struct err *err);
+MUST_USE enum err_code command_watch(int argc, char *const *argv, uint32_t *out_exit,
+                                     struct err *err);
 MUST_USE enum err_code command_status(int argc, char *const *argv, uint32_t *out_exit,
                                       struct err *err);
 MUST_USE enum err_code command_verdict(int argc, char *const *argv, uint32_t *out_exit,

@@ -428,7 +428,11 @@ enum err_code command_run(int argc, char *const *argv, uint32_t *out_exit, struc
         (rc = find_share(&r, err)) == ERR_NONE) {
         (void)os_hide();                  /* tests must not read the token from our memory */
         (void)unsetenv("MAKESPAN_TOKEN"); /* nor from their environment */
-        if (r.target.url && r.local.workers_given && r.local.workers == 0)
+        if (r.target.url && r.local.last_failed)
+            rc = err_set(err, ERR_USAGE,
+                         "--last-failed is of this machine; a shared run needs all "
+                         "machines to collect the same");
+        else if (r.target.url && r.local.workers_given && r.local.workers == 0)
             rc = err_set(err, ERR_USAGE, "-n 0 runs no workers; a shared run needs at least one");
         else
             rc = perform(&r, out_exit, err);

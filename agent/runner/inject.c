@@ -114,13 +114,15 @@ static uint32_t count_words(char *const *words)
 static char **build_argv(const struct inject_input *in, uint32_t first)
 {
     uint32_t count = count_words(in->argv), used = 0;
-    char **out = mem_new((size_t)count + PLUGIN_WORDS + 2, sizeof(*out));
+    char **out = mem_new((size_t)count + PLUGIN_WORDS + 3, sizeof(*out));
     bool junit_due = in->junit && first > 0;
 
     for (uint32_t i = 0; i <= count; i++) {
         if (i == first && first > 0) {
             out[used++] = mem_strdup("-p");
             out[used++] = mem_strdup("_makespan");
+            if (in->last_failed)
+                out[used++] = mem_strdup("--lf");
         }
         /* The user's own --junitxml would win over an earlier one; behind "--" it is a path. */
         if (junit_due && i >= first && (i == count || strcmp(in->argv[i], "--") == 0)) {
@@ -214,7 +216,8 @@ static enum err_code set_addopts(const struct inject_input *in, struct env_build
     struct str value = STR_MAX(INJECT_VALUE_BYTES_MAX);
     enum err_code rc;
 
-    if ((rc = str_addz(&value, "-p _makespan", err)) != ERR_NONE)
+    rc = str_addz(&value, in->last_failed ? "-p _makespan --lf" : "-p _makespan", err);
+    if (rc)
         goto out;
     if (in->junit && ((rc = str_addz(&value, " --junitxml=", err)) != ERR_NONE ||
                       (rc = add_quoted(&value, in->junit, err)) != ERR_NONE))

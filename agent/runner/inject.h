@@ -20,6 +20,7 @@ struct inject_input {
     const char *socket;
     const char *key;
     const char *junit; /* absolute path for --junitxml, or NULL */
+    bool last_failed;  /* pytest's --lf */
     bool has_seed;
     uint64_t seed; /* for PYTHONHASHSEED, unless the user fixed it */
 };

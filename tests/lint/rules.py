@@ -43,6 +43,7 @@ LIBRARIES = {
     r"zlib": ["common/gz.c"],
     r"libxml/": ["coordinator/report/", "agent/result", "coordinator/api/junit"],
     r"openssl/": ["common/hash.c", "common/id.c", "coordinator/http/tls.c", "coordinator/http/cert"],
+    r"sys/inotify": ["agent/watch_inotify.c"],
     r"event2/": ["coordinator/http/", "coordinator/main.c", "agent/"],
 }
 
