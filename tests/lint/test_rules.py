@@ -70,6 +70,21 @@ class RulesTest(unittest.TestCase):
         for why in ("#pragma once", "is the manual", "never a typedef", "code in a comment", "601 lines"):
             self.assertIn(why, found)
 
+    def test_python_of_later_versions_is_named(self):
+        """python.py: the Python side runs under Python 3.8."""
+        text = ("def f(a: list[int]):\n    return a.removeprefix('x'), zip(a, a, strict=True)\n",
+                "match 1:\n    case 1:\n        pass\n")
+        for name, code in (("good", "def cache(): pass\ncache()\n"), ("names", text[0]), ("syntax", text[1])):
+            with tempfile.TemporaryDirectory() as root:
+                folder = pathlib.Path(root, "agent/runner/pytest")
+                folder.mkdir(parents=True)
+                (folder / "a.py").write_text(code)
+                done = subprocess.run([sys.executable, RULES.with_name("python.py"), root],
+                                      capture_output=True, text=True)
+            found = [line.split(":")[1] for line in done.stdout.splitlines()]
+            self.assertEqual(found, {"good": [], "names": ["1", "2", "2"], "syntax": ["3"]}[name], done.stdout)
+            self.assertEqual(done.returncode, 1 if found else 0)
+
 
 if __name__ == "__main__":
     unittest.main()

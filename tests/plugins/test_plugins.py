@@ -14,9 +14,14 @@ class Coverage(plugins.TestCase):
 
     def test_combined_to_the_serial_figures(self):
         """Lines, branches, and what a child process of a test covered."""
-        serial, forked = self.both("coverage", "-v", "--cov=covered", "--cov-branch", "--cov-report=term-missing")
-        self.assertEqual(self.figures(serial), self.figures(forked))
+        words = ["-v", "--cov=covered", "--cov-branch", "--cov-report=term-missing"]
+        serial = self.serial_run("coverage", *words)
         self.assertRegex("\n".join(self.figures(serial)), r"covered\.py .* 79%")
+        for start in ("auto", "early", "spawn"):
+            with self.subTest(start):
+                forked = self.forked_run("coverage", *words, options=["--start", start])
+                self.assert_same(serial, forked)
+                self.assertEqual(self.figures(serial), self.figures(forked))
 
     def test_too_little_is_red(self):
         serial, forked = self.both("coverage", "--cov=covered", "--cov-fail-under=99")

@@ -76,6 +76,9 @@ class Runs:
     def serial(self, *args):
         return self._run([sys.executable, "-m", "pytest", "-p", "no:xdist"], args)
 
+    def by_xdist(self, *args):
+        return self._run([sys.executable, "-m", "pytest"], args)
+
     def forked(self, *args, workers=1, options=()):
         facts = os.path.join(self.base, "facts.json")
         command = [sys.executable, os.path.join(HERE, "fake_agent.py"), "-n", str(workers),

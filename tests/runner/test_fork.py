@@ -1,9 +1,16 @@
-"""What a fork shares or loses, and what a death leaves: each as a fresh process would have it."""
+"""What a fork shares or loses, and what a death leaves: each as a fresh process would have it.
 
+However the workers start, the same must come out; by pytest-xdist too, where it is installed.
+"""
+
+import importlib.util
 import os
 import unittest
 
 import harness
+
+STARTS = ("fork", "early", "spawn")
+FRESH = 29  # tests of the suite
 
 
 class Fork(unittest.TestCase):
@@ -23,8 +30,13 @@ class Fork(unittest.TestCase):
         return found
 
     def test_worker_is_like_a_fresh_process(self):
-        forked = self.run_suite("fork", workers=2)
-        self.assertIn("2 failed, 17 passed", forked.output)
+        for start in STARTS:
+            with self.subTest(start):
+                self.check_like_fresh(start)
+
+    def check_like_fresh(self, start):
+        forked = self.run_suite("fork", workers=2, options=["--start", start])
+        self.assertIn("2 failed, %d passed" % (FRESH - 2), forked.output)
         self.assertIn("straight to the terminal", forked.output)
         failed = [id for id, word in forked.facts["outcomes"] if word != "passed"]
         for number, nodeid in ((1, failed[0]), (3, failed[1])):
@@ -39,6 +51,73 @@ class Fork(unittest.TestCase):
         self.assertEqual([value for _worker, value in notes["atexit"]], ["ran"])
         self.assertFalse(os.path.exists(notes["tempdir"][0][1]))
         self.assertEqual(len({value for _worker, value in notes["uid"]}), 1)
+        self.check_notes(notes)
+
+    def check_notes(self, notes):
+        """What is the same in all processes of a run, and what is not."""
+        self.assertEqual(len({value for _worker, value in notes["hash"]}), 1)
+        workers = {worker for worker, _value in notes["pid"]}
+        self.assertEqual(workers, {"gw0", "gw1"})
+        for name in ("pid", "numpy", "loop", "basetemp"):
+            by_worker = {worker: value for worker, value in notes.get(name, ())}
+            self.assertEqual(len(set(by_worker.values())), len(by_worker), name)
+
+    def test_xdist_agrees(self):
+        if importlib.util.find_spec("xdist") is None:
+            self.skipTest("pytest-xdist is not installed")
+        self.runs = harness.Runs(os.path.join(harness.SUITES, "fork"))
+        self.addCleanup(self.runs.close)
+        xdist = self.runs.by_xdist("-n2", "--deselect=test_fork.py::test_terminal_is_not_ours")
+        self.assertIn("2 failed, %d passed" % (FRESH - 3), xdist.output)
+        notes = self.notes()
+        del notes["hash"]  # each of its processes has a seed of its own
+        self.check_notes(dict(notes, hash=[("gw0", "")]))
+
+    def test_numbers_that_nobody_seeded_differ(self):
+        """random and numpy's global generator, in every worker; a seed that the suite set holds."""
+        for start in STARTS:
+            with self.subTest(start):
+                forked = self.run_suite("unseeded", workers=2, options=["--start", start])
+                self.assertEqual(forked.status, 0, forked.output)
+                notes = self.notes()
+                for name in ("random", "numpy"):
+                    values = [value for _worker, value in notes.get(name, ())]
+                    self.assertEqual(len(set(values)), len(values), name)
+
+    def test_forking_with_threads_is_not_warned_of(self):
+        """As Python 3.12 would, which under -W error would end it."""
+        for start in STARTS:
+            with self.subTest(start):
+                forked = self.run_suite("fork_warns", workers=2, options=["--start", start])
+                self.assertEqual(forked.status, 0, forked.output)
+                self.assertNotIn("DeprecationWarning", forked.output)
+
+    def test_log_file_has_each_record_once(self):
+        for start in STARTS:
+            with self.subTest(start):
+                self.runs = harness.Runs(os.path.join(harness.HAZARDS, "log_cli"))
+                self.addCleanup(self.runs.close)
+                path = os.path.join(self.runs.base, "log")
+                forked = self.runs.forked("--log-file=" + path, "--log-file-level=DEBUG", workers=2,
+                                          options=["--start", start])
+                self.assertEqual(forked.status, 0, forked.output)
+                text = "\n".join(self.runs.read("log"))
+                for words in ("live one", "live two"):
+                    self.assertEqual(text.count(words), 1, text)
+
+    def test_what_a_fork_would_share_is_found(self):
+        """By the process that looks; what becomes of it is the agent's to decide."""
+        for name, who, kind, words in (
+                ("threads_at_import", "zygote", "threads", "thread 'server' (started at"),
+                ("loop_at_import", "zygote", "files", "an event loop (epoll)"),
+                ("database_at_import", "forker", "files", "db.sqlite open for writing"),
+                ("identity_at_import", "forker", "identity", "conftest.py:5 reads PYTEST_XDIST_WORKER"),
+                ("identity_at_configure", "zygote", "identity", "reads workerinput['database']")):
+            with self.subTest(name):
+                self.runs = harness.Runs(os.path.join(harness.HAZARDS, name))
+                self.addCleanup(self.runs.close)
+                forked = self.runs.forked(workers=2)
+                self.assertIn(words, forked.facts["found"][who][kind])
 
     def test_the_whole_heap_is_seen(self):
         forked = self.run_suite("heap")

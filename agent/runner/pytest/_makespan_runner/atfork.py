@@ -2,12 +2,22 @@
 
 import atexit
 import logging
+import multiprocessing.process
 import multiprocessing.util
 import os
 import random
 import sys
 import threading
+import warnings
 import weakref
+
+
+def fork():
+    """os.fork(), without the warning of Python 3.12 about threads: preflight has told of them."""
+    flush_streams()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def flush_streams():
@@ -37,7 +47,11 @@ def forget_exit_handlers():
 
     Without clearing, a worker would delete the folders of its siblings. A bare atexit._clear() leaves
     weakref.finalize believing that it is registered, and then a test's TemporaryDirectory stays.
+    The children of the parent are not ours to end, either.
     """
+    multiprocessing.process._children = set()
+    multiprocessing.util._finalizer_registry.clear()
+    multiprocessing.util._run_after_forkers()
     for info in list(getattr(weakref.finalize, "_registry", {}).values()):
         info.atexit = False
     atexit._clear()

@@ -34,6 +34,10 @@ class Forker:
         atfork.forget_exit_handlers()
         # Ctrl-C reaches the whole foreground group: the agent decides what it means for us.
         self.old_sigint = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Sets must have one order in all processes of a run: ids may come from there.
+        self.hash_seed = os.environ.get("PYTHONHASHSEED", "random")
+        if self.hash_seed == "random":
+            self.hash_seed = str(int.from_bytes(os.urandom(4), "little"))
         self.inputs = channel.Inputs.await_from(sock)
         link.connect(frames.ROLE_FORKER, facts=facts)
 
@@ -78,7 +82,7 @@ class Forker:
         os.dup2(log, 2)
         os.close(log)
         compat.set_environment(self.inputs.of(slot))  # conftests look there when they load
-        os.execve(sys.executable, own_command(self.config), self.link.environment_for(path))
+        os.execve(sys.executable, own_command(self.config), self.link.environment_for(path, self.hash_seed))
 
 
 def own_command(config):

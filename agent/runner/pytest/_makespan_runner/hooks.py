@@ -38,11 +38,11 @@ class Link:
         self.preflight = None
         self.told = None  # of a worker that was started afresh: what early.begin needs
 
-    def environment_for(self, path):
+    def environment_for(self, path, hash_seed):
         """Our environment as it is now, with what makes a pytest the worker that path tells of."""
         environment = dict(os.environ)
         before = {}
-        for name, value in self._injected.items():
+        for name, value in dict(self._injected, PYTHONHASHSEED=hash_seed).items():
             before[name] = environment.get(name)
             environment[name] = value
         environment.update(_MAKESPAN_SOCKET=self.path, _MAKESPAN_KEY=self.key,
@@ -160,9 +160,8 @@ def pytest_cmdline_main(config):
         collector.end(outcome)  # does not return
     facts = link.preflight.facts(config, [link.connection.fileno()], link.settings["workers"])
     ours, theirs = socket.socketpair()
-    atfork.flush_streams()
     link.random_watch.remember()
-    if os.fork() == 0:
+    if atfork.fork() == 0:
         ours.close()
         from . import forker
 

@@ -11,12 +11,10 @@ A child that dies is a crashed test with its last words; the worker lives on.
 """
 
 import marshal
-import multiprocessing.process
 import os
 import select
 import signal
 import time
-import warnings
 
 import pytest
 from _pytest import skipping
@@ -160,10 +158,7 @@ class Isolation:
 
     def _fork(self, index, item, nextitem):
         reading, writing = os.pipe()
-        atfork.flush_streams()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # of threads: we looked
-            pid = os.fork()
+        pid = atfork.fork()
         if pid == 0:
             os.close(reading)
             try:
@@ -178,7 +173,6 @@ class Isolation:
         tests = self._tests
         orphan.die_with_parent(os.getppid())
         atfork.forget_exit_handlers()
-        multiprocessing.process._children = set()  # they are the worker's to end
         tests.link.connection = pipe
         tests.link.random_watch.restore_all()
         os.register_at_fork(after_in_child=pipe.close)

@@ -5,7 +5,6 @@ import os
 import signal
 import struct
 import time
-import warnings
 
 from . import atfork
 
@@ -16,21 +15,17 @@ _PR_SET_PDEATHSIG = 1
 def fork():
     """Fork a process whose parent will be the keeper; 0 in it, its pid in the caller."""
     reading, writing = os.pipe()
-    atfork.flush_streams()
-    with warnings.catch_warnings():
-        # Python 3.12 warns of threads; we have told of them ourselves.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        middle = os.fork()
-        if middle == 0:
-            own_pid = os.getpid()
-            child = os.fork()
-            if child:
-                os.write(writing, _PID.pack(child))
-                os._exit(0)
-            os.close(reading)
-            os.close(writing)
-            die_with_parent(_wait_for_new_parent(own_pid))
-            return 0
+    middle = atfork.fork()
+    if middle == 0:
+        own_pid = os.getpid()
+        child = atfork.fork()
+        if child:
+            os.write(writing, _PID.pack(child))
+            os._exit(0)
+        os.close(reading)
+        os.close(writing)
+        die_with_parent(_wait_for_new_parent(own_pid))
+        return 0
     os.close(writing)
     data = os.read(reading, _PID.size)
     os.close(reading)
