@@ -11,6 +11,8 @@
 
 /* Of its own, what a worker is taken to need while nobody knows better. */
 #define CREW_WORKER_BYTES ((uint64_t)128 << 20)
+/* Less no worker was ever seen to need: how many there may be once it has been measured. */
+#define CREW_LEAST_BYTES ((uint64_t)16 << 20)
 /* What tests and everybody else on the machine may need at any moment: never planned with. */
 #define CREW_RESERVE_BYTES ((uint64_t)64 << 20)
 

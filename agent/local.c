@@ -1,8 +1,10 @@
 #include "local.h"
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "crew.h"
+#include "fs.h"
 #include "json.h"
 #include "limit.h"
 #include "proto.h"
@@ -13,11 +15,11 @@ size_t local_rows(struct local *local, struct cfg_option *rows)
         { .name = "workers",
           .short_name = 'n',
           .env = "MAKESPAN_WORKERS",
-          .value = "N|auto",
+          .value = "N|auto|logical",
           .kind = CFG_TEXT,
           .into = &local->workers_text,
-          .help = "workers on this machine; auto: as many as it has CPUs and memory for; 0: none, "
-                  "plain pytest" },
+          .help = "workers on this machine; auto: as many as it has CPUs (within a control group's "
+                  "quota) and memory for; logical: whatever the quota; 0: none, plain pytest" },
         { .name = "isolate",
           .env = "MAKESPAN_ISOLATE",
           .kind = CFG_FLAG,
@@ -129,19 +131,51 @@ size_t local_rows(struct local *local, struct cfg_option *rows)
 static enum err_code check_workers(struct local *local, struct err *err)
 {
     const char *text = local->workers_text;
+    struct crew_input in;
     struct crew crew;
 
-    resources_read("", &local->machine);
     local->workers_given = text != NULL;
-    if (text && strcmp(text, "auto") != 0) {
-        if (parse_u32(text, 0, PROTO_WORKERS_MAX, &local->workers, err) == ERR_NONE)
-            return ERR_NONE;
-        return err_set(err, ERR_USAGE, "-n is a number up to %u or auto, not '%s'",
-                       PROTO_WORKERS_MAX, text);
+    local->workers_logical = text && strcmp(text, "logical") == 0;
+    local->workers_fixed = text && !local->workers_logical && strcmp(text, "auto") != 0;
+    if (!local->workers_fixed) {
+        local_crew(local, false, 0, &in);
+        crew_plan(&in, &crew);
+        local->workers = crew.workers;
+        return ERR_NONE;
     }
-    crew_plan(&(struct crew_input){ .machine = &local->machine }, &crew);
-    local->workers = crew.workers;
-    return ERR_NONE;
+    if (parse_u32(text, 0, PROTO_WORKERS_MAX, &local->workers, err) == ERR_NONE)
+        return ERR_NONE;
+    return err_set(err, ERR_USAGE, "-n is a number up to %u, auto or logical, not '%s'",
+                   PROTO_WORKERS_MAX, text);
+}
+
+/* Without it the number of workers is chosen with less knowledge, and that is all. */
+static void read_footprint(struct local *local)
+{
+    char cwd[PATH_BYTES_MAX];
+    struct err ignored = ERR_INIT;
+
+    if (getcwd(cwd, sizeof(cwd)) &&
+        footprint_path(cwd, &local->footprint_path, &ignored) == ERR_NONE)
+        (void)!footprint_load(local->footprint_path, &local->footprint, &ignored);
+}
+
+void local_crew(const struct local *local, bool logical, uint32_t at_most, struct crew_input *out)
+{
+    uint64_t recorded = local->footprint.worker_bytes;
+
+    *out = (struct crew_input){ .machine = &local->machine,
+                                .logical = logical || local->workers_logical,
+                                .at_most = at_most,
+                                .worker_bytes = recorded ? recorded : CREW_LEAST_BYTES,
+                                .source = recorded ? CREW_RECORDED : CREW_ASSUMED };
+}
+
+void local_fini(struct local *local)
+{
+    footprint_fini(&local->footprint);
+    free(local->footprint_path);
+    local->footprint_path = NULL;
 }
 
 static enum err_code check_first(struct local *local, struct err *err)
@@ -178,8 +212,11 @@ static enum err_code check_live(const struct local *local, struct err *err)
 
 enum err_code local_check(struct local *local, struct err *err)
 {
-    enum err_code rc = check_workers(local, err);
+    enum err_code rc;
 
+    resources_read("", &local->machine);
+    read_footprint(local);
+    rc = check_workers(local, err);
     if (!rc)
         rc = start_parse(local->start_text, &local->start, err);
     if (!rc)

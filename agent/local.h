@@ -6,6 +6,8 @@
 #pragma once
 
 #include "cfg.h"
+#include "crew.h"
+#include "footprint.h"
 #include "resources.h"
 #include "sharded.h"
 #include "start.h"
@@ -28,10 +30,14 @@ struct local {
     enum start_wish start;
     bool speculate;     /* copies of running tests are given and taken */
     uint32_t first_ppm; /* share of the time that what failed before goes first for */
+    bool workers_fixed; /* a number was asked for; else memory may make it fewer */
+    bool workers_logical;
     struct resources machine;
     uint64_t timeout_ms, run_timeout_ms; /* of a test, of the run; 0: none */
     uint64_t stall_ms;                   /* of a worker between tests */
     struct sharded sharded;
+    struct footprint footprint; /* of earlier runs in this folder */
+    char *footprint_path;       /* NULL: not kept */
 };
 
 #define LOCAL_STALL_MS 300000u
@@ -40,11 +46,17 @@ struct local {
         .stall_ms = LOCAL_STALL_MS                                                                 \
     }
 
+void local_fini(struct local *local);
+
 /* Writes at most LOCAL_ROWS_MAX rows and returns how many. */
 size_t local_rows(struct local *local, struct cfg_option *rows);
 
 /* Reads what this machine has, where an option depends on it. */
 MUST_USE enum err_code local_check(struct local *local, struct err *err);
+
+/* What crew_plan needs to say how many workers there may be at most, by what is known before the
+ * first one ran. Lends local's machine. */
+void local_crew(const struct local *local, bool logical, uint32_t at_most, struct crew_input *out);
 
 /* Adds the members of CONFIG that these options stand for. */
 void local_tell(const struct local *local, struct json *config);

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #ifdef __linux__
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 #endif
 
@@ -45,6 +46,15 @@ pid_t os_reap(int *out_status, struct os_usage *out_usage)
 bool os_dumped_core(int status)
 {
     return WIFSIGNALED(status) && WCOREDUMP(status);
+}
+
+void os_stall_close(struct os_stalls *stalls)
+{
+    if (stalls->watched > 0)
+        (void)close(stalls->watched);
+    if (stalls->source > 0)
+        (void)close(stalls->source);
+    *stalls = (struct os_stalls){ 0 };
 }
 
 #ifdef __linux__
@@ -92,6 +102,35 @@ uint32_t os_cpus_allowed(void)
         CPU_FREE(set);
     }
     return count;
+}
+
+/* A tenth of a second of waiting in two; unprivileged processes may ask for windows of 2 s only. */
+static const char stall_order[] = "some 200000 2000000";
+
+/* The kernel says POLLPRI, which libevent does not know: an epoll of our own turns it into
+ * readable.
+ */
+bool os_stall_open(const char *path, struct os_stalls *out)
+{
+    struct epoll_event wanted = { .events = EPOLLPRI };
+    struct os_stalls stalls = { .watched = -1, .source = open(path, O_RDWR | O_CLOEXEC) };
+    bool ok = stalls.source >= 0 &&
+              write(stalls.source, stall_order, sizeof(stall_order)) == sizeof(stall_order) &&
+              (stalls.watched = epoll_create1(EPOLL_CLOEXEC)) >= 0 &&
+              epoll_ctl(stalls.watched, EPOLL_CTL_ADD, stalls.source, &wanted) == 0;
+
+    if (ok)
+        *out = stalls;
+    else
+        os_stall_close(&stalls);
+    return ok;
+}
+
+bool os_stall_seen(int watched)
+{
+    struct epoll_event event;
+
+    return epoll_wait(watched, &event, 1, 0) == 1 && (event.events & EPOLLPRI) != 0;
 }
 
 static bool read_small(const char *path, char *text, size_t size)
@@ -205,6 +244,19 @@ bool os_hide(void)
 uint32_t os_cpus_allowed(void)
 {
     return 0;
+}
+
+bool os_stall_open(const char *path, struct os_stalls *out)
+{
+    (void)path;
+    (void)out;
+    return false;
+}
+
+bool os_stall_seen(int watched)
+{
+    (void)watched;
+    return false;
 }
 
 bool os_each_child(pid_t parent, void (*each)(void *ctx, pid_t pid), void *ctx)

@@ -33,6 +33,15 @@ bool os_dumped_core(int status);
 /* CPUs that this process may run on; 0 when unknown. */
 uint32_t os_cpus_allowed(void);
 
+/* Tells when processes wait for memory: the kernel's pressure stall information, at path. watched
+ * is for a loop: readable when os_stall_seen should be asked. */
+struct os_stalls {
+    int watched, source;
+};
+bool os_stall_open(const char *path, struct os_stalls *out);
+bool os_stall_seen(int watched);
+void os_stall_close(struct os_stalls *stalls); /* zeroes are fine */
+
 /* Calls each with the pid of every process whose parent this is; false when that cannot be known.
  */
 bool os_each_child(pid_t parent, void (*each)(void *ctx, pid_t pid), void *ctx);

@@ -174,6 +174,7 @@ void supervise_free(struct supervisor *s)
         return;
     link_free(s->link);
     slots_free(s);
+    memory_fini(s);
     dispatch_free(s->dispatch);
     paid_free(s->paid);
     suite_free(s->suite);
@@ -250,6 +251,7 @@ enum err_code supervise_run(struct supervisor *s, struct source *source,
     }
     strays_find(s);
     measure(s);
+    memory_report(s);
     if (s->fail_err.code) {
         *err = s->fail_err;
         return err->code;

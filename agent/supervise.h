@@ -27,6 +27,15 @@ struct supervise_opts {
     void *say_ctx;
 };
 
+#define SUPERVISE_HUNGRY     10u
+#define SUPERVISE_CREW_BYTES 256u
+
+struct supervise_hungry { /* lent until supervise_free */
+    const char *id;
+    uint32_t k;
+    uint64_t kib; /* that it needed on top of what its worker held */
+};
+
 /* What became of it. */
 struct supervise_report {
     uint32_t exit;         /* of the process */
@@ -41,6 +50,11 @@ struct supervise_report {
     uint32_t stray_count;
     uint32_t abandoned;                  /* tests that another machine was faster with */
     uint64_t wall_us, work_us, bound_us; /* from the first start to the last end */
+    uint64_t worker_bytes;               /* the most that a worker had for itself; 0: not seen */
+    uint32_t retired;                    /* workers sent home as memory was short */
+    uint32_t hungry_count;               /* tests that needed most memory, the hungriest first */
+    struct supervise_hungry hungry[SUPERVISE_HUNGRY];
+    char crew[SUPERVISE_CREW_BYTES]; /* why so many workers, for people */
 };
 
 MUST_USE enum err_code supervise_new(const struct supervise_opts *opts, struct supervisor **out,

@@ -35,6 +35,7 @@ static void do_one(struct supervisor *s, const struct dispatch_fx *fx)
         tell(slot_at(s, fx->slot)->peer, FRAME_CANCEL, 0, 0, NULL);
         return;
     case DISPATCH_QUIT: /* a worker that is still starting is told when it says HELLO */
+        memory_leaving(s, fx->slot);
         tell(slot_at(s, fx->slot)->peer, FRAME_QUIT, 0, 0, NULL);
         return;
     case DISPATCH_KILL:

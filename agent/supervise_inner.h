@@ -1,11 +1,15 @@
 /* supervise_inner.h - what the files of the supervisor share. Included by supervise*.c only. */
 #pragma once
 
+#include "cgroup.h"
 #include "dispatch.h"
+#include "fs.h"
 #include "id.h"
 #include "limit.h"
 #include "link.h"
+#include "local.h"
 #include "paid.h"
+#include "pressure.h"
 #include "runner/inject.h"
 #include "supervise.h"
 
@@ -54,12 +58,25 @@ struct slot {
     uint64_t stacks_from; /* where in gwN.stack the stacks begin that nobody has seen */
     int stop_signal;      /* that stopped it last */
     bool abandons;        /* its test is of no use any more: it is being ended */
+    uint64_t private_bytes, looked_ms; /* its memory, when it was looked at last */
+    uint32_t looks;
 };
 
 struct abandoned { /* a test that somebody else was faster with */
     uint32_t test;
     bool again; /* given to us once more meanwhile: */
     uint64_t fence, cost_us;
+};
+
+struct memory_watch { /* supervise_memory.c */
+    struct event *timer, *stall;
+    struct os_stalls stalls;
+    struct pressure pressure;
+    uint64_t stalled_until_ms;
+    uint32_t limit;        /* of workers, now */
+    uint64_t worker_bytes; /* the most that one had for itself */
+    uint64_t *test_kib;    /* by test; UINT64_MAX: has not run */
+    bool told_short;
 };
 
 #define SIGNALS_MAX 8u
@@ -103,7 +120,12 @@ struct supervisor {
     enum inject_way way;
     char *dist, *runtime;
     bool each; /* every worker runs everything */
-    uint32_t maxfail, max_restarts, workers;
+    uint32_t maxfail, max_restarts;
+    uint32_t workers;          /* at most; memory may make it fewer */
+    bool crew_fixed;           /* a number was asked for */
+    struct crew_input crew_in; /* what -n auto would be, and is without a number */
+    struct crew crew;
+    struct memory_watch memory;
 
     struct manifest *manifest;
     struct suite *suite;
@@ -172,6 +194,16 @@ void abandoned_ended(struct supervisor *s, uint32_t number, uint32_t test);
 /* supervise_source.c */
 void deliver(struct supervisor *s, uint32_t test, struct result *take_result);
 void report_error(struct supervisor *s, const char *kind, const char *text);
+
+/* supervise_memory.c */
+uint32_t
+memory_first_workers(struct supervisor *s);   /* fewer than s->workers while little is known */
+uint64_t memory_budget(struct supervisor *s); /* for the tests' own; 0: need not be counted */
+void memory_start(struct supervisor *s);      /* dispatch is there */
+void memory_test(struct supervisor *s, uint32_t number, uint32_t test, uint64_t kib);
+void memory_leaving(struct supervisor *s, uint32_t number); /* a worker is told to go */
+void memory_report(struct supervisor *s);                   /* all is over */
+void memory_fini(struct supervisor *s);
 
 /* supervise_start.c. Where workers come from. */
 bool forker_joined(struct supervisor *s, struct peer *peer, const struct start_facts *facts);

@@ -36,6 +36,9 @@ void slot_renew(struct supervisor *s, uint32_t number)
     slot->asked = slot->hired = slot->ready = slot->refused = slot->abandons = false;
     slot->exited = slot->gone = false;
     slot->limit = (struct limit){ .wait = LIMIT_REST };
+    slot->private_bytes = 0;
+    slot->looked_ms = now_us(s) / 1000;
+    slot->looks = 0;
     manifest_free(slot->own);
     free(slot->own_problem);
     slot->own = NULL;

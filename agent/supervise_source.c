@@ -105,7 +105,9 @@ static void on_sealed(void *ctx, const struct source_costs *costs)
         .suite = s->suite,
         .policy = policy_of(s->dist),
         .each = s->each,
-        .workers = s->workers,
+        .workers = memory_first_workers(s),
+        .cpus = s->crew.cpus > s->workers ? s->crew.cpus : s->workers,
+        .mem_bytes = memory_budget(s),
         .recycle_after = s->opts.local->recycle_after,
         .restarts_max =
             s->max_restarts == FRAME_ANY ? RESTARTS_PER_WORKER * s->workers : s->max_restarts,
@@ -114,6 +116,7 @@ static void on_sealed(void *ctx, const struct source_costs *costs)
         .one_at_a_time = s->maxfail > 0,
         .in_order = s->opts.alone && s->workers == 1,
     });
+    memory_start(s);
     do_effects(s);
 }
 

@@ -147,6 +147,8 @@ void start_worker(struct supervisor *s, uint32_t number)
 
     if (!is_coming)
         slot_renew(s, number);
+    if (!is_coming && number == s->collector)
+        s->collector = FRAME_ANY; /* the run's collection is known: this one is compared with it */
     slot->hired = true;
     if (is_coming && slot->gone) {
         worker_lost(s, number);

@@ -42,15 +42,18 @@ void tell_json(struct peer *peer, enum frame_kind kind, uint32_t a, uint32_t b,
 /* makespan's own -n beats pytest's, which beats the machine's size. */
 static uint32_t choose_workers(struct supervisor *s, const struct hello *hello)
 {
-    uint32_t workers = s->opts.local->workers;
+    const struct local *local = s->opts.local;
+    bool theirs = hello->numprocesses == NUMPROCESSES_GIVEN;
+    uint32_t workers = local->workers;
 
-    if (!s->opts.local->workers_given && hello->numprocesses == NUMPROCESSES_GIVEN)
+    s->crew_fixed = local->workers_given ? local->workers_fixed : theirs;
+    local_crew(local, hello->numprocesses == NUMPROCESSES_LOGICAL, hello->max_workers, &s->crew_in);
+    crew_plan(&s->crew_in, &s->crew);
+    if (!local->workers_given && theirs)
         workers = hello->workers;
-    else if (!s->opts.local->workers_given && hello->max_workers > 0 &&
-             workers > hello->max_workers)
-        workers = hello->max_workers;
-    else if (s->opts.local->workers_given && hello->numprocesses == NUMPROCESSES_GIVEN &&
-             hello->workers != workers)
+    else if (!s->crew_fixed)
+        workers = s->crew.workers;
+    if (local->workers_given && theirs && hello->workers != workers)
         say(s, "-n %u of makespan stands; pytest's own -n %u is not used", workers, hello->workers);
     return workers < PROTO_WORKERS_MAX ? workers : PROTO_WORKERS_MAX;
 }
@@ -67,6 +70,8 @@ static void send_config(struct supervisor *s, uint32_t workers)
     json_set_u64(doc, "max_slots", POOL_TAKERS_MAX);
     json_set_text(doc, "note", NULL);
     json_set_u64(doc, "dump_signal", (uint64_t)stacks_signal());
+    if (workers > 1)
+        json_set_u64(doc, "threads", crew_threads(s->crew.cpus, workers));
     local_tell(s->opts.local, doc);
     tell_json(s->reporter, FRAME_CONFIG, workers, 0, doc);
     json_free(doc);

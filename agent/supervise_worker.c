@@ -108,6 +108,7 @@ static void on_done(struct supervisor *s, struct peer *peer, const struct frame 
     if (late)
         return;
     s->report.finished++;
+    memory_test(s, number, done.index, done.mem_kib);
     paid_ran(s->paid, done.index, number);
     s->took_us[done.index] = done.setup_us + done.call_us + done.teardown_us;
     (void)dispatch_heard(s->dispatch, number, WORKER_EV_DONE, done.index, s->took_us[done.index]);

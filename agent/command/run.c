@@ -24,7 +24,8 @@
 #include "solo.h"
 #include "supervise.h"
 
-#define PYTEST_NO_TESTS 5u /* its exit status */
+#define PYTEST_NO_TESTS 5u          /* its exit status */
+#define HUNGRY_KIB      (64u << 10) /* a test that needed less is not worth a word */
 
 extern char **environ;
 
@@ -240,6 +241,23 @@ static const char *started_how(enum start_mode mode)
     UNREACHABLE("start mode");
 }
 
+/* What decided how many workers there were, and who needed most. */
+static void close_memory(const struct supervise_report *report)
+{
+    const struct supervise_hungry *most = &report->hungry[0];
+
+    if (report->crew[0])
+        (void)fprintf(stderr, "makespan: %s", report->crew);
+    if (report->crew[0] && report->hungry_count > 0 && most->kib >= HUNGRY_KIB)
+        (void)fprintf(stderr, "; %s needed %llu MiB", most->id,
+                      (unsigned long long)(most->kib / 1024));
+    if (report->crew[0])
+        (void)fprintf(stderr, "\n");
+    if (report->retired > 0)
+        (void)fprintf(stderr, "makespan: memory was short: %u worker%s sent home early\n",
+                      report->retired, report->retired == 1 ? " was" : "s were");
+}
+
 static void close_text(const struct run *r, const struct supervise_report *report)
 {
     if (r->is_share && report->granted == 0) {
@@ -267,6 +285,7 @@ static void close_text(const struct run *r, const struct supervise_report *repor
     if (report->out_of_time)
         (void)fputs("; the time limit of the run is over", stderr);
     (void)fprintf(stderr, "; %s\n", report->complete ? "complete" : "not complete");
+    close_memory(report);
 }
 
 static const char *mode_of(const struct run *r)
@@ -299,7 +318,7 @@ static struct json *strays_json(const struct supervise_report *report)
 
 static void close_json(const struct run *r, const struct supervise_report *report)
 {
-    struct json *doc = json_new_object();
+    struct json *doc = json_new_object(), *hungry = json_new_array();
     char *text;
 
     json_set_text(doc, "mode", mode_of(r));
@@ -321,6 +340,18 @@ static void close_json(const struct run *r, const struct supervise_report *repor
     json_set_u64(doc, "work_us", report->work_us);
     json_set_u64(doc, "bound_us", report->bound_us);
     json_set(doc, "left_behind", strays_json(report));
+    json_set_text(doc, "crew", report->crew);
+    json_set_u64(doc, "worker_bytes", report->worker_bytes);
+    json_set_u64(doc, "retired", report->retired);
+    for (uint32_t i = 0; i < report->hungry_count; i++) {
+        struct json *test = json_new_object();
+
+        json_set_text(test, "id", report->hungry[i].id);
+        json_set_u64(test, "k", report->hungry[i].k);
+        json_set_u64(test, "bytes", report->hungry[i].kib * 1024);
+        json_append(hungry, test);
+    }
+    json_set(doc, "hungriest", hungry);
     text = json_dump(doc, JSON_TIGHT);
     (void)fprintf(stderr, "%s\n", text);
     free(text);
@@ -409,6 +440,7 @@ static void run_fini(struct run *r)
         event_base_free(r->base);
     target_fini(&r->target);
     options_fini(&r->options);
+    local_fini(&r->local);
     share_fini(&r->share);
     sharded_fini(&r->local.sharded);
     free(r->junit);

@@ -116,7 +116,8 @@ enum err_code frame_test_next(const struct frame *frame, uint32_t *offset, struc
 enum err_code frame_done_decode(const struct frame *frame, struct frame_done *out, struct err *err)
 {
     bool has_times = frame->kind == FRAME_DONE;
-    uint32_t times_bytes = has_times ? 3 * NUMBER_BYTES : 0;
+    bool has_memory = has_times && (frame->flags & FRAME_DONE_MEMORY) != 0;
+    uint32_t times_bytes = has_times ? (has_memory ? 4 : 3) * NUMBER_BYTES : 0;
     bool has_detail = has_times ? (frame->flags & FRAME_DONE_DETAIL) != 0 : frame->size > 0;
     struct frame_done done = { .index = frame->a, .outcome = (enum outcome)frame->b };
     enum err_code rc;
@@ -130,6 +131,11 @@ enum err_code frame_done_decode(const struct frame *frame, struct frame_done *ou
         done.setup_us = get_u64(frame->payload);
         done.call_us = get_u64(frame->payload + NUMBER_BYTES);
         done.teardown_us = get_u64(frame->payload + 2 * NUMBER_BYTES);
+        if (has_memory)
+            done.mem_kib = get_u64(frame->payload + 3 * NUMBER_BYTES);
+        if (done.mem_kib > FRAME_MEM_KIB_MAX)
+            return err_set(err, ERR_MALFORMED, "DONE with %llu KiB of memory",
+                           (unsigned long long)done.mem_kib);
     }
     if (has_detail) {
         done.detail = mem_new(1, sizeof(*done.detail));

@@ -51,6 +51,7 @@ enum frame_kind {
 #define FRAME_FORK_SPAWN  2u /* b of FORK to the forker: the user's command once more */
 #define FRAME_FORK_TELLS  1u /* flag of FORK: what this worker collects is the run's */
 #define FRAME_DONE_DETAIL 1u /* flag of DONE: detail follows the times */
+#define FRAME_DONE_MEMORY 2u /* flag of DONE: u64 KiB of memory stands behind the times */
 #define FRAME_BLOCK_LATE  1u /* flag of BLOCK: the test was shown before; reports only */
 #define FRAME_BLOCK_MORE  2u /* flag of BLOCK: the next BLOCK is of the same test */
 
@@ -76,7 +77,12 @@ const char *frame_name(enum frame_kind kind);
 
 enum frame_role { ROLE_NONE, ROLE_REPORTER, ROLE_ZYGOTE, ROLE_WORKER, ROLE_FORKER };
 
-enum frame_numprocesses { NUMPROCESSES_NONE, NUMPROCESSES_GIVEN, NUMPROCESSES_AUTO };
+enum frame_numprocesses {
+    NUMPROCESSES_NONE,
+    NUMPROCESSES_GIVEN,
+    NUMPROCESSES_AUTO,
+    NUMPROCESSES_LOGICAL
+};
 
 struct hello { /* texts are the struct's own */
     enum frame_role role;
@@ -118,10 +124,13 @@ MUST_USE enum err_code frame_collected_decode(const struct frame *frame,
                                               struct frame_collected *out, struct err *err);
 void frame_collected_fini(struct frame_collected *collected);
 
+#define FRAME_MEM_KIB_MAX ((uint64_t)1 << 40)
+
 struct frame_done {
     uint32_t index;
     enum outcome outcome;
     uint64_t setup_us, call_us, teardown_us;
+    uint64_t mem_kib;      /* that it needed on top of what its worker held; 0: hardly any */
     struct detail *detail; /* the struct's own, or NULL; detail_free */
 };
 /* Reads DONE and LATE. */

@@ -43,7 +43,7 @@ static enum err_code numprocesses(const struct json *obj, struct hello *hello, s
             return ERR_NONE;
         if (strcmp(word, "auto") != 0 && strcmp(word, "logical") != 0)
             return err_set(err, ERR_MALFORMED, "numprocesses '%s'", word);
-        hello->numprocesses = NUMPROCESSES_AUTO;
+        hello->numprocesses = strcmp(word, "auto") == 0 ? NUMPROCESSES_AUTO : NUMPROCESSES_LOGICAL;
         return ERR_NONE;
     }
     rc = json_opt_u64(obj, "numprocesses", 0, PROTO_WORKERS_MAX, &count, err);

@@ -304,7 +304,7 @@ class FakeAgent:
         words = {number: word for word, number in frames.OUTCOME.items()}
         self.outcomes.setdefault(index, words[outcome])
         if flags & 1:
-            self.details[index] = json.loads(payload[24:])
+            self.details[index] = json.loads(payload[32 if flags & frames.FLAG_MEMORY else 24:])
         peer.running = None
         self.reporter.send(frames.BLOCK, index, peer.slot, b"".join(peer.block))
         peer.block = []

@@ -164,7 +164,35 @@ static void test_frame_done_decode_reads_times_and_detail(void **state)
     frame.size = 24 + (uint32_t)strlen(detail);
     assert_int_equal(frame_done_decode(&frame, &done, &err), ERR_NONE);
     assert_string_equal(done.detail->message, "m");
+    assert_int_equal(done.mem_kib, 0);
     detail_free(done.detail);
+}
+
+/* With its flag a fourth number stands between the times and the detail. */
+static void test_frame_done_decode_reads_memory(void **state)
+{
+    char payload[64] = { 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3 };
+    struct frame frame = { .kind = FRAME_DONE,
+                           .flags = FRAME_DONE_MEMORY | FRAME_DONE_DETAIL,
+                           .b = 1,
+                           .payload = payload,
+                           .size = 34 };
+    struct frame_done done;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    payload[25] = 1;
+    memcpy(payload + 32, "{}", 2);
+    assert_int_equal(frame_done_decode(&frame, &done, &err), ERR_NONE);
+    assert_int_equal(done.teardown_us, 3);
+    assert_int_equal(done.mem_kib, 256);
+    assert_non_null(done.detail);
+    detail_free(done.detail);
+    frame.size = 31;
+    assert_int_equal(frame_done_decode(&frame, &done, &err), ERR_MALFORMED);
+    frame.size = 34;
+    payload[31] = 1;
+    assert_int_equal(frame_done_decode(&frame, &done, &err), ERR_MALFORMED);
 }
 
 /* Outcomes that only the agent gives, sizes that do not fit, a detail that is no JSON. */
@@ -219,6 +247,7 @@ int main(void)
         cmocka_unit_test(test_hello_decode_reads_what_a_reporter_says),
         cmocka_unit_test(test_hello_decode_refuses_what_makes_no_sense),
         cmocka_unit_test(test_frame_test_next_walks_a_manifest_and_finds_its_ragged_end),
+        cmocka_unit_test(test_frame_done_decode_reads_memory),
         cmocka_unit_test(test_frame_done_decode_reads_times_and_detail),
         cmocka_unit_test(test_frame_done_decode_refuses_what_a_worker_cannot_say),
         cmocka_unit_test(test_frame_scope_decode_wants_two_texts_and_a_part),

@@ -58,6 +58,7 @@ FORK_SPAWN = 2
 FORK_TELLS = 1  # flag of FORK: this worker's collection is the one to be shown
 
 FLAG_DETAIL = 1  # of DONE
+FLAG_MEMORY = 2  # of DONE: a u64 of KiB stands behind the times
 BLOCK_LATE = 1  # of BLOCK: a wider teardown of a test already shown
 BLOCK_MORE = 2  # of BLOCK: the rest of the test's reports follow
 

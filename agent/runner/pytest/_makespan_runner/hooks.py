@@ -14,7 +14,8 @@ import uuid
 
 import pytest
 
-from . import atfork, benchmark, compat, early, frames, limits, live, options, preflight, thaw
+from . import (atfork, benchmark, compat, early, frames, limits, live, options, preflight, thaw,
+               threadpools)
 
 # Set by _makespan from the environment: where the agent listens, the secret it expects, which worker
 # we are if we are one, and what the environment was changed to for us to get here.
@@ -124,6 +125,7 @@ def _shake_hands(early_config):
 def _expect_workers(early_config, link):
     """Before conftests load: they may set a seed, and take functions by name."""
     _set_distributed(early_config.known_args_namespace, link.settings)
+    threadpools.share(link.settings.get("threads"))
     link.random_watch = atfork.RandomWatch()
     link.preflight = preflight.Preflight()
     link.thaw = thaw.Thaw()

@@ -22,6 +22,7 @@ from . import frames
 
 _TEXT_MAX = 256 * 1024
 _DURATIONS = struct.Struct("<QQQ")
+_MEMORY = struct.Struct("<Q")
 
 # A report with just these and nothing in the optional ones is a plain pass.
 _PLAIN = {"nodeid", "location", "keywords", "outcome", "longrepr", "when", "user_properties",
@@ -112,6 +113,7 @@ class Fold:
         self.reruns = 0
         self.detail = None
         self.also = None  # detail of a teardown that failed after a failed call
+        self.memory_kib = 0  # that it needed on top of what the worker held
         self.shown = None  # the last report that carried sections or properties
         self.crashed = False  # it killed the process that ran it alone
 
@@ -141,10 +143,14 @@ class Fold:
         seconds = self.seconds
         payload = _DURATIONS.pack(int(seconds["setup"] * 1e6), int(seconds["call"] * 1e6),
                                   int(seconds["teardown"] * 1e6))
-        if outcome == "passed" and self.shown is None and not self.reruns:
-            return frames.frame(frames.DONE, index, frames.OUTCOME[outcome], payload)
-        return frames.frame(frames.DONE, index, frames.OUTCOME[outcome],
-                            payload + self.detail_bytes(), frames.FLAG_DETAIL)
+        flags = 0
+        if self.memory_kib:
+            payload += _MEMORY.pack(self.memory_kib)
+            flags = frames.FLAG_MEMORY
+        if outcome != "passed" or self.shown is not None or self.reruns:
+            payload += self.detail_bytes()
+            flags |= frames.FLAG_DETAIL
+        return frames.frame(frames.DONE, index, frames.OUTCOME[outcome], payload, flags)
 
     def also_frame(self, index):
         """pytest's JUnit XML shows such a test twice; the error follows as a LATE frame."""

@@ -13,7 +13,8 @@ import signal
 import pytest
 from _pytest.runner import CallInfo
 
-from . import benchmark, deferred, fixtures, frames, isolate, limits, records, shortcuts, xmlstub
+from . import (benchmark, deferred, fixtures, frames, isolate, limits, memory, records, shortcuts,
+               xmlstub)
 
 try:
     from _pytest.warnings import catch_warnings_for_item
@@ -79,6 +80,7 @@ class Tests:
         self._quit_asked = False
         self._useless = False  # what runs has ended on another machine, which was faster
         self._isolation = isolate.Isolation(self)
+        self.high_water = memory.HighWater()
 
     def take(self, session, items):
         """After the collection, in the zygote."""
@@ -203,6 +205,7 @@ class Tests:
         item.ihook.pytest_runtest_protocol(item=item, nextitem=nextitem)
         self.phase.set(limits.NOTHING)
         self.current, self.last = None, item
+        self._fold.memory_kib = self.high_water.of_test(self._fold.seconds["call"])
         for ended in self._after_test:
             ended()
         self.finish(index)
@@ -302,6 +305,7 @@ class Tests:
             call = CallInfo.from_call(lambda: self._teardown_exact(nextitem), when="teardown",
                                       reraise=(pytest.exit.Exception, KeyboardInterrupt))
         os.environ.pop("PYTEST_CURRENT_TEST", None)
+        self.high_water.reset()
         self._entries = []
         self._take_text()
         quiet = len(item._report_sections) == sections and not self._entries

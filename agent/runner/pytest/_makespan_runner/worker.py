@@ -8,7 +8,7 @@ import os
 
 import pytest
 
-from . import atfork, capture, compat, events, frames, limits, live, records
+from . import atfork, capture, compat, events, frames, limits, live, memory, records
 
 
 def run(tests, session, become):
@@ -80,6 +80,8 @@ def settle_in(config, link, tests, slot):
         capture.use_named_files(config, os.path.join(link.folder, "gw%d" % slot))
     live.refuse_debugger(config)
     capture.redirect_faulthandler(config, tests.past_capture.fd)
+    memory.go_first()
+    tests.high_water.reset()
     coverage = config.pluginmanager.getplugin("_cov")
     if coverage is not None:
         coverage.pid = os.getpid()  # else it starts coverage anew for every test

@@ -1,0 +1,203 @@
+#include "footprint.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs.h"
+#include "hash.h"
+#include "json.h"
+#include "mem.h"
+
+#define FOOTPRINT_VERSION 1u
+#define ROW_ITEMS         4u /* id, k, KiB, age */
+#define NAME_DIGITS       24
+
+/* Of what was needed before, a run that needed less leaves so much: 7/8. */
+#define FORGET_PARTS 8u
+
+enum err_code footprint_path(const char *folder, char **out_path, struct err *err)
+{
+    struct str path = STR_MAX(PATH_BYTES_MAX);
+    char digest[HASH_HEX_BYTES];
+    char *cache = NULL;
+    enum err_code rc = fs_xdg("XDG_CACHE_HOME", ".cache", &cache, err);
+
+    hash_hex(folder, strlen(folder), digest);
+    if (!rc)
+        rc = str_addf(&path, err, "%s/memory/%.*s.json", cache, NAME_DIGITS, digest);
+    free(cache);
+    if (rc)
+        str_fini(&path);
+    else
+        *out_path = str_take(&path);
+    return rc;
+}
+
+static bool whole(const struct json *v, double max, double *out)
+{
+    return json_number(v, out) && *out >= 0 && *out <= max;
+}
+
+static bool read_row(const struct json *v, struct footprint_test *out)
+{
+    double k, kib, age;
+    const char *id;
+
+    if (!json_is_array(v) || json_size(v) != ROW_ITEMS || !(id = json_text(json_at(v, 0))) ||
+        strlen(id) > MANIFEST_ID_BYTES_MAX || !whole(json_at(v, 1), MANIFEST_TESTS_MAX, &k) ||
+        !whole(json_at(v, 2), POOL_MEM_BYTES_MAX / 1024, &kib) || !whole(json_at(v, 3), 1e6, &age))
+        return false;
+    *out = (struct footprint_test){
+        .id = mem_strdup(id), .k = (uint32_t)k, .kib = (uint64_t)kib, .age = (uint32_t)age
+    };
+    return true;
+}
+
+static void add(struct footprint *f, struct footprint_test test)
+{
+    f->tests = mem_grow(f->tests, &f->cap, f->count + 1, sizeof(*f->tests));
+    f->tests[f->count++] = test;
+}
+
+static enum err_code read_doc(const struct json *doc, struct footprint *f, struct err *err)
+{
+    const struct json *rows = NULL;
+    struct footprint_test test;
+    uint64_t version, kib = 0;
+    enum err_code rc;
+
+    if ((rc = json_get_u64(doc, "version", FOOTPRINT_VERSION, FOOTPRINT_VERSION, &version, err)) !=
+            ERR_NONE ||
+        (rc = json_opt_u64(doc, "worker_kib", 0, POOL_MEM_BYTES_MAX / 1024, &kib, err)) !=
+            ERR_NONE ||
+        (rc = json_opt_array(doc, "tests", FOOTPRINT_ROWS_MAX, &rows, err)) != ERR_NONE)
+        return rc;
+    f->worker_bytes = kib * 1024;
+    for (size_t i = 0; rows && i < json_size(rows); i++) {
+        if (!read_row(json_at(rows, i), &test))
+            return err_set(err, ERR_MALFORMED, "tests[%zu] is not a row of a footprint", i);
+        add(f, test);
+    }
+    return ERR_NONE;
+}
+
+enum err_code footprint_load(const char *path, struct footprint *out, struct err *err)
+{
+    struct str text = STR_MAX(FOOTPRINT_BYTES_MAX);
+    struct footprint f = { 0 };
+    struct json *doc = NULL;
+    enum err_code rc = ERR_NONE;
+
+    if (fs_exists(path) && (rc = fs_read(path, &text, err)) == ERR_NONE &&
+        (rc = json_parse(str_text(&text), text.len, &doc, err)) == ERR_NONE)
+        rc = read_doc(doc, &f, err);
+    json_free(doc);
+    str_fini(&text);
+    if (rc) {
+        footprint_fini(&f);
+        err_wrap(err, "memory of earlier runs in %s", path);
+    }
+    *out = f;
+    return rc;
+}
+
+static char *text_of(const struct footprint *f)
+{
+    struct json *doc = json_new_object(), *tests = json_new_array();
+    char *text;
+
+    for (size_t i = 0; i < f->count && i < FOOTPRINT_ROWS_MAX; i++) {
+        struct json *row = json_new_array();
+
+        json_append_text(row, f->tests[i].id);
+        json_append_u64(row, f->tests[i].k);
+        json_append_u64(row, f->tests[i].kib);
+        json_append_u64(row, f->tests[i].age);
+        json_append(tests, row);
+    }
+    json_set_u64(doc, "version", FOOTPRINT_VERSION);
+    json_set_u64(doc, "worker_kib", f->worker_bytes / 1024);
+    json_set(doc, "tests", tests);
+    text = json_dump(doc, JSON_TIGHT);
+    json_free(doc);
+    return text;
+}
+
+enum err_code footprint_save(const char *path, const struct footprint *f, struct err *err)
+{
+    char *text = text_of(f), *folder = mem_strdup(path);
+    char *slash = strrchr(folder, '/');
+    enum err_code rc;
+
+    INVARIANT(slash);
+    *slash = '\0';
+    rc = fs_mkdirs(folder, FS_PRIVATE, err);
+    if (!rc)
+        rc = fs_replace(path, text, strlen(text), FS_PRIVATE, err);
+    free(folder);
+    free(text);
+    return rc;
+}
+
+void footprint_fini(struct footprint *f)
+{
+    for (size_t i = 0; i < f->count; i++)
+        free(f->tests[i].id);
+    free(f->tests);
+    *f = (struct footprint){ 0 };
+}
+
+static uint64_t blend(uint64_t before, uint64_t now)
+{
+    uint64_t faded = before - before / FORGET_PARTS;
+
+    return now > faded ? now : faded;
+}
+
+static bool keep(struct footprint_test *row, const struct manifest *manifest,
+                 const uint64_t *test_kib, bool *known)
+{
+    uint32_t at = manifest_find(manifest, row->id, row->k);
+
+    if (at == UINT32_MAX || test_kib[at] == UINT64_MAX)
+        return ++row->age <= FOOTPRINT_AGE_MAX;
+    known[at] = true;
+    row->age = 0;
+    row->kib = blend(row->kib, test_kib[at]);
+    return row->kib >= FOOTPRINT_TEST_KIB;
+}
+
+void footprint_learn(struct footprint *f, uint64_t worker_bytes, const struct manifest *manifest,
+                     const uint64_t *test_kib)
+{
+    bool *known = mem_new(manifest->count, sizeof(*known));
+    size_t kept = 0;
+
+    f->worker_bytes = blend(f->worker_bytes, worker_bytes);
+    for (size_t i = 0; i < f->count; i++) {
+        if (keep(&f->tests[i], manifest, test_kib, known))
+            f->tests[kept++] = f->tests[i];
+        else
+            free(f->tests[i].id);
+    }
+    f->count = kept;
+    for (uint32_t i = 0; i < manifest->count && f->count < FOOTPRINT_ROWS_MAX; i++) {
+        if (!known[i] && test_kib[i] != UINT64_MAX && test_kib[i] >= FOOTPRINT_TEST_KIB)
+            add(f, (struct footprint_test){ .id = mem_strdup(manifest->tests[i].id),
+                                            .k = manifest->tests[i].k,
+                                            .kib = test_kib[i] });
+    }
+    free(known);
+}
+
+void footprint_weigh(const struct footprint *f, const struct manifest *manifest,
+                     struct suite *suite)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        uint32_t at = manifest_find(manifest, f->tests[i].id, f->tests[i].k);
+
+        if (at != UINT32_MAX && suite->tests[at].mem_bytes == 0 &&
+            f->tests[i].kib >= FOOTPRINT_HEAVY_KIB)
+            suite->tests[at].mem_bytes = f->tests[i].kib * 1024;
+    }
+}

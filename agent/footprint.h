@@ -1,0 +1,43 @@
+/* footprint.h - how much memory the workers and tests of a folder needed, from run to run.
+ *
+ * A small file in the user's cache beside the durations (history.h), read before anything starts:
+ * the number of workers depends on it. Tests that need little are not in it. What was needed once
+ * is forgotten slowly, what is needed more counts at once. */
+#pragma once
+
+#include "plan/suite.h"
+
+#define FOOTPRINT_ROWS_MAX  10000u
+#define FOOTPRINT_BYTES_MAX (32u << 20)
+#define FOOTPRINT_AGE_MAX   100u        /* runs that a test may be missing */
+#define FOOTPRINT_TEST_KIB  (16u << 10) /* less is not worth a row */
+#define FOOTPRINT_HEAVY_KIB (64u << 10) /* less is not worth a plan */
+
+struct footprint_test {
+    char *id;
+    uint32_t k, age;
+    uint64_t kib;
+};
+
+struct footprint {
+    uint64_t worker_bytes; /* of its own, 0: not known */
+    struct footprint_test *tests;
+    size_t count, cap;
+};
+
+/* The file for suites run in folder; the caller's. */
+MUST_USE enum err_code footprint_path(const char *folder, char **out_path, struct err *err);
+
+/* No file is an empty footprint. On failure out is empty. */
+MUST_USE enum err_code footprint_load(const char *path, struct footprint *out, struct err *err);
+MUST_USE enum err_code footprint_save(const char *path, const struct footprint *f, struct err *err);
+void footprint_fini(struct footprint *f);
+
+/* A run's own figures: the most that a worker had, and by test what it needed and whether it ran
+ * (UINT64_MAX: it did not). */
+void footprint_learn(struct footprint *f, uint64_t worker_bytes, const struct manifest *manifest,
+                     const uint64_t *test_kib);
+
+/* Fills mem_bytes of the suite's tests that have none of their own making. */
+void footprint_weigh(const struct footprint *f, const struct manifest *manifest,
+                     struct suite *suite);

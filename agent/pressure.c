@@ -1,0 +1,81 @@
+#include "pressure.h"
+
+#define MIB              ((uint64_t)1 << 20)
+#define LOW_PART         16u /* of all memory */
+#define LOW_BYTES_MIN    (48 * MIB)
+#define LOW_BYTES_MAX    (1024 * MIB)
+#define CRITICAL_PART    3u /* of what is low */
+#define PLENTY_TIMES     2u /* what is low */
+#define STALL_COUNTS_FOR 4u /* a stall with over a quarter free is somebody else's */
+
+uint64_t pressure_low_bytes(uint64_t total_bytes)
+{
+    uint64_t low = total_bytes / LOW_PART;
+
+    if (low < LOW_BYTES_MIN)
+        low = LOW_BYTES_MIN;
+    if (low > LOW_BYTES_MAX)
+        low = LOW_BYTES_MAX;
+    return low < total_bytes / 2 ? low : total_bytes / 2;
+}
+
+static bool passed(uint64_t now_ms, uint64_t since_ms, uint64_t ms)
+{
+    return now_ms - since_ms >= ms;
+}
+
+static enum pressure_advice act(struct pressure *p, uint64_t now_ms, enum pressure_advice advice)
+{
+    p->acted_ms = now_ms;
+    return advice;
+}
+
+static enum pressure_advice when_short(struct pressure *p, const struct pressure_now *now,
+                                       bool critical)
+{
+    if (now->held > 0 && (critical || passed(now->now_ms, p->acted_ms, PRESSURE_HOLD_MS)) &&
+        (now->leaving == 0 || passed(now->now_ms, p->acted_ms, PRESSURE_RETIRE_MS)))
+        return act(p, now->now_ms, PRESSURE_RETIRE);
+    if (now->held == 0 && now->working > 1 &&
+        (now->leaving == 0 || passed(now->now_ms, p->acted_ms, PRESSURE_RETIRE_MS)))
+        return act(p, now->now_ms, PRESSURE_HOLD);
+    return PRESSURE_NOTHING;
+}
+
+static enum pressure_advice when_plenty(struct pressure *p, const struct pressure_now *now,
+                                        uint64_t low_bytes)
+{
+    uint64_t since_ms = p->plenty_ms > p->acted_ms ? p->plenty_ms : p->acted_ms;
+
+    if (now->held > 0)
+        return passed(now->now_ms, since_ms, PRESSURE_CALM_MS)
+                   ? act(p, now->now_ms, PRESSURE_RESUME)
+                   : PRESSURE_NOTHING;
+    if (now->working + now->leaving < now->wanted &&
+        now->free_bytes > PLENTY_TIMES * low_bytes + now->worker_bytes &&
+        passed(now->now_ms, since_ms, PRESSURE_ADD_MS))
+        return act(p, now->now_ms, PRESSURE_ADD);
+    return PRESSURE_NOTHING;
+}
+
+enum pressure_advice pressure_step(struct pressure *p, const struct pressure_now *now)
+{
+    uint64_t low = pressure_low_bytes(now->total_bytes);
+    bool plenty = now->free_bytes > PLENTY_TIMES * low && !now->stalled;
+
+    if (now->total_bytes == 0)
+        return PRESSURE_NOTHING;
+    if (now->working == 0 && now->held > 0) /* whoever worked has gone: somebody must */
+        return act(p, now->now_ms, PRESSURE_RESUME);
+    if (plenty && !p->plenty)
+        p->plenty_ms = now->now_ms;
+    p->plenty = plenty;
+    if (now->free_bytes < low ||
+        (now->stalled && now->free_bytes < now->total_bytes / STALL_COUNTS_FOR))
+        return when_short(p, now, now->free_bytes < low / CRITICAL_PART);
+    if (plenty)
+        return when_plenty(p, now, low);
+    if (now->held > 0 && now->working > 0 && passed(now->now_ms, p->acted_ms, PRESSURE_STUCK_MS))
+        return act(p, now->now_ms, PRESSURE_RETIRE);
+    return PRESSURE_NOTHING;
+}
