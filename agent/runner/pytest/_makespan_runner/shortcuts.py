@@ -3,14 +3,20 @@
 All of it is optional: where a pytest is built differently, it is left alone.
 """
 
+import logging
 import os
+
+import _pytest.logging
+from _pytest.nodes import Node
 
 
 def after_collection(config, session):
-    """In the zygote, when all tests are known."""
+    """When all tests are known, before any runs."""
     _remember_hook_proxies(config, session)
-    _detach_terminal(config)
+    _drop_idle_hooks(config)
     _remember_absolute_paths()
+    _find_markers_at_once()
+    _add_log_handlers_at_once()
 
 
 def _remember_hook_proxies(config, session):
@@ -34,20 +40,85 @@ def _remember_hook_proxies(config, session):
     session.gethookproxy = gethookproxy
 
 
-def _detach_terminal(config):
-    """Nobody sees a worker's terminal: it need not count reports, and keep them all in memory."""
-    terminal = config.pluginmanager.getplugin("terminalreporter")
-    if terminal is None:
+def _drop_idle_hooks(config):
+    """Hooks of pytest's own that have nothing to do in a worker of this run."""
+    manager = config.pluginmanager
+    idle = {
+        # Nobody sees a worker's terminal: it need not count reports, and keep them all in memory.
+        "terminalreporter": ["pytest_runtest_logstart", "pytest_runtest_logreport",
+                             "pytest_runtest_logfinish", "pytest_warning_recorded"],
+        "lfplugin": ["pytest_runtest_logreport"],  # only the reporter writes the cache
+        # Their options run without workers.
+        "setupplan": ["pytest_fixture_setup"],
+        "setuponly": ["pytest_fixture_setup", "pytest_fixture_post_finalizer"],
+    }
+    live_logs = getattr(manager.getplugin("logging-plugin"), "log_cli_handler", None)
+    if type(live_logs).__name__ == "_LiveLoggingNullHandler":
+        idle["logging-plugin"] = ["pytest_runtest_logstart", "pytest_runtest_logreport",
+                                  "pytest_runtest_logfinish"]
+    if manager.hasplugin("faulthandler") and not float(config.getini("faulthandler_timeout") or 0):
+        idle["faulthandler"] = ["pytest_runtest_protocol"]
+    for plugin, hooks in idle.items():
+        for hook in hooks:
+            _drop(config, hook, manager.getplugin(plugin))
+
+
+def _drop(config, hook, plugin):
+    remove = getattr(getattr(config.hook, hook, None), "_remove_plugin", None)
+    if plugin is None or remove is None:
         return
-    for name in ("pytest_runtest_logstart", "pytest_runtest_logreport", "pytest_runtest_logfinish",
-                 "pytest_warning_recorded"):
-        remove = getattr(getattr(config.hook, name, None), "_remove_plugin", None)
-        if remove is None:
-            continue
-        try:
-            remove(terminal)
-        except ValueError:
-            pass  # it does not implement this one
+    try:
+        remove(plugin)
+    except ValueError:
+        pass  # it does not implement this one
+
+
+def _find_markers_at_once():
+    """item.iter_markers is asked for some marker or other seven times a test, mostly in vain."""
+    original = Node.iter_markers
+    with_node = getattr(Node, "iter_markers_with_node", None)
+
+    def iter_markers(self, name=None):
+        if type(self).iter_markers_with_node is not with_node:
+            return original(self, name)
+        found = []
+        node = self
+        while node is not None:
+            for mark in node.own_markers:
+                if name is None or getattr(mark, "name", None) == name:
+                    found.append(mark)
+            node = node.parent
+        return iter(found)
+
+    if with_node is not None:
+        Node.iter_markers = iter_markers
+
+
+def _add_log_handlers_at_once():
+    """pytest hangs two handlers on the root logger for each phase, and takes them off again.
+
+    Logging's own functions for that take a lock three times each, which no list needs.
+    """
+    catching = getattr(_pytest.logging, "catching_logs", None)
+    if catching is None or type(logging.getLogger()).addHandler is not logging.Logger.addHandler:
+        return
+    enter, leave = catching.__enter__, catching.__exit__
+
+    def enter_at_once(self):
+        if self.level is not None:
+            return enter(self)
+        handlers = logging.root.handlers
+        if self.handler not in handlers:
+            handlers.append(self.handler)
+        return self.handler
+
+    def leave_at_once(self, *raised):
+        if self.level is not None:
+            leave(self, *raised)
+        elif self.handler in logging.root.handlers:
+            logging.root.handlers.remove(self.handler)
+
+    catching.__enter__, catching.__exit__ = enter_at_once, leave_at_once
 
 
 def _remember_absolute_paths():
