@@ -138,7 +138,7 @@ static bool wants_more(const struct dispatch *d, const struct worker *w)
         return false;
     if (d->in.recycle_after > 0 && w->ran + w->hand_count >= d->in.recycle_after)
         return false;
-    if (w->hand_count == 0)
+    if (w->hand_count == 0 || w->asks)
         return true;
     if (d->in.one_at_a_time || deal_free_count(d->deal) <= d->live)
         return false;
@@ -155,8 +155,8 @@ static void name_tests(struct dispatch *d, uint32_t slot)
 
     while (wants_more(d, w)) {
         struct pool_ask ask = { .taker = slot,
-                                .free_workers = w->hand_count == 0,
-                                .backlog_us = hand_us(d, w),
+                                .free_workers = w->hand_count == 0 || w->asks,
+                                .backlog_us = w->asks ? 0 : hand_us(d, w),
                                 .lead_us = DISPATCH_EARLY_US };
         uint32_t test;
 
@@ -252,6 +252,17 @@ static void rest(struct dispatch *d, uint32_t slot)
     }
 }
 
+/* A worker waits with a teardown until it knows what it shares with the next test. */
+static void answer(struct dispatch *d, uint32_t slot)
+{
+    struct worker *w = &d->workers[slot];
+    bool last = d->stopped || ((d->ended || d->in.settle_when_dry) && deal_free_count(d->deal) == 0);
+
+    if (w->asks)
+        effect(d, last ? DISPATCH_LAST : DISPATCH_NONE, slot, WORKER_NO_TEST);
+    w->asks = false;
+}
+
 /* After anything that happened: everyone who can work gets work. */
 static void go_on(struct dispatch *d)
 {
@@ -262,6 +273,7 @@ static void go_on(struct dispatch *d)
             continue;
         up += worker_is_up(&d->workers[slot]);
         name_tests(d, slot);
+        answer(d, slot);
         rest(d, slot);
     }
     if (up > d->most_up)

@@ -22,6 +22,8 @@ enum dispatch_fx_kind {
     DISPATCH_FORK,   /* slot: ask for this worker */
     DISPATCH_RUN,    /* slot, test */
     DISPATCH_SETTLE, /* slot */
+    DISPATCH_NONE,   /* slot: it asked for its next test, and there is none now */
+    DISPATCH_LAST,   /* slot: it asked, and nothing will come any more */
     DISPATCH_CANCEL, /* slot */
     DISPATCH_QUIT,   /* slot */
     DISPATCH_KILL,   /* slot: it broke the rules */

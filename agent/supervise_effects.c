@@ -31,6 +31,10 @@ static void do_one(struct supervisor *s, const struct dispatch_fx *fx)
     case DISPATCH_SETTLE:
         tell(slot_at(s, fx->slot)->peer, FRAME_SETTLE, 0, 0, NULL);
         return;
+    case DISPATCH_NONE:
+    case DISPATCH_LAST:
+        tell(slot_at(s, fx->slot)->peer, FRAME_NONE, fx->kind == DISPATCH_LAST, 0, NULL);
+        return;
     case DISPATCH_CANCEL:
         tell(slot_at(s, fx->slot)->peer, FRAME_CANCEL, 0, 0, NULL);
         return;

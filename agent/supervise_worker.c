@@ -210,6 +210,9 @@ void worker_frame(struct supervisor *s, struct peer *peer, const struct frame *f
     case FRAME_REPORT:
         on_report(s, peer, frame);
         return;
+    case FRAME_ASK:
+        (void)dispatch_heard(s->dispatch, number, WORKER_EV_ASK, frame->a, 0);
+        break;
     case FRAME_DONE:
     case FRAME_LATE:
         on_done(s, peer, frame);

@@ -40,6 +40,7 @@ static enum worker_fx run(struct worker *w, uint32_t test)
 {
     INVARIANT(worker_can_take(w));
     w->hand[w->hand_count++] = test;
+    w->asks = false;
     w->state = WORKER_RUNNING;
     return WORKER_FX_NONE;
 }
@@ -49,6 +50,14 @@ static enum worker_fx start(struct worker *w, uint32_t test)
     if (w->hand_count == 0 || w->started || w->hand[0] != test)
         return WORKER_FX_BROKE;
     w->started = true;
+    return WORKER_FX_NONE;
+}
+
+static enum worker_fx ask(struct worker *w, uint32_t test)
+{
+    if (!w->started || w->hand[0] != test)
+        return WORKER_FX_BROKE;
+    w->asks = w->hand_count == 1; /* else what it wants is on its way already */
     return WORKER_FX_NONE;
 }
 
@@ -94,6 +103,8 @@ enum worker_fx worker_step(struct worker *w, enum worker_event event, uint32_t t
         return run(w, test);
     case WORKER_EV_START:
         return start(w, test);
+    case WORKER_EV_ASK:
+        return ask(w, test);
     case WORKER_EV_DONE:
         return done(w, test);
     case WORKER_EV_SETTLE:

@@ -26,6 +26,7 @@ struct worker {
     uint32_t hand[WORKER_HAND_MAX]; /* named to it and not done, in running order */
     uint32_t hand_count;
     bool started;   /* hand[0] has begun */
+    bool asks;      /* the call of hand[0] has ended, and it waits to hear of the next */
     bool recalling; /* CANCEL is sent and not answered */
     bool met;       /* has said HELLO */
     bool asked;     /* QUIT is sent */
@@ -41,6 +42,7 @@ enum worker_event {
     WORKER_EV_HELLO,   /* from it */
     WORKER_EV_RUN,     /* to it: test was named */
     WORKER_EV_START,   /* from it: test begins */
+    WORKER_EV_ASK,     /* from it: the call of test has ended, and it knows no next one */
     WORKER_EV_DONE,    /* from it: test has ended */
     WORKER_EV_SETTLE,  /* to it */
     WORKER_EV_IDLE,    /* from it: has settled */

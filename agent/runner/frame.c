@@ -41,7 +41,8 @@ static const char *const names[] = {
     [FRAME_QUIT] = "QUIT",       [FRAME_CANCEL] = "CANCEL",     [FRAME_BLOCK] = "BLOCK",
     [FRAME_FORWARD] = "FORWARD", [FRAME_CRASH] = "CRASH",       [FRAME_UP] = "UP",
     [FRAME_DOWN] = "DOWN",       [FRAME_TOTAL] = "TOTAL",       [FRAME_END] = "END",
-    [FRAME_NOTE] = "NOTE",       [FRAME_WORKERS] = "WORKERS",
+    [FRAME_NOTE] = "NOTE",       [FRAME_WORKERS] = "WORKERS", [FRAME_ASK] = "ASK",
+    [FRAME_NONE] = "NONE",
 };
 
 const char *frame_name(enum frame_kind kind)
@@ -55,7 +56,7 @@ enum err_code frame_header_decode(const uint8_t bytes[FRAME_HEADER_BYTES], struc
     uint32_t size = get_u32(bytes);
     uint16_t kind = get_u16(bytes + 4);
 
-    if (kind < FRAME_HELLO || kind > FRAME_WORKERS)
+    if (kind < FRAME_HELLO || kind > FRAME_ASK)
         return err_set(err, ERR_MALFORMED, "frame of kind %u", kind);
     if (size > FRAME_BYTES_MAX)
         return err_set(err, ERR_TOO_LARGE, "%s of %u bytes, at most %u",

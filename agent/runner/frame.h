@@ -30,6 +30,7 @@ enum frame_kind {
     FRAME_BYE = 13,
     FRAME_SKIP = 14,
     FRAME_WORKERS = 15,
+    FRAME_ASK = 16,
     /* from the agent */
     FRAME_CONFIG = 32,
     FRAME_FORK = 33,
@@ -45,6 +46,7 @@ enum frame_kind {
     FRAME_TOTAL = 43,
     FRAME_END = 44,
     FRAME_NOTE = 45,
+    FRAME_NONE = 46,
 };
 
 #define FRAME_FORK_EARLY  1u /* b of FORK to the forker: a fork of it */

@@ -1,6 +1,6 @@
 """A small agent for tests of the Python side: speaks docs/runner-protocol.md, decides simply.
 
-    fake_agent.py [-n WORKERS] [--start fork|early|spawn] [--prefetch 0|1] [--settle-each] [--log FILE] -- python3 -m pytest ...
+    fake_agent.py [-n WORKERS] [--start fork|early|spawn] [--prefetch 0|1] [--answer] [--settle-each] [--log FILE] -- python3 -m pytest ...
 
 It gives each worker the next test of the manifest, keeps the outcomes, and exits as pytest did. It is
 subreaper and keeper in one. Not for: users, or the quality of its schedule.
@@ -336,6 +336,20 @@ class FakeAgent:
         self.reporter.send(frames.FORWARD, 0xFFFFFFFF if peer.slot is None else peer.slot, 1,
                            payload)
 
+    def _on_16(self, peer, _flags, index, b, payload):
+        """Asked for the next test. Without --answer it is not known in time."""
+        if peer.queue:
+            return
+        if self.options.answer and self.pending and not self.stopped:
+            self._name(peer)
+        else:
+            peer.send(frames.NONE, frames.NONE_YET if self.pending else frames.NONE_LAST)
+
+    def _name(self, peer):
+        index = self.pending.popleft()
+        peer.queue.append(index)
+        peer.send(frames.RUN, index, 0, self.tests[index][0].encode())
+
     def _feed(self, peer, may_settle=True):
         """Keep the worker supplied: one test in flight, and the next one if so asked."""
         wanted = self.options.prefetch + 1
@@ -344,9 +358,7 @@ class FakeAgent:
             return
         while self.pending and not self.stopped and (
                 len(peer.queue) + (peer.running is not None) < wanted):
-            index = self.pending.popleft()
-            peer.queue.append(index)
-            peer.send(frames.RUN, index, 0, self.tests[index][0].encode())
+            self._name(peer)
         if not peer.queue and peer.running is None and not self.pending:
             self._quit(peer)
 
@@ -361,6 +373,7 @@ def main():
     parser.add_argument("-n", dest="workers", type=int, default=2)
     parser.add_argument("--start", choices=["fork", "early", "spawn"], default="fork")
     parser.add_argument("--prefetch", type=int, default=1)
+    parser.add_argument("--answer", action="store_true", help="name the next test when asked")
     parser.add_argument("--settle-each", action="store_true")
     parser.add_argument("--facts", help="write outcomes and scopes here, as JSON")
     parser.add_argument("command", nargs="+")

@@ -30,7 +30,8 @@ class SameAsSerial(unittest.TestCase):
         """Two workers in every way of naming the next test: same cases, same exit code."""
         runs = self.open(folder)
         serial = runs.serial(*args)
-        for options in (["--prefetch", "0"], ["--prefetch", "1"], ["--settle-each"]):
+        for options in (["--prefetch", "0"], ["--prefetch", "0", "--answer"], ["--prefetch", "1"],
+                        ["--settle-each"]):
             forked = runs.forked(*args, workers=2, options=options)
             self.assertEqual(serial.cases(), forked.cases(), forked.output)
             self.assertEqual(serial.status, forked.status)
@@ -80,6 +81,11 @@ class Mixed(SameAsSerial):
 
     def test_two_workers(self):
         self.check_two(suite("mixed"))
+
+    def test_plugin_that_looks_at_the_next_test(self):
+        runs = self.open(suite("neighbours"))
+        forked = runs.forked(options=["--prefetch", "0", "--answer"])
+        self.assertEqual(runs.serial().cases(), forked.cases(), forked.output)
 
     def test_old_style_setup(self):
         self.check(suite("xunit"), "-rA", status=0)

@@ -16,7 +16,8 @@ struct bench {
     struct suite *suite;
     struct dispatch *d;
     uint32_t ran[SLOTS_MAX]; /* test that a slot was last told to run */
-    uint32_t forks, runs, settles, quits, crashes, empties, brokens, unruns, kills, cancels;
+    uint32_t forks, runs, settles, quits, crashes, empties, brokens, unruns, kills, cancels,
+        nones, lasts;
 };
 
 static void set_up(struct bench *b, uint32_t tests, struct dispatch_input in)
@@ -61,6 +62,12 @@ static void count_effects(struct bench *b)
             break;
         case DISPATCH_SETTLE:
             b->settles++;
+            break;
+        case DISPATCH_NONE:
+            b->nones++;
+            break;
+        case DISPATCH_LAST:
+            b->lasts++;
             break;
         case DISPATCH_CANCEL:
             b->cancels++;
@@ -129,6 +136,43 @@ static void test_dispatch_names_late_behind_a_long_test(void **state)
     assert_int_equal(b.runs, 2);
     heard(&b, 0, WORKER_EV_DONE, b.ran[0]);
     assert_int_equal(b.runs, 3);
+    tear_down(&b);
+}
+
+/* Behind a long test the next is named when its call has ended, in time for its teardown. */
+static void test_dispatch_names_the_next_test_when_a_worker_asks(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    set_up(&b, 2, two_workers);
+    grant_all(&b, 1000000);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    heard(&b, 0, WORKER_EV_START, b.ran[0]);
+    heard(&b, 0, WORKER_EV_ASK, b.ran[0]);
+    assert_int_equal(b.runs, 2);
+    heard(&b, 0, WORKER_EV_DONE, dispatch_worker(b.d, 0)->hand[0]);
+    heard(&b, 0, WORKER_EV_START, b.ran[0]);
+    heard(&b, 0, WORKER_EV_ASK, b.ran[0]);
+    assert_int_equal(b.runs, 2);
+    assert_int_equal(b.lasts, 1);
+    assert_int_equal(b.nones, 0);
+    tear_down(&b);
+}
+
+/* More tests may come from elsewhere: then none is the last. */
+static void test_dispatch_knows_no_last_test_when_more_may_come(void **state)
+{
+    struct bench b;
+
+    (void)state;
+    set_up(&b, 1, (struct dispatch_input){ .workers = 1, .restarts_max = 8 });
+    grant_all(&b, 1000000);
+    heard(&b, 0, WORKER_EV_HELLO, 0);
+    heard(&b, 0, WORKER_EV_START, b.ran[0]);
+    heard(&b, 0, WORKER_EV_ASK, b.ran[0]);
+    assert_int_equal(b.nones, 1);
+    assert_int_equal(b.lasts, 0);
     tear_down(&b);
 }
 
@@ -520,6 +564,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dispatch_names_late_behind_a_long_test),
+        cmocka_unit_test(test_dispatch_names_the_next_test_when_a_worker_asks),
+        cmocka_unit_test(test_dispatch_knows_no_last_test_when_more_may_come),
         cmocka_unit_test(test_dispatch_names_early_behind_short_tests),
         cmocka_unit_test(test_dispatch_bets_little_when_a_test_may_be_long),
         cmocka_unit_test(test_dispatch_names_one_at_a_time_when_a_failure_may_end_the_run),

@@ -35,6 +35,22 @@ static void test_worker_step_runs_a_test_when_all_goes_well(void **state)
     assert_int_equal(worker_running(&w), WORKER_NO_TEST);
 }
 
+/* A worker whose test is over but for the teardown asks for the next; one that has it need not. */
+static void test_worker_step_remembers_that_it_asks_when_nothing_is_named(void **state)
+{
+    struct worker w;
+
+    (void)state;
+    running(&w, 1);
+    assert_int_equal(worker_step(&w, WORKER_EV_ASK, 2), WORKER_FX_BROKE);
+    assert_int_equal(worker_step(&w, WORKER_EV_ASK, 1), WORKER_FX_NONE);
+    assert_true(w.asks);
+    (void)worker_step(&w, WORKER_EV_RUN, 2);
+    assert_false(w.asks);
+    assert_int_equal(worker_step(&w, WORKER_EV_ASK, 1), WORKER_FX_NONE);
+    assert_false(w.asks);
+}
+
 /* Tests are done in the order in which they were named; anything else is a broken worker. */
 static void test_worker_step_finds_out_when_order_is_broken(void **state)
 {
@@ -133,6 +149,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_worker_step_runs_a_test_when_all_goes_well),
+        cmocka_unit_test(test_worker_step_remembers_that_it_asks_when_nothing_is_named),
         cmocka_unit_test(test_worker_step_finds_out_when_order_is_broken),
         cmocka_unit_test(test_worker_step_crashes_in_the_running_test_when_it_dies),
         cmocka_unit_test(test_worker_step_leaves_in_order_when_it_said_bye),

@@ -1,8 +1,8 @@
 """Runs the tests that the agent names, one at a time. The inside of a worker.
 
-The teardown of a test needs to know the next one, which may not be known yet. Then only the function
-level is torn down; the wider fixtures go when the next id, or SETTLE, has come, and what they raise
-is a second teardown report of the test before.
+The teardown of a test needs to know the next one. Where none is known when its call has ended, the agent
+is asked. If it has none to name yet, only the function level is torn down; the wider fixtures go when the
+next id, or SETTLE, has come, and what they raise is a second teardown report of the test before.
 """
 
 import collections
@@ -11,6 +11,7 @@ import os
 import signal
 
 import pytest
+from _pytest import runner as pytest_runner
 from _pytest.runner import CallInfo
 
 from . import (benchmark, deferred, fixtures, frames, isolate, limits, memory, records, shortcuts,
@@ -69,6 +70,7 @@ class Tests:
         self._phases = []
         self._wide_before = 0.0
         self._provisional = None  # what was passed as nextitem because none was known
+        self._answer = None  # to ASK, where no test is named: whether one may come later
         self._by_id = None  # (id, k) -> item, where this process has collected for itself
         self._ran = {}  # index -> properties it had before its first run
         self.past_capture = None
@@ -88,7 +90,8 @@ class Tests:
         self.items = items
         self._setupstate = session._setupstate
         self._teardown_exact = self._setupstate.teardown_exact
-        self._setupstate.teardown_exact = self._teardown_exact_late
+        self._call_and_report = pytest_runner.call_and_report
+        pytest_runner.call_and_report = self._call_and_report_late
         xmlstub.install(self.config, self._xml_attribute, self.sender)
         measuring = benchmark.sender_of(self.config, self.sender)
         if measuring is not None:
@@ -123,6 +126,8 @@ class Tests:
         elif kind == frames.CANCEL:
             self.queue.clear()
             self._out.append(frames.frame(frames.IDLE, 1))
+        elif kind == frames.NONE:
+            self._answer = frames.NONE_LAST if a else frames.NONE_YET
         elif kind == frames.SETTLE:
             self._settle_asked = True
         elif kind == frames.QUIT:
@@ -197,7 +202,7 @@ class Tests:
     def run_here(self, index, item, *until):
         """The protocol of one test, and its DONE. It is torn down to `until`, or as the queue says."""
         if until:
-            nextitem = until[0]
+            nextitem, self._provisional = until[0], None
         elif self.queue:
             nextitem, self._provisional = self._next_item(), None
         else:
@@ -281,21 +286,34 @@ class Tests:
 
     # Teardown.
 
-    def _teardown_exact_late(self, nextitem):
-        """In place of SetupState.teardown_exact: the last moment to learn of the next test."""
-        if nextitem is not None and nextitem is self._provisional:
-            if not self.queue:
-                self._poll()
-            if self.queue:
-                nextitem = self._next_item()
-        return self._teardown_exact(nextitem)
+    def _call_and_report_late(self, item, when, *args, **kwargs):
+        """In place of pytest's: the last moment to learn of the next test, for every plugin."""
+        if when == "teardown" and self._provisional is not None and (
+                kwargs.get("nextitem") is self._provisional):
+            kwargs["nextitem"] = self._ask_next()
+        return self._call_and_report(item, when, *args, **kwargs)
+
+    def _ask_next(self):
+        """The next test; None if there is none; what stands for one that is not known yet."""
+        self._poll()
+        if not self.queue and not self._ends():
+            self._answer = None
+            self._out.append(frames.frame(frames.ASK, self._index))
+            self._flush()
+            while not self.queue and self._answer is None and not self._ends():
+                self._handle(self.link.connection.receive())
+        if self.queue:
+            return self.items[self.queue[0]]
+        return None if self._answer == frames.NONE_LAST else self._provisional
+
+    def _ends(self):
+        """No test will follow here: what is set up goes as the last thing that this worker does."""
+        return bool(self.session.shouldfail or self.session.shouldstop or self._quit_asked)
 
     def _teardown_wider(self, nextitem):
         """Tear down what the next test does not share. Errors are the last test's own."""
-        stack = list(self._setupstate.stack)
-        if not stack:
-            return
-        if nextitem is not None and nextitem.listchain()[:len(stack)] == stack:
+        stack = self._setupstate.stack
+        if not stack or nextitem is not None and _shares(nextitem, list(stack)):
             return
         item, self._provisional = self.last, None
         self.phase.set(limits.WIDER)
@@ -446,3 +464,8 @@ class Tests:
 
     def pytest_warning_recorded(self, warning_message, when, nodeid, location):
         self.sender.warning(warning_message, when, nodeid, location)
+
+
+def _shares(item, stack):
+    """True if a test finds all that is set up already in its own chain."""
+    return stack[-1] is item.parent or item.listchain()[:len(stack)] == stack
