@@ -256,7 +256,8 @@ static void rest(struct dispatch *d, uint32_t slot)
 static void answer(struct dispatch *d, uint32_t slot)
 {
     struct worker *w = &d->workers[slot];
-    bool last = d->stopped || ((d->ended || d->in.settle_when_dry) && deal_free_count(d->deal) == 0);
+    bool last =
+        d->stopped || ((d->ended || d->in.settle_when_dry) && deal_free_count(d->deal) == 0);
 
     if (w->asks)
         effect(d, last ? DISPATCH_LAST : DISPATCH_NONE, slot, WORKER_NO_TEST);

@@ -41,7 +41,7 @@ static const char *const names[] = {
     [FRAME_QUIT] = "QUIT",       [FRAME_CANCEL] = "CANCEL",     [FRAME_BLOCK] = "BLOCK",
     [FRAME_FORWARD] = "FORWARD", [FRAME_CRASH] = "CRASH",       [FRAME_UP] = "UP",
     [FRAME_DOWN] = "DOWN",       [FRAME_TOTAL] = "TOTAL",       [FRAME_END] = "END",
-    [FRAME_NOTE] = "NOTE",       [FRAME_WORKERS] = "WORKERS", [FRAME_ASK] = "ASK",
+    [FRAME_NOTE] = "NOTE",       [FRAME_WORKERS] = "WORKERS",   [FRAME_ASK] = "ASK",
     [FRAME_NONE] = "NONE",
 };
 

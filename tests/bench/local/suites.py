@@ -12,8 +12,6 @@ import subprocess
 import sys
 import tarfile
 
-SOURCES = "deb http://deb.debian.org/debian bookworm main\n" \
-          "deb-src http://deb.debian.org/debian bookworm main\n"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 SQLALCHEMY = "https://github.com/sqlalchemy/sqlalchemy"
 
@@ -102,9 +100,8 @@ class Apt:
             self.ready = True
             for needed in ("lists/partial", "cache/archives/partial"):
                 (self.folder / needed).mkdir(parents=True, exist_ok=True)
-            (self.folder / "sources.list").write_text(
-                SOURCES.replace("deb ", "deb [signed-by=%s] " % KEYRING)
-                .replace("deb-src ", "deb-src [signed-by=%s] " % KEYRING))
+            (self.folder / "sources.list").write_text("".join(
+                "%s [signed-by=%s] %s\n" % (kind, KEYRING, mirror()) for kind in ("deb", "deb-src")))
             self.run("update")
         subprocess.run(["apt-get", "-qq"] + ["-o%s=%s" % pair for pair in options.items()]
                        + list(arguments), check=True, cwd=self.folder)
@@ -122,6 +119,15 @@ class Apt:
     def unpack_source(self, package, folder):
         self.run("source", "--download-only", package)
         unpack_tar(next(self.folder.glob(package + "_*.orig.tar.*")), folder)
+
+
+def mirror():
+    """Where this machine's own packages come from: "URI release main"."""
+    lines = subprocess.run(["apt-get", "indextargets", "--format",
+                            "$(REPO_URI) $(RELEASE) $(COMPONENT)", "Created-By: Packages"],
+                           check=True, capture_output=True, text=True).stdout.splitlines()
+    plain = sorted(line for line in lines if line.endswith(" main") and "-" not in line.split()[1])
+    return plain[0]
 
 
 def unpack_tar(path, folder):

@@ -16,8 +16,8 @@ struct bench {
     struct suite *suite;
     struct dispatch *d;
     uint32_t ran[SLOTS_MAX]; /* test that a slot was last told to run */
-    uint32_t forks, runs, settles, quits, crashes, empties, brokens, unruns, kills, cancels,
-        nones, lasts;
+    uint32_t forks, runs, settles, quits, crashes, empties, brokens, unruns, kills, cancels, nones,
+        lasts;
 };
 
 static void set_up(struct bench *b, uint32_t tests, struct dispatch_input in)
