@@ -487,6 +487,11 @@ const struct worker *dispatch_worker(const struct dispatch *d, uint32_t slot)
     return slot < d->slot_count ? &d->workers[slot] : NULL;
 }
 
+uint32_t dispatch_losses(const struct dispatch *d)
+{
+    return d->losses;
+}
+
 uint32_t dispatch_slots(const struct dispatch *d)
 {
     return d->slot_count;

@@ -102,7 +102,8 @@ bool dispatch_next(struct dispatch *d, struct dispatch_fx *out);
 
 /* For the source, for status, for messages. */
 const struct worker *dispatch_worker(const struct dispatch *d, uint32_t slot); /* NULL: unknown */
-uint32_t dispatch_slots(const struct dispatch *d);        /* slots given so far */
+uint32_t dispatch_losses(const struct dispatch *d); /* of workers, as restarts_max counts them */
+uint32_t dispatch_slots(const struct dispatch *d);  /* slots given so far */
 uint32_t dispatch_free_workers(const struct dispatch *d); /* that could take a test now */
 uint64_t dispatch_backlog_us(const struct dispatch *d);   /* predicted, not begun */
 /* The same with what is running; ran_us: by slot, how long the test that it is in has run. */

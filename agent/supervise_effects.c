@@ -19,6 +19,47 @@ static void kill_one(struct supervisor *s, uint32_t number)
         keeper_signal(s->opts.keeper, slot_at(s, number)->pid, SIGKILL);
 }
 
+static void no_workers_left(struct supervisor *s)
+{
+    struct err text = ERR_INIT;
+
+    if (dispatch_losses(s->dispatch) > s->restarts_max)
+        err_set(&text, ERR_RUNNER,
+                "%u workers were lost and no more than %u are replaced (--max-worker-restart); the "
+                "rest of the tests did not run",
+                dispatch_losses(s->dispatch), s->restarts_max);
+    else
+        err_set(&text, ERR_RUNNER,
+                "no worker is left, and none can be started since the process that forks them has "
+                "gone; the rest of the tests did not run");
+    report_error(s, "workers-died", text.text);
+    stop_tests(s, ENDING_BROKEN, FRAME_ANY, text.text);
+}
+
+static void say_no_more_replaced(struct supervisor *s)
+{
+    if (s->told_no_more || dispatch_losses(s->dispatch) <= s->restarts_max)
+        return;
+    s->told_no_more = true;
+    say(s, "%u workers were lost: from now on none is replaced (--max-worker-restart %u)",
+        dispatch_losses(s->dispatch), s->restarts_max);
+}
+
+static void worker_died(struct supervisor *s, const struct dispatch_fx *fx)
+{
+    if (slot_at(s, fx->slot)->refused)
+        return; /* was told */
+    if (slot_at(s, fx->slot)->abandons) {
+        tell(s->reporter, FRAME_DOWN, fx->slot, 0, NULL);
+        abandoned_ended(s, fx->slot, fx->test);
+    } else if (!s->killing) {
+        worker_crashed(s, fx->slot, fx->test);
+        say_no_more_replaced(s);
+    } else if (fx->test != WORKER_NO_TEST) {
+        s->report.unrun++;
+    }
+}
+
 static void do_one(struct supervisor *s, const struct dispatch_fx *fx)
 {
     switch (fx->kind) {
@@ -46,17 +87,7 @@ static void do_one(struct supervisor *s, const struct dispatch_fx *fx)
         kill_one(s, fx->slot);
         return;
     case DISPATCH_CRASH:
-        if (slot_at(s, fx->slot)->refused)
-            return; /* was told */
-        if (slot_at(s, fx->slot)->abandons) {
-            tell(s->reporter, FRAME_DOWN, fx->slot, 0, NULL);
-            abandoned_ended(s, fx->slot, fx->test);
-            return;
-        }
-        if (!s->killing)
-            worker_crashed(s, fx->slot, fx->test);
-        else if (fx->test != WORKER_NO_TEST)
-            s->report.unrun++;
+        worker_died(s, fx);
         return;
     case DISPATCH_UNRUN:
         if (slot_at(s, fx->slot)->abandons)
@@ -65,8 +96,7 @@ static void do_one(struct supervisor *s, const struct dispatch_fx *fx)
             s->report.unrun++;
         return;
     case DISPATCH_BROKEN:
-        report_error(s, "workers-died", "too many workers died; the rest of the tests did not run");
-        stop_tests(s, ENDING_BROKEN, FRAME_ANY, "too many workers died");
+        no_workers_left(s);
         return;
     case DISPATCH_EMPTY:
         end_reporter(s);

@@ -159,8 +159,8 @@ void left(struct supervisor *s, uint32_t exit_code, bool complete)
 
     s->report.complete = complete && !lost;
     s->report.out_of_time = s->out_of_time;
-    s->report.drained =
-        ((s->signal != 0 && s->signal != SIGINT) || s->out_of_time) && !s->report.complete;
+    s->report.drained = ((s->signal != 0 && s->signal != SIGINT) || s->out_of_time) &&
+                        !(s->report.complete && s->report.ran);
     if (s->report.drained)
         s->report.exit = EXIT_DRAINED;
     else if (!runner_is_content(runner))
@@ -302,7 +302,7 @@ void command_ended(struct supervisor *s)
         no_handshake(s);
         return;
     case PHASE_INLINE:
-        s->report.exit = command_exit(s);
+        s->report.exit = s->out_of_time ? EXIT_DRAINED : command_exit(s);
         finish(s);
         return;
     case PHASE_COLLECT:

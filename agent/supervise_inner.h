@@ -120,7 +120,10 @@ struct supervisor {
     enum inject_way way;
     char *dist, *runtime;
     bool each; /* every worker runs everything */
-    uint32_t maxfail, max_restarts;
+    uint32_t maxfail;
+    uint32_t max_restarts;     /* as pytest was told; FRAME_ANY: not */
+    uint32_t restarts_max;     /* what follows from it */
+    bool told_no_more;         /* that workers are not replaced any more */
     uint32_t workers;          /* at most; memory may make it fewer */
     bool crew_fixed;           /* a number was asked for */
     struct crew_input crew_in; /* what -n auto would be, and is without a number */

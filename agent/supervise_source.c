@@ -101,6 +101,8 @@ static void on_sealed(void *ctx, const struct source_costs *costs)
         take_costs(s, costs);
     s->phase = PHASE_RUN;
     s->report.ran = true;
+    s->restarts_max =
+        s->max_restarts == FRAME_ANY ? RESTARTS_PER_WORKER * s->workers : s->max_restarts;
     s->dispatch = dispatch_new(&(struct dispatch_input){
         .suite = s->suite,
         .policy = policy_of(s->dist),
@@ -109,8 +111,7 @@ static void on_sealed(void *ctx, const struct source_costs *costs)
         .cpus = s->crew.cpus > s->workers ? s->crew.cpus : s->workers,
         .mem_bytes = memory_budget(s),
         .recycle_after = s->opts.local->recycle_after,
-        .restarts_max =
-            s->max_restarts == FRAME_ANY ? RESTARTS_PER_WORKER * s->workers : s->max_restarts,
+        .restarts_max = s->restarts_max,
         .warm = !s->opts.alone || s->start != START_FORK, /* early ones are on their way */
         .settle_when_dry = s->opts.alone,
         .one_at_a_time = s->maxfail > 0,

@@ -1,5 +1,6 @@
 """Time limits and workers that hang: the right test, phase and stacks; the rest is unharmed."""
 
+import json
 import os
 import signal
 import time
@@ -179,13 +180,58 @@ class LimitTest(harness.TestCase):
         self.assertIn("1 of 3 tests ran here", agent.output)
 
 
+    def test_the_limit_of_the_run_ends_a_collection(self):
+        agent = self.run_suite({"test_never.py": "import time\n\ntime.sleep(1000)\n"},
+                               "--run-timeout", "2s")
+        self.assertEqual(agent.wait(), harness.DRAINED, agent.output)
+        self.assertIn("the run's time limit of 2 s is over", agent.output)
+
+    def test_the_limit_of_the_run_holds_without_workers(self):
+        agent = self.run_suite({"test_never.py": "import time\n\ndef test_a(): time.sleep(1000)\n"},
+                               "--run-timeout", "2s", workers=0)
+        self.assertEqual(agent.wait(), harness.DRAINED, agent.output)
+        self.assertIn("KeyboardInterrupt", agent.output)
+
+    def test_an_isolated_test_shows_its_own_stacks(self):
+        agent = self.run_suite({"test_alone.py": "import time, pytest\n\n@pytest.mark.forked\n"
+                                "def test_alone(): time.sleep(1000)\n\ndef test_other(): pass\n"},
+                               "--timeout", "1s")
+        self.assertEqual(agent.wait(), 1, agent.output)
+        self.assertIn("time limit of 1 s", outcomes(self.junit)["test_alone"][1])
+        self.assertRegex(agent.output, r"File .* in test_alone")
+
+
+class LossTest(harness.TestCase):
+    def test_losses_are_replaced_as_often_as_was_said(self):
+        suite = self.suite({"test_die.py": "import os, pytest\n\n"
+                            "@pytest.mark.parametrize('number', range(4))\n"
+                            "def test_die(number): os._exit(3)\n"})
+        agent = self.agent(self.pytest("-q", "--max-worker-restart", "1", suite), workers=1,
+                           options=["--output", "json"])
+        self.assertEqual(agent.wait(), 2, agent.output)
+        self.assertIn("2 workers were lost: from now on none is replaced (--max-worker-restart 1)",
+                      agent.output)
+        closing = json.loads(next(line for line in agent.lines if line.startswith("{")))
+        self.assertEqual((closing["crashed"], closing["finished"], closing["complete"]), (2, 2, False))
+
+    def test_a_death_in_the_teardown_of_a_wide_fixture_is_the_last_tests_error(self):
+        suite = self.suite({"test_wide.py": WIDE.replace("time.sleep(1000)", "__import__('os')._exit(9)")})
+        junit = self.folder / "out.xml"
+        agent = self.agent(self.pytest("-q", suite), workers=1, options=["--junit", junit])
+        self.assertEqual(agent.wait(), 1, agent.output)
+        found = outcomes(junit)
+        self.assertEqual((found["test_first"][0], found["test_last"][0]), ("passed", "error"))
+        self.assertRegex(found["test_last"][1], r"crashed between tests in the teardown of wider "
+                         r"fixtures, after '.*::test_last': exit status 9")
+
+
 class StacksTest(harness.TestCase):
     def test_sigquit_shows_the_stacks_and_the_run_goes_on(self):
         gate = self.gate()
         suite = self.gated_suite(gate, 2)
         agent = self.agent(self.pytest("-q", suite))
         gate.reached("go", 2)
-        agent.signal(signal.SIGQUIT)
+        os.killpg(agent.pid, signal.SIGQUIT)  # as a terminal does
         agent.wait_for_line(r"in test_gated")
         gate.open("go")
         self.assertEqual(agent.wait(), 0, agent.output)

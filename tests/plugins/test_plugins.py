@@ -58,6 +58,15 @@ class Timeout(plugins.TestCase):
         self.assertIn("1 failed, 2 passed", forked.output)
         self.assertRegex(forked.output, r"Timeout")
 
+    def test_the_plugin_goes_first_and_makespan_stands_behind(self):
+        forked = self.forked_run("timeout", "-v", "backstop.py", options=["--timeout", "1"])
+        found = forked.outcomes()
+        bad = {name for name, parts in found.items() if "failure" in parts}
+        self.assertEqual(bad, {"test_ours", "test_deaf_to_the_plugin"})
+        self.assertRegex(forked.output, r"test_ours' was over its time limit of 1 s")
+        self.assertRegex(forked.output, r"test_deaf_to_the_plugin' still ran 5.3 s after its start"
+                         r".*when pytest-timeout should have ended it")
+
 
 class Reruns(plugins.TestCase):
     uses = "python3-pytest-rerunfailures"

@@ -6,6 +6,7 @@ import multiprocessing.process
 import multiprocessing.util
 import os
 import random
+import signal
 import sys
 import threading
 import warnings
@@ -121,12 +122,18 @@ def _numpy_seeded(numpy_random):
     return second == (1812433253 * (first ^ (first >> 30)) + 1) & 0xFFFFFFFF
 
 
-def leave_terminal():
+def ignore_quit(link):
+    """Ctrl-\\ reaches the whole foreground group. To the agent it means: show the stacks, go on."""
+    link.old_sigquit = signal.signal(signal.SIGQUIT, signal.SIG_IGN) or signal.SIG_DFL
+
+
+def leave_terminal(link):
     """Own session, no stdin: a worker that touches the terminal would be stopped by SIGTTOU."""
     try:
         os.setsid()
     except OSError:
         pass  # already a leader
+    signal.signal(signal.SIGQUIT, link.old_sigquit)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)

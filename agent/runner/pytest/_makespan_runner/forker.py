@@ -64,7 +64,7 @@ class Forker:
         self.link.random_watch.restore()
         if slot == frames.ZYGOTE:
             return zygote.begin(self.config, self.link, self.inputs)
-        atfork.leave_terminal()
+        atfork.leave_terminal(self.link)
         if how == frames.FORK_SPAWN:
             self._exec(slot, tells)
         return early.begin(self.config, self.link, self.inputs, slot, tells)

@@ -34,6 +34,7 @@ class Link:
         self.settings = {"workers": 0}
         self.role = "inline"  # or reporter, zygote, worker
         self.random_watch = None
+        self.old_sigquit = None
         self.notes = []  # lines for the header
         self.thaw = None
         self.preflight = None
@@ -162,6 +163,7 @@ def pytest_cmdline_main(config):
         collector.end(outcome)  # does not return
     facts = link.preflight.facts(config, [link.connection.fileno()], link.settings["workers"])
     ours, theirs = socket.socketpair()
+    atfork.ignore_quit(link)
     link.random_watch.remember()
     if atfork.fork() == 0:
         ours.close()

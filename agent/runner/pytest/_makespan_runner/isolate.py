@@ -84,10 +84,12 @@ class Isolation:
         tests._flush()
         began = time.perf_counter()
         pid, fd = self._fork(index, item, nextitem)
+        tests.stacks.child = pid
         relay = _Relay(tests, pid)
         try:
             relay.until_end(fd)
         finally:
+            tests.stacks.child = None
             os.close(fd)
         if relay.raised is not None:
             self._raise(relay.raised)
@@ -105,6 +107,7 @@ class Isolation:
         """Before the first fork: what all children must share, and what they may not."""
         self._sockets = _sockets()
         self._looked_at = 0.0
+        self._tests.stacks.pass_on()
         factory = getattr(self._tests.config, "_tmp_path_factory", None)
         if factory is not None:
             factory.getbasetemp()  # whoever makes it removes what is there

@@ -9,6 +9,7 @@ signal comes, even while the interpreter is stuck in foreign code.
 import faulthandler
 import mmap
 import os
+import signal
 
 import pytest
 
@@ -38,7 +39,9 @@ def flag_of(item):
         if seconds and not only_call:
             tries = 1 + _reruns_of(item)  # its timer may be spent in the first one
             return "backstop=%d" % int((seconds * tries + _BACKSTOP_SECONDS) * 1000)
-        return None
+        # Its 0 on a test takes our limit away, too.
+        is_off = seconds == 0 and item.get_closest_marker("timeout") is not None
+        return "timeout=0" if is_off else None
     mark = item.get_closest_marker("timeout")
     if mark is None:
         mark = item.get_closest_marker("makespan")
@@ -93,11 +96,30 @@ class Phase:
         self._byte[0] = phase
 
 
-def show_stacks_on(signal_number, path):
-    """Write the stacks of all threads to the file whenever the signal comes."""
-    if not signal_number:
-        return
-    low = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    fd = frames.high_fd(low)
-    os.close(low)
-    faulthandler.register(signal_number, file=fd, all_threads=True, chain=False)
+class Stacks:
+    """Writes the stacks of all threads to a file whenever the agent's signal comes."""
+
+    def __init__(self, signal_number, path):
+        self._number = signal_number
+        self.child = None  # a process that runs the test in our place: it shows its own, too
+        self._fd = None
+        if signal_number:
+            low = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            self._fd = frames.high_fd(low)
+            os.close(low)
+            self._register(False)
+
+    def _register(self, chain):
+        faulthandler.register(self._number, file=self._fd, all_threads=True, chain=chain)
+
+    def pass_on(self):
+        """From now on the signal is passed on to the child, while there is one."""
+        if self._fd is None:
+            return
+        faulthandler.unregister(self._number)
+        signal.signal(self._number, self._tell_child)
+        self._register(True)
+
+    def _tell_child(self, number, _frame):
+        if self.child is not None:
+            os.kill(self.child, number)

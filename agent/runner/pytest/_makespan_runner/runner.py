@@ -75,6 +75,7 @@ class Tests:
         self._ran = {}  # index -> properties it had before its first run
         self.past_capture = None
         self.phase = None  # where the agent reads what this worker is at
+        self.stacks = None
         self.listeners = False
         self._after_test = [link.thaw.test_ended]
         self._told_stop = False

@@ -61,8 +61,8 @@ def begin(config, link, tests, slot):
     tests.past_capture = capture.PastCapture(os.path.join(link.folder, "gw%d.log" % slot))
     capture.restart(config, tests.past_capture.fd, tests.past_capture.fd)
     tests.phase = limits.Phase(os.path.join(link.folder, "gw%d.phase" % slot))
-    limits.show_stacks_on(link.settings.get("dump_signal"),
-                          os.path.join(link.folder, "gw%d.stack" % slot))
+    tests.stacks = limits.Stacks(link.settings.get("dump_signal"),
+                                 os.path.join(link.folder, "gw%d.stack" % slot))
 
 
 def take_identity(config, slot):

@@ -78,7 +78,7 @@ class Zygote(collector.Collector):
         link.connection.close()
         self.inputs.close()
         self.outputs.close()
-        atfork.leave_terminal()
+        atfork.leave_terminal(link)
         atfork.forget_exit_handlers()
         signal.signal(signal.SIGINT, self.tests.old_sigint)
         worker.begin(config, link, self.tests, slot)
