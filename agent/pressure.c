@@ -33,13 +33,30 @@ static enum pressure_advice act(struct pressure *p, uint64_t now_ms, enum pressu
 static enum pressure_advice when_short(struct pressure *p, const struct pressure_now *now,
                                        bool critical)
 {
-    if (now->held > 0 && (critical || passed(now->now_ms, p->acted_ms, PRESSURE_HOLD_MS)) &&
-        (now->leaving == 0 || passed(now->now_ms, p->acted_ms, PRESSURE_RETIRE_MS)))
+    bool waited = passed(now->now_ms, p->acted_ms, PRESSURE_HOLD_MS);
+    bool clear = now->leaving == 0 || passed(now->now_ms, p->acted_ms, PRESSURE_RETIRE_MS);
+
+    if (critical && now->working > 1)
+        return act(p, now->now_ms, PRESSURE_HOLD);
+    if (now->held > 0 && (critical || waited) && clear)
         return act(p, now->now_ms, PRESSURE_RETIRE);
-    if (now->held == 0 && now->working > 1 &&
-        (now->leaving == 0 || passed(now->now_ms, p->acted_ms, PRESSURE_RETIRE_MS)))
+    if (now->held == 0 && now->working > 1 && clear)
         return act(p, now->now_ms, PRESSURE_HOLD);
     return PRESSURE_NOTHING;
+}
+
+/* When nothing will be left, going on as since the last look. */
+static uint64_t gone_in_ms(struct pressure *p, const struct pressure_now *now)
+{
+    uint64_t lost = p->free_bytes > now->free_bytes ? p->free_bytes - now->free_bytes : 0;
+    uint64_t ms = now->now_ms - p->looked_ms;
+
+    if (ms > 0) {
+        p->looked_ms = now->now_ms;
+        p->free_bytes = now->free_bytes;
+    }
+    return lost > 0 && ms > 0 ? now->free_bytes / lost * ms + now->free_bytes % lost * ms / lost
+                              : UINT64_MAX;
 }
 
 static enum pressure_advice when_plenty(struct pressure *p, const struct pressure_now *now,
@@ -62,17 +79,20 @@ enum pressure_advice pressure_step(struct pressure *p, const struct pressure_now
 {
     uint64_t low = pressure_low_bytes(now->total_bytes);
     bool plenty = now->free_bytes > PLENTY_TIMES * low && !now->stalled;
+    uint64_t gone_ms;
 
     if (now->total_bytes == 0)
         return PRESSURE_NOTHING;
+    gone_ms = gone_in_ms(p, now);
     if (now->working == 0 && now->held > 0) /* whoever worked has gone: somebody must */
         return act(p, now->now_ms, PRESSURE_RESUME);
     if (plenty && !p->plenty)
         p->plenty_ms = now->now_ms;
     p->plenty = plenty;
-    if (now->free_bytes < low ||
+    if (now->free_bytes < low || gone_ms < PRESSURE_SOON_MS ||
         (now->stalled && now->free_bytes < now->total_bytes / STALL_COUNTS_FOR))
-        return when_short(p, now, now->free_bytes < low / CRITICAL_PART);
+        return when_short(p, now,
+                          now->free_bytes < low / CRITICAL_PART || gone_ms < PRESSURE_VERY_SOON_MS);
     if (plenty)
         return when_plenty(p, now, low);
     if (now->held > 0 && now->working > 0 && passed(now->now_ms, p->acted_ms, PRESSURE_STUCK_MS))

@@ -10,6 +10,11 @@
 
 #include "base.h"
 
+/* Gone so soon, as fast as memory went since the last look, it counts as short; or as critical, and
+ * then all workers but one are held at once. */
+#define PRESSURE_SOON_MS      1000u
+#define PRESSURE_VERY_SOON_MS 400u
+
 /* How long a step is given before the next one. */
 #define PRESSURE_HOLD_MS   1000u /* without new tests, before a worker is retired */
 #define PRESSURE_RETIRE_MS 1000u /* between two that are retired: the memory has to come back */
@@ -36,6 +41,7 @@ struct pressure_now {
 
 struct pressure { /* begins as zeroes */
     uint64_t acted_ms, plenty_ms;
+    uint64_t looked_ms, free_bytes; /* the last time */
     bool plenty;
 };
 

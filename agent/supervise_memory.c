@@ -78,14 +78,17 @@ static void look_around(struct supervisor *s)
 
 static void count_workers(const struct supervisor *s, struct pressure_now *now)
 {
+    now->working = now->held = now->leaving = 0;
     for (uint32_t i = 0; i < dispatch_slots(s->dispatch); i++) {
         const struct worker *w = dispatch_worker(s->dispatch, i);
 
+        if (w->state == WORKER_DEAD)
+            continue;
         if (w->state == WORKER_QUITTING)
             now->leaving++;
         else if (w->held)
             now->held++;
-        else if (w->state != WORKER_DEAD)
+        else
             now->working++;
     }
 }
@@ -122,34 +125,36 @@ static void say_short(struct supervisor *s, const struct pressure_now *now)
     s->memory.told_short = true;
 }
 
-static void relieve(struct supervisor *s, const struct pressure_now *now)
+/* True when there may be more to do at once. */
+static bool relieve(struct supervisor *s, const struct pressure_now *now)
 {
     uint32_t number;
 
     switch (pressure_step(&s->memory.pressure, now)) {
     case PRESSURE_NOTHING:
-        return;
+        return false;
     case PRESSURE_HOLD:
         number = largest(s, false);
         if (number != FRAME_ANY)
             dispatch_hold(s->dispatch, number);
         say_short(s, now);
-        return;
+        return number != FRAME_ANY;
     case PRESSURE_RETIRE:
         number = largest(s, true);
+        if (number == FRAME_ANY)
+            return false;
         set_limit(s, now->working + now->held - 1);
-        if (number != FRAME_ANY)
-            dispatch_retire(s->dispatch, number);
+        dispatch_retire(s->dispatch, number);
         s->report.retired++;
-        return;
+        return false;
     case PRESSURE_RESUME:
         number = largest(s, true);
         if (number != FRAME_ANY)
             dispatch_resume(s->dispatch, number);
-        return;
+        return false;
     case PRESSURE_ADD:
         set_limit(s, s->memory.limit + 1);
-        return;
+        return false;
     }
     UNREACHABLE("pressure advice");
 }
@@ -187,14 +192,15 @@ static void tick(evutil_socket_t fd, short what, void *ctx)
         return;
     resources_read_memory("", &machine);
     look_around(s);
-    count_workers(s, &now);
     now.total_bytes = machine.memory_total;
     now.free_bytes = machine.memory_free;
     now.stalled = now.now_ms < s->memory.stalled_until_ms;
     now.wanted = s->workers;
     now.worker_bytes = s->memory.worker_bytes;
+    count_workers(s, &now);
     add_measured(s, &now);
-    relieve(s, &now);
+    while (relieve(s, &now))
+        count_workers(s, &now);
     do_effects(s);
     again(s, now.free_bytes < NEAR_TIMES * pressure_low_bytes(now.total_bytes) ? TICK_SHORT_MS
                                                                                : TICK_MS);

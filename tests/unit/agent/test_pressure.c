@@ -79,12 +79,33 @@ static void test_pressure_holds_first_and_retires_later_down_to_one(void **state
 /* With next to nothing left, a held worker is not given time. */
 static void test_pressure_retires_at_once_when_it_is_critical(void **state)
 {
-    struct machine m = machine_of(2);
+    struct machine m = machine_of(3);
 
     (void)state;
     m.now.free_bytes = 10 * MIB;
     assert_int_equal(after(&m, 100), PRESSURE_HOLD);
-    assert_int_equal(after(&m, 100), PRESSURE_RETIRE);
+    assert_int_equal(after(&m, 0), PRESSURE_HOLD);
+    assert_int_equal(after(&m, 0), PRESSURE_RETIRE);
+    assert_int_equal(after(&m, 100), PRESSURE_NOTHING);
+    assert_int_equal(m.now.working, 1);
+}
+
+/* Memory that goes fast is short before little is left. */
+static void test_pressure_looks_ahead(void **state)
+{
+    struct machine m = machine_of(3);
+
+    (void)state;
+    m.now.free_bytes = 600 * MIB;
+    assert_int_equal(after(&m, 500), PRESSURE_NOTHING);
+    m.now.free_bytes = 500 * MIB; /* gone in 2.5 s */
+    assert_int_equal(after(&m, 500), PRESSURE_NOTHING);
+    m.now.free_bytes = 300 * MIB; /* gone in 0.75 s */
+    assert_int_equal(after(&m, 500), PRESSURE_HOLD);
+    assert_int_equal(after(&m, 100), PRESSURE_NOTHING);
+    m.now.free_bytes = 230 * MIB; /* gone in 0.33 s */
+    assert_int_equal(after(&m, 100), PRESSURE_HOLD);
+    assert_int_equal(m.now.working, 1);
 }
 
 /* What waits in a long test does not keep the others from being held. */
@@ -178,6 +199,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pressure_holds_first_and_retires_later_down_to_one),
         cmocka_unit_test(test_pressure_retires_at_once_when_it_is_critical),
+        cmocka_unit_test(test_pressure_looks_ahead),
         cmocka_unit_test(test_pressure_goes_on_while_one_is_slow_to_leave),
         cmocka_unit_test(test_pressure_recovers_step_by_step),
         cmocka_unit_test(test_pressure_adds_only_where_a_worker_fits),

@@ -11,6 +11,11 @@ import pickle
 import types
 
 
+def measures(item):
+    """Whether the test asks for the plugin's fixture, or for one that does."""
+    return "benchmark" in getattr(item, "fixturenames", ())
+
+
 def let_measure(config):
     """Before the plugin's own pytest_configure, which looks for signs of xdist."""
     plugin = config.pluginmanager.getplugin("benchmark")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from . import compat, frames, limits
+from . import benchmark, compat, frames, limits
 
 _FRAME_BYTES = 1024 * 1024
 
@@ -51,11 +51,9 @@ def flags_of(item):
         flags.append(limit)
     if item.get_closest_marker("forked") is not None:
         flags.append("forked")
-    mark = item.get_closest_marker("makespan")
-    if mark is None:
-        return ",".join(flags)
-    wanted = dict(mark.kwargs)
-    wanted.update((name, True) for name in mark.args)
+    wanted = _wanted(item)
+    if benchmark.measures(item):
+        wanted["serial"] = True
     for name in ("serial", "no_speculate"):
         if wanted.get(name):
             flags.append(name)
@@ -65,6 +63,15 @@ def flags_of(item):
     if wanted.get("mutex"):
         flags.append("mutex=%s" % str(wanted["mutex"]).replace(",", "_").replace("\0", "_"))
     return ",".join(flags)
+
+
+def _wanted(item):
+    """What the marks `makespan` of the test, its class and its module say; the nearest wins."""
+    wanted = {}
+    for mark in reversed(list(item.iter_markers("makespan"))):
+        wanted.update((name, True) for name in mark.args)
+        wanted.update(mark.kwargs)
+    return wanted
 
 
 def _bytes(size):
