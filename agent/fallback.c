@@ -5,7 +5,8 @@
 size_t fallback_rows(struct fallback *f, struct cfg_option *rows)
 {
     const struct cfg_option table[] = {
-        { .name = "fallback",
+        { .section = "When the coordinator is not reached",
+          .name = "fallback",
           .env = "MAKESPAN_FALLBACK",
           .kind = CFG_FLAG,
           .into = &f->wanted,

@@ -9,10 +9,11 @@
 #include "limit.h"
 #include "proto.h"
 
-size_t local_rows(struct local *local, struct cfg_option *rows)
+static size_t workers_rows(struct local *local, struct cfg_option *rows)
 {
     const struct cfg_option table[] = {
-        { .name = "workers",
+        { .section = "Workers on this machine",
+          .name = "workers",
           .short_name = 'n',
           .env = "MAKESPAN_WORKERS",
           .value = "N|auto|logical",
@@ -20,6 +21,15 @@ size_t local_rows(struct local *local, struct cfg_option *rows)
           .into = &local->workers_text,
           .help = "workers on this machine; auto: as many as it has CPUs (within a control group's "
                   "quota) and memory for; logical: whatever the quota; 0: none, plain pytest" },
+        { .name = "start",
+          .env = "MAKESPAN_START",
+          .value = "MODE",
+          .kind = CFG_TEXT,
+          .into = &local->start_text,
+          .help = "how workers start. fork: as forks of the one process that has collected. early: "
+                  "forked before pytest is configured, each collecting for itself. spawn: the "
+                  "command once more for each. auto: fork, unless what was found after the "
+                  "collection (threads, sockets, open files, who a worker is) makes that unsafe" },
         { .name = "isolate",
           .env = "MAKESPAN_ISOLATE",
           .kind = CFG_FLAG,
@@ -27,40 +37,6 @@ size_t local_rows(struct local *local, struct cfg_option *rows)
           .help = "run each test in a fork of its own: it may crash or spoil what it likes. Module "
                   "and session fixtures are set up once a worker and inherited. For single tests: "
                   "@pytest.mark.forked" },
-        { .name = "last-failed",
-          .env = "MAKESPAN_LAST_FAILED",
-          .kind = CFG_FLAG,
-          .into = &local->last_failed,
-          .help = "run only what failed last time on this machine (pytest's --lf)" },
-        { .name = "live",
-          .env = "MAKESPAN_LIVE",
-          .value = "WORKER",
-          .bare = "all",
-          .kind = CFG_TEXT,
-          .into = &local->live,
-          .help = "show what tests print while they run, line by line, instead of with their "
-                  "reports: of one worker (--live=gw0), or of all, each line behind the worker's "
-                  "name. pytest's -s does the same for all" },
-        { .name = "speculate",
-          .env = "MAKESPAN_SPECULATE",
-          .kind = CFG_FLAG,
-          .into = &local->speculate,
-          .help =
-              "with a coordinator: at the end of the run, let machines that would idle run what "
-              "still runs elsewhere and is late, too; the first result counts, the other is "
-              "ended. Only between machines that all say so; never tests with a group, mutex, "
-              "serial or no_speculate" },
-        { .name = "failed-first",
-          .env = "MAKESPAN_FAILED_FIRST",
-          .value = "SHARE",
-          .bare = "10%",
-          .kind = CFG_TEXT,
-          .into = &local->first_text,
-          .help =
-              "run what failed when it ran last before everything else, the shortest of them up "
-              "to this share of the predicted time (10% when none is given), so that a failure "
-              "that is still there shows early and the run becomes no longer; pytest's own --ff "
-              "may be given too" },
         { .name = "recycle-after",
           .env = "MAKESPAN_RECYCLE_AFTER",
           .value = "K",
@@ -77,22 +53,58 @@ size_t local_rows(struct local *local, struct cfg_option *rows)
           .into = &local->recycle_above_bytes,
           .help = "replace a worker, between two tests, when memory of its own (not shared with "
                   "the others) is over SIZE, for example 500MiB" },
-        { .name = "start",
-          .env = "MAKESPAN_START",
-          .value = "MODE",
-          .kind = CFG_TEXT,
-          .into = &local->start_text,
-          .help = "how workers start. fork: as forks of the one process that has collected. early: "
-                  "forked before pytest is configured, each collecting for itself. spawn: the "
-                  "command once more for each. auto: fork, unless what was found after the "
-                  "collection (threads, sockets, open files, who a worker is) makes that unsafe" },
         { .name = "no-gc-freeze",
           .env = "MAKESPAN_NO_GC_FREEZE",
           .kind = CFG_FLAG,
           .into = &local->no_gc_freeze,
           .help = "let full garbage collections walk what was imported and collected, for tests "
                   "that count objects" },
-        { .name = "timeout",
+    };
+
+    memcpy(rows, table, sizeof(table));
+    return ARRAY_LEN(table);
+}
+
+static size_t order_rows(struct local *local, struct cfg_option *rows)
+{
+    const struct cfg_option table[] = {
+        { .section = "What runs, and what first",
+          .name = "last-failed",
+          .env = "MAKESPAN_LAST_FAILED",
+          .kind = CFG_FLAG,
+          .into = &local->last_failed,
+          .help = "run only what failed last time on this machine (pytest's --lf)" },
+        { .name = "failed-first",
+          .env = "MAKESPAN_FAILED_FIRST",
+          .value = "SHARE",
+          .bare = "10%",
+          .kind = CFG_TEXT,
+          .into = &local->first_text,
+          .help =
+              "run what failed when it ran last before everything else, the shortest of them up "
+              "to this share of the predicted time (10% when none is given), so that a failure "
+              "that is still there shows early and the run becomes no longer; pytest's own --ff "
+              "may be given too" },
+        { .name = "speculate",
+          .env = "MAKESPAN_SPECULATE",
+          .kind = CFG_FLAG,
+          .into = &local->speculate,
+          .help =
+              "with a coordinator: at the end of the run, let machines that would idle run what "
+              "still runs elsewhere and is late, too; the first result counts, the other is "
+              "ended. Only between machines that all say so; never tests with a group, mutex, "
+              "serial or no_speculate" },
+    };
+
+    memcpy(rows, table, sizeof(table));
+    return ARRAY_LEN(table);
+}
+
+static size_t limit_rows(struct local *local, struct cfg_option *rows)
+{
+    const struct cfg_option table[] = {
+        { .section = "Time limits",
+          .name = "timeout",
           .env = "MAKESPAN_TIMEOUT",
           .value = "TIME",
           .kind = CFG_DURATION,
@@ -122,10 +134,39 @@ size_t local_rows(struct local *local, struct cfg_option *rows)
                   "wide fixtures or ends, before it is replaced (default 5m; 0: for ever)" },
     };
 
-    _Static_assert(ARRAY_LEN(table) < LOCAL_ROWS_MAX, "room for the rows");
     memcpy(rows, table, sizeof(table));
-    rows[ARRAY_LEN(table)] = sharded_row(&local->sharded);
-    return ARRAY_LEN(table) + 1;
+    return ARRAY_LEN(table);
+}
+
+static size_t output_rows(struct local *local, struct cfg_option *rows)
+{
+    const struct cfg_option table[] = {
+        { .section = "What is shown",
+          .name = "live",
+          .env = "MAKESPAN_LIVE",
+          .value = "WORKER",
+          .bare = "all",
+          .kind = CFG_TEXT,
+          .into = &local->live,
+          .help = "show what tests print while they run, line by line, instead of with their "
+                  "reports: of one worker (--live=gw0), or of all, each line behind the worker's "
+                  "name. pytest's -s does the same for all" },
+    };
+
+    memcpy(rows, table, sizeof(table));
+    return ARRAY_LEN(table);
+}
+
+size_t local_rows(struct local *local, struct cfg_option *rows)
+{
+    size_t count = workers_rows(local, rows);
+
+    rows[count++] = sharded_row(&local->sharded);
+    count += order_rows(local, rows + count);
+    count += limit_rows(local, rows + count);
+    count += output_rows(local, rows + count);
+    INVARIANT(count <= LOCAL_ROWS_MAX);
+    return count;
 }
 
 static enum err_code check_workers(struct local *local, struct err *err)

@@ -17,7 +17,8 @@
 static size_t server_rows(struct options *o, struct cfg_option *rows)
 {
     const struct cfg_option table[] = {
-        { .name = "url",
+        { .section = "Coordinator",
+          .name = "url",
           .env = "MAKESPAN_URL",
           .value = "URL",
           .kind = CFG_TEXT,
@@ -46,7 +47,8 @@ static size_t server_rows(struct options *o, struct cfg_option *rows)
 static size_t run_rows(struct options *o, struct cfg_option *rows)
 {
     const struct cfg_option table[] = {
-        { .name = "project",
+        { .section = "The run",
+          .name = "project",
           .env = "MAKESPAN_PROJECT",
           .value = "NAME",
           .kind = CFG_TEXT,
@@ -75,7 +77,8 @@ static size_t run_rows(struct options *o, struct cfg_option *rows)
 static size_t slot_rows(struct options *o, struct cfg_option *rows)
 {
     const struct cfg_option table[] = {
-        { .name = "index",
+        { .section = "This job",
+          .name = "index",
           .env = "MAKESPAN_INDEX",
           .value = "I",
           .kind = CFG_U32,
@@ -127,7 +130,8 @@ static size_t slot_rows(struct options *o, struct cfg_option *rows)
 static size_t output_rows(struct options *o, struct cfg_option *rows)
 {
     const struct cfg_option table[] = {
-        { .name = "output",
+        { .section = "Output",
+          .name = "output",
           .env = "MAKESPAN_OUTPUT",
           .value = "FORM",
           .kind = CFG_TEXT,

@@ -7,6 +7,7 @@ size_t share_rows(struct share *share, bool store, struct cfg_option *rows)
     size_t n = 0;
 
     rows[n++] = (struct cfg_option){
+        .section = "Without a coordinator",
         .name = "durations",
         .env = "MAKESPAN_DURATIONS",
         .value = "FILE",

@@ -32,7 +32,8 @@ struct cfg_option {
     enum cfg_kind kind;
     void *into;
     uint64_t min, max;
-    const char *bare; /* its value when given without one; another one then follows "=" */
+    const char *bare;    /* its value when given without one; another one then follows "=" */
+    const char *section; /* the heading of --help that begins with this option; NULL: no new one */
 };
 
 struct cfg_command {

@@ -104,6 +104,13 @@ static void put_option(struct str *out, const struct cfg_option *o)
     putz(out, "\n");
 }
 
+static void put_section(struct str *out, const char *title)
+{
+    putz(out, "\n");
+    putz(out, title);
+    putz(out, ":\n");
+}
+
 char *cfg_help(const struct cfg_command *command)
 {
     struct str out = STR_MAX(HELP_BYTES_MAX);
@@ -117,11 +124,15 @@ char *cfg_help(const struct cfg_command *command)
     }
     putz(&out, "\n\n");
     wrap(&out, command->about, 0, &column);
-    putz(&out, "\n\nOptions:\n");
-    for (size_t i = 0; i < command->option_count; i++)
+    putz(&out, "\n");
+    put_section(&out, "Options");
+    putz(&out, "  -h, --help              Show this help.\n");
+    for (size_t i = 0; i < command->option_count; i++) {
+        if (command->options[i].section)
+            put_section(&out, command->options[i].section);
         if (command->options[i].help)
             put_option(&out, &command->options[i]);
-    putz(&out, "  -h, --help              Show this help.\n");
+    }
     if (command->tail) {
         putz(&out, "\n");
         putz(&out, command->tail);

@@ -47,17 +47,32 @@ struct texts { /* read as text, then turned into what they mean */
 static size_t common_rows(struct options *o, struct texts *t, struct cfg_option *rows)
 {
     const struct cfg_option common[] = {
-        { "data", 0, "MAKESPAND_DATA", "DIR",
-          "Folder of certificates, keys and store. Default: $XDG_DATA_HOME/makespan/coordinator, "
-          "or ~/.local/share/makespan/coordinator.",
-          CFG_TEXT, &t->data, 0, 0, NULL },
-        { "store", 0, "MAKESPAND_STORE", "URL",
-          "sqlite:PATH. Default: makespan.db in the data folder.", CFG_TEXT, &o->store, 0, 0,
-          NULL },
-        { "log-format", 0, "MAKESPAND_LOG_FORMAT", "text|json", "How events are written.", CFG_TEXT,
-          &t->log_format, 0, 0, NULL },
-        { "log-level", 0, "MAKESPAND_LOG_LEVEL", "LEVEL",
-          "debug, info, warn or error. Default: info.", CFG_TEXT, &t->log_level, 0, 0, NULL },
+        { .name = "data",
+          .env = "MAKESPAND_DATA",
+          .value = "DIR",
+          .help = "Folder of certificates, keys and store. Default: "
+                  "$XDG_DATA_HOME/makespan/coordinator, "
+                  "or ~/.local/share/makespan/coordinator.",
+          .kind = CFG_TEXT,
+          .into = &t->data },
+        { .name = "store",
+          .env = "MAKESPAND_STORE",
+          .value = "URL",
+          .help = "sqlite:PATH. Default: makespan.db in the data folder.",
+          .kind = CFG_TEXT,
+          .into = &o->store },
+        { .name = "log-format",
+          .env = "MAKESPAND_LOG_FORMAT",
+          .value = "text|json",
+          .help = "How events are written.",
+          .kind = CFG_TEXT,
+          .into = &t->log_format },
+        { .name = "log-level",
+          .env = "MAKESPAND_LOG_LEVEL",
+          .value = "LEVEL",
+          .help = "debug, info, warn or error. Default: info.",
+          .kind = CFG_TEXT,
+          .into = &t->log_level },
     };
 
     memcpy(rows, common, sizeof(common));
@@ -67,30 +82,55 @@ static size_t common_rows(struct options *o, struct texts *t, struct cfg_option 
 static size_t serve_rows(struct options *o, struct cfg_option *rows)
 {
     const struct cfg_option serve[] = {
-        { "listen", 0, "MAKESPAND_LISTEN", "ADDR",
-          "HOST:PORT, [IPV6]:PORT or :PORT; may be given again. Port 0 takes a free one and prints "
-          "it. Default: [::]:8443, which is every address, IPv4 too.",
-          CFG_LIST, &o->listen, 0, 0, NULL },
-        { "name", 0, "MAKESPAND_NAME", "HOST",
-          "Host name or address for the certificate, besides localhost and this machine's name; "
-          "may be given again. The first one stands in the lines for CI.",
-          CFG_LIST, &o->names, 0, 0, NULL },
-        { "agent-dir", 0, "MAKESPAND_AGENT_DIR", "DIR",
-          "Folder of the agent's program that GET /agent/linux-x86_64 hands out. Default: beside "
-          "makespand.",
-          CFG_TEXT, &o->agent_dir, 0, 0, NULL },
-        { "keep", 0, "MAKESPAND_KEEP_DAYS", "DAYS",
-          "Runs that ended longer ago are removed, with their reports; what was learned of "
-          "durations "
-          "stays. 0 keeps them for ever. Default: 90.",
-          CFG_U32, &o->keep_days, 0, 36500, NULL },
-        { "max-connections", 0, "MAKESPAND_MAX_CONNECTIONS", "N",
-          "Further clients wait. Default: 10000, or what the limit on open files leaves.", CFG_U32,
-          &o->connections_max, 1, 1000000, NULL },
-        { "ready-fd", 0, "MAKESPAND_READY_FD", "N",
-          "Descriptor to write the line \"makespand: listening on URL\" to, and to close, once "
-          "requests are served.",
-          CFG_U32, &o->ready_fd, 0, 1000000, NULL },
+        { .name = "listen",
+          .env = "MAKESPAND_LISTEN",
+          .value = "ADDR",
+          .help = "HOST:PORT, [IPV6]:PORT or :PORT; may be given again. Port 0 takes a free one "
+                  "and prints "
+                  "it. Default: [::]:8443, which is every address, IPv4 too.",
+          .kind = CFG_LIST,
+          .into = &o->listen },
+        { .name = "name",
+          .env = "MAKESPAND_NAME",
+          .value = "HOST",
+          .help = "Host name or address for the certificate, besides localhost and this machine's "
+                  "name; "
+                  "may be given again. The first one stands in the lines for CI.",
+          .kind = CFG_LIST,
+          .into = &o->names },
+        { .name = "agent-dir",
+          .env = "MAKESPAND_AGENT_DIR",
+          .value = "DIR",
+          .help = "Folder of the agent's program that GET /agent/linux-x86_64 hands out. Default: "
+                  "beside "
+                  "makespand.",
+          .kind = CFG_TEXT,
+          .into = &o->agent_dir },
+        { .name = "keep",
+          .env = "MAKESPAND_KEEP_DAYS",
+          .value = "DAYS",
+          .help = "Runs that ended longer ago are removed, with their reports; what was learned "
+                  "of durations stays. 0 keeps them for ever. Default: 90.",
+          .kind = CFG_U32,
+          .into = &o->keep_days,
+          .max = 36500 },
+        { .name = "max-connections",
+          .env = "MAKESPAND_MAX_CONNECTIONS",
+          .value = "N",
+          .help = "Further clients wait. Default: 10000, or what the limit on open files leaves.",
+          .kind = CFG_U32,
+          .into = &o->connections_max,
+          .min = 1,
+          .max = 1000000 },
+        { .name = "ready-fd",
+          .env = "MAKESPAND_READY_FD",
+          .value = "N",
+          .help =
+              "Descriptor to write the line \"makespand: listening on URL\" to, and to close, once "
+              "requests are served.",
+          .kind = CFG_U32,
+          .into = &o->ready_fd,
+          .max = 1000000 },
     };
 
     memcpy(rows, serve, sizeof(serve));
@@ -100,14 +140,27 @@ static size_t serve_rows(struct options *o, struct cfg_option *rows)
 static size_t token_rows(struct options *o, struct cfg_option *rows)
 {
     const struct cfg_option token[] = {
-        { "project", 0, NULL, "P", "Only project of the token. Default: every project.", CFG_TEXT,
-          &o->project, 0, 0, NULL },
-        { "role", 0, NULL, "ROLE",
-          "agent (joins and reads), read, or admin (everything). Default: agent.", CFG_TEXT,
-          &o->role, 0, 0, NULL },
-        { "label", 0, NULL, "TEXT", "What the list calls it.", CFG_TEXT, &o->label, 0, 0, NULL },
-        { "expires", 0, NULL, "TIME", "30s, 5m, 12h. Default: never.", CFG_DURATION, &o->expires_ms,
-          0, YEAR_MS, NULL },
+        { .name = "project",
+          .value = "P",
+          .help = "Only project of the token. Default: every project.",
+          .kind = CFG_TEXT,
+          .into = &o->project },
+        { .name = "role",
+          .value = "ROLE",
+          .help = "agent (joins and reads), read, or admin (everything). Default: agent.",
+          .kind = CFG_TEXT,
+          .into = &o->role },
+        { .name = "label",
+          .value = "TEXT",
+          .help = "What the list calls it.",
+          .kind = CFG_TEXT,
+          .into = &o->label },
+        { .name = "expires",
+          .value = "TIME",
+          .help = "30s, 5m, 12h. Default: never.",
+          .kind = CFG_DURATION,
+          .into = &o->expires_ms,
+          .max = YEAR_MS },
     };
 
     memcpy(rows, token, sizeof(token));
