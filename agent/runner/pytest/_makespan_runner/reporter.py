@@ -5,6 +5,7 @@ the zygote collects, workers run, and what they say arrives through the agent.
 """
 
 import contextlib
+import gc
 import json
 import select
 import signal
@@ -16,6 +17,7 @@ import pytest
 from . import benchmark, channel, compat, events, frames, live, logs, records, replay, xmlstub
 
 _LAST_WORDS_SECONDS = 5.0
+_GATHER_SECONDS = 0.004
 
 
 class RemoteInternalError(Exception):
@@ -42,6 +44,7 @@ class Reporter:
         self.problem = None  # an exception of the zygote or a worker, to be raised here
         self._children_gone_at = None
         self._stop_sent = False
+        self._shown = False  # blocks since the last wait
         self._interrupted = False
         self._interrupted_at = None  # a serialised report that holds the traceback
         link.role = "reporter"
@@ -134,6 +137,8 @@ class Reporter:
         if session.testsfailed and not self.config.option.continue_on_collection_errors:
             raise session.Interrupted("%d error%s during collection" % (
                 session.testsfailed, "s" if session.testsfailed != 1 else ""))
+        self.replay.begin()
+        gc.freeze()  # from here on there will be reports, and they stay
         try:
             with self._interruptible():
                 while self.end is None:
@@ -210,6 +215,7 @@ class Reporter:
     def _step(self):
         """Handle the next frame of the agent, and questions of our children meanwhile."""
         while not self.connection.has_frame():
+            self._gather()
             watched = [self.connection] + ([self.channel] if self.channel else [])
             shown = self.screen.descriptors()
             ready = select.select(watched + shown, [], [], self._patience())[0]
@@ -232,6 +238,7 @@ class Reporter:
         if kind == frames.BLOCK:
             self.screen.catch_up(b)
             self.replay.block(b, flags, payload)
+            self._shown = True
         elif kind == frames.FORWARD:
             self._forward(a, b, payload)
         elif kind == frames.TOTAL:
@@ -246,6 +253,13 @@ class Reporter:
             self._note(payload.decode("utf-8", "replace"))
         elif kind == frames.END:
             self.end = (a, json.loads(payload.decode() or "{}"))
+
+    def _gather(self):
+        """After some blocks: wait for more of them, since waking up for one costs as much as showing
+        it, and takes the CPU from the workers."""
+        if self._shown:
+            self._shown = False
+            time.sleep(_GATHER_SECONDS)
 
     def _answer_question(self):
         """The input of a replacement is asked for."""

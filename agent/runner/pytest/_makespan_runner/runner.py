@@ -23,6 +23,9 @@ except ImportError:  # a pytest that has moved it: warnings of late teardowns ar
     catch_warnings_for_item = None
 
 
+_PHASES = {"setup": limits.SETUP, "call": limits.CALL, "teardown": limits.TEARDOWN}
+
+
 class _Listening:
     """Registered only where other plugins hear of tests: what they print in their hooks is dropped,
     since the reporter will hear the same from them."""
@@ -289,6 +292,7 @@ class Tests:
 
     def _call_and_report_late(self, item, when, *args, **kwargs):
         """In place of pytest's: the last moment to learn of the next test, for every plugin."""
+        self.phase.set(_PHASES.get(when, limits.CALL))
         if when == "teardown" and self._provisional is not None and (
                 kwargs.get("nextitem") is self._provisional):
             kwargs["nextitem"] = self._ask_next()
@@ -364,18 +368,6 @@ class Tests:
             self._check_stop()
 
     _late = False
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_setup(self):
-        self.phase.set(limits.SETUP)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_call(self):
-        self.phase.set(limits.CALL)
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_teardown(self):
-        self.phase.set(limits.TEARDOWN)
 
     @contextlib.contextmanager
     def _watched(self, item):
