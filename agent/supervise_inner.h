@@ -41,6 +41,7 @@ struct slot {
     struct peer *peer;
     uint32_t pid;         /* 0: not known yet */
     bool asked;           /* a process was asked for */
+    bool met;             /* it has said HELLO */
     bool hired;           /* by dispatch: early ones are asked for before that */
     bool ready;           /* its collection is the run's: it may take tests */
     bool refused;         /* it is not, and that was told */

@@ -33,7 +33,7 @@ void slot_renew(struct supervisor *s, uint32_t number)
 
     INVARIANT(!slot->peer);
     slot->pid = 0;
-    slot->asked = slot->hired = slot->ready = slot->refused = slot->abandons = false;
+    slot->asked = slot->met = slot->hired = slot->ready = slot->refused = slot->abandons = false;
     slot->exited = slot->gone = false;
     slot->limit = (struct limit){ .wait = LIMIT_REST };
     slot->private_bytes = 0;
@@ -141,8 +141,9 @@ static void exited(struct supervisor *s, uint32_t number, int status, const stru
     slot->exited = true;
     slot->status = status;
     slot->usage = *usage;
-    /* A process that a test has forked may hold the connection open: its end is not waited for. */
-    if (slot->peer)
+    /* A process that a test has forked may hold the connection open: its end is not waited for. And
+     * one that lived shortly may have said something that is still to be accepted. */
+    if (slot->peer || !slot->met)
         wait_ms(slot, CLOSE_WAIT_MS, false);
     else
         worker_gone(s, number);
@@ -242,6 +243,7 @@ bool worker_joined(struct supervisor *s, struct peer *peer)
     if (!slot || !slot->asked || slot->peer || slot->gone)
         return false;
     slot->peer = peer;
+    slot->met = true;
     worker_forked(s, number, peer_pid(peer));
     slot->ready = s->start == START_FORK;
     worker_ready(s, number);
