@@ -17,7 +17,7 @@ channel   between the reporter and its children: workerinput
 orphan    a fork whose parent is the keeper
 preflight what a fork would lose or have to share
 identity  who asks too early which worker this is
-pools     thread pools that survive a fork
+openblas  its thread pool survives a fork
 atfork    all that a process has to forget or renew right after a fork
 sharded   a machine of several imports only the files whose tests it runs
 deferred  what stands for a file that is not imported yet, and for its tests

@@ -12,7 +12,7 @@ import stat
 import sys
 import threading
 
-from . import capture, frames, identity, pools
+from . import capture, frames, identity, openblas
 
 _SHOWN = 3
 _TEXT_MAX = 300
@@ -67,7 +67,7 @@ def _threads():
     here = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
     texts = [_describe_thread(thread) for thread in here]
     try:
-        native = len(os.listdir("/proc/self/task")) - 1 - len(here) - pools.safe_threads()
+        native = len(os.listdir("/proc/self/task")) - 1 - len(here) - openblas.pool_threads()
     except OSError:
         native = 0
     if native > 0:

@@ -1,5 +1,5 @@
-"""Thread pools of libraries that survive a fork by themselves: they end their threads before it and
-start them again when they are needed. That is OpenBLAS with threads of its own (not with OpenMP's)."""
+"""The thread pool of OpenBLAS survives a fork: it ends its threads before one and starts them again
+when they are needed. (Not where it was built for OpenMP, whose threads do not.)"""
 
 import ctypes
 import os
@@ -8,9 +8,9 @@ _PTHREADS = 1  # of openblas_get_parallel: 0 sequential, 1 own threads, 2 OpenMP
 _AFFIXES = (("", ""), ("", "64_"), ("scipy_", ""), ("scipy_", "64_"))
 
 
-def safe_threads():
-    """How many threads of this process belong to such pools, at most."""
-    return sum(_pool_threads(path) for path in _libraries())
+def pool_threads():
+    """How many threads of this process belong to it, at most."""
+    return sum(_threads_of(path) for path in _libraries())
 
 
 def _libraries():
@@ -22,7 +22,7 @@ def _libraries():
     return sorted(path for path in paths if ".so" in os.path.basename(path))
 
 
-def _pool_threads(path):
+def _threads_of(path):
     try:
         library = ctypes.CDLL(path)
     except OSError:
