@@ -215,9 +215,9 @@ class Subtle(PeersTest):
                             "def test_before(): note('before')\ndef test_teardown(deadly): note('once')\n"
                             "def test_after(): note('after')\ndef test_also(): note('also')\n"})
         run = self.run_here(suite, workers=1)
-        self.assertEqual(self.counts(run), {"failed": 1, "passed": 3}, run.output)
+        self.assertEqual(self.counts(run), {"error": 1, "passed": 3}, run.output)
         self.assertEqual(sorted(self.notes()), ["after", "also", "before", "once"])
-        self.assertRegex(run.output, r"test_teardown.*FAILED|FAILED.*test_teardown")
+        self.assertRegex(run.output, r"(?m)^ERROR test_a.py::test_teardown")
         self.assertRegex(run.output, r"SIGSEGV|signal 11|Segmentation fault")
         limited = self.run_here(suite, "--maxfail=1", workers=1)
         self.assertEqual(limited.child.returncode, 1, limited.output)

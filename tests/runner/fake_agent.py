@@ -324,6 +324,10 @@ class FakeAgent:
             self._feed(peer, may_settle=False)
 
     def _on_12(self, peer, _flags, why, status, reason):
+        if self.options.late_run and self.pending:
+            index = self.pending.popleft()  # it was on its way when the worker stopped
+            peer.send(frames.RUN, index, 0, self.tests[index][0].encode())
+            self._quit(peer)
         self.stopped = reason.decode() or "stopped"
         self.pending.clear()
         for worker in self.workers.values():
@@ -375,6 +379,7 @@ def main():
     parser.add_argument("--prefetch", type=int, default=1)
     parser.add_argument("--answer", action="store_true", help="name the next test when asked")
     parser.add_argument("--settle-each", action="store_true")
+    parser.add_argument("--late-run", action="store_true", help="a RUN and no CANCEL after a STOP")
     parser.add_argument("--facts", help="write outcomes and scopes here, as JSON")
     parser.add_argument("command", nargs="+")
     agent = FakeAgent(parser.parse_args())

@@ -24,6 +24,8 @@ class Reports(unittest.TestCase):
         for name in sorted(os.listdir(top)):
             with open(os.path.join(top, name)) as stream:
                 found[name] = json.load(stream)
+        if isinstance(found.get("stepwise"), dict):
+            found["stepwise"].pop("last_cache_date_str")
         return found
 
     def sequence(self, name, *steps, workers=1, lines=True):
@@ -51,6 +53,13 @@ class Reports(unittest.TestCase):
         """--sw stops at the first failure and begins there the next time. (What wider fixtures print at
         the very end, plain pytest lets through to the terminal; here it is shown as captured.)"""
         self.sequence("mixed", ["--sw"], ["--sw", "-v"], ["--sw", "--sw-skip"], lines=False)
+
+    def test_nothing_starts_after_a_stop(self):
+        """Not even a test that the agent had named before it heard of the failure."""
+        for words in (["-x"], ["--sw"]):
+            forked = self.open("mixed").forked(*words, options=["--prefetch", "0", "--late-run"])
+            self.assertIn("1 failed, 3 passed", forked.output)
+            self.assertEqual(len(forked.facts["outcomes"]), 4)
 
     def test_whole_xml(self):
         """Attributes and properties of the suite too, and what is logged."""

@@ -30,6 +30,7 @@ live      output while it is written
 voice     the terminal reporter of processes without a terminal
 xmlstub   the JUnit XML object, as far as tests see it
 benchmark what pytest-benchmark measures in a worker, for the reporter
+caches    what pytest's caches learn while collecting
 capture   capture of output for forked processes
 fixtures  exclusive time of set-up and teardown of wider fixtures
 compat    what suites written for pytest-xdist expect to find

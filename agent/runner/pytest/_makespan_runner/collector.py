@@ -10,7 +10,7 @@ import os
 
 import pytest
 
-from . import atfork, capture, compat, events, frames, logs, manifest, runner, sharded, voice
+from . import atfork, caches, capture, compat, events, frames, logs, manifest, runner, sharded, voice
 
 
 class Collector:
@@ -124,14 +124,13 @@ class Collector:
         if not self.tells:
             return
         terminal = self.config.pluginmanager.getplugin("terminalreporter")
-        plugin = self.config.pluginmanager.getplugin("nfplugin")
         self.sender.event("collected", {
             "runs": runs,
             "found": self._found(terminal, session),
             "deselected": self.deselected,
             "selected": session.testscollected,
             "lines": voice.take_lines(terminal),
-            "nodeids": sorted(getattr(plugin, "cached_nodeids", ())),
+            "caches": caches.learned(self.config),
             "ids": compat.ids_for_hook(self.config, session.items if runs else []),
         })
 

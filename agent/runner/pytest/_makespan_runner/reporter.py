@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from . import benchmark, channel, compat, events, frames, live, logs, records, replay, xmlstub
+from . import benchmark, caches, channel, compat, events, frames, live, logs, records, replay, xmlstub
 
 _LAST_WORDS_SECONDS = 5.0
 _GATHER_SECONDS = 0.004
@@ -102,15 +102,13 @@ class Reporter:
 
     def _print_collected(self, session):
         """'collected N items', in the words of pytest's own terminal reporter."""
-        collected = self.collected or {"found": 0, "deselected": 0, "selected": 0, "lines": [],
-                                       "nodeids": []}
+        collected = self.collected or {"found": 0, "deselected": 0, "selected": 0, "lines": []}
         session.items = []
         session.testscollected = collected["selected"]
         if self.total is not None:
             session.testscollected = self.total[0]
-        plugin = self.config.pluginmanager.getplugin("nfplugin")
-        if plugin is not None and hasattr(plugin, "cached_nodeids"):
-            plugin.cached_nodeids.update(collected["nodeids"])
+        if self.collected:
+            caches.take(self.config, collected["caches"])
         terminal = self.config.pluginmanager.getplugin("terminalreporter")
         if terminal is None:
             return

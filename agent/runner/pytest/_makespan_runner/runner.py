@@ -75,6 +75,7 @@ class Tests:
         self._provisional = None  # what was passed as nextitem because none was known
         self._answer = None  # to ASK, where no test is named: whether one may come later
         self._by_id = None  # (id, k) -> item, where this process has collected for itself
+        self._has_late = False  # some tests are known, and not collected yet
         self._ran = {}  # index -> properties it had before its first run
         self.past_capture = None
         self.phase = None  # where the agent reads what this worker is at
@@ -92,6 +93,7 @@ class Tests:
         """After the collection, in the zygote."""
         self.session = session
         self.items = items
+        self._has_late = any(type(item) is deferred.StandIn for item in items)
         self._setupstate = session._setupstate
         self._teardown_exact = self._setupstate.teardown_exact
         self._call_and_report = pytest_runner.call_and_report
@@ -123,6 +125,8 @@ class Tests:
 
     def _handle(self, message):
         kind, _flags, a, b, payload = message
+        if kind == frames.RUN and self._told_stop:
+            return  # it was on its way: nothing starts any more
         if kind == frames.RUN:
             if self._by_id is not None:
                 self.items[a] = self._by_id[payload, b]
@@ -189,7 +193,8 @@ class Tests:
         else:
             self.run_here(index, item)
         self.current, self.last = None, item
-        self._tell_news(item)
+        if self._has_late:
+            self._tell_news(item)
 
     def _next_item(self):
         item = self.items[self.queue[0]]
