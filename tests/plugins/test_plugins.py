@@ -1,5 +1,6 @@
 """Plugins that people use, as Debian has them: with workers each does what it does without."""
 
+import json
 import re
 import unittest
 
@@ -95,6 +96,19 @@ class Benchmark(plugins.TestCase):
         self.assertEqual(forked.status, 0, forked.output)
         self.assertRegex(forked.output, r"test_measured\[0\] +[\d.,]+ .*3 +1\b")
         self.assertNotIn("automatically disabled", forked.output)
+        measuring = False
+        lines = (forked.notes / "times").read_text().splitlines()
+        for what, _when in sorted((line.split() for line in lines), key=lambda words: float(words[1])):
+            self.assertFalse(measuring and what != "end", "something ran beside a benchmark")
+            measuring = what == "begin"
+
+    def test_saves_what_workers_measured(self):
+        forked = self.forked_run("benchmark", "-q", "--benchmark-only", "--benchmark-json=measured.json",
+                                 "--benchmark-disable-gc")
+        self.assertEqual(forked.status, 0, forked.output)
+        told = json.loads((self.folder / "forked/suite/measured.json").read_text())
+        self.assertEqual(sorted(test["name"] for test in told["benchmarks"]), [f"test_measured[{n}]" for n in range(3)])
+        self.assertEqual([len(test["stats"]["data"]) for test in told["benchmarks"]], [3, 3, 3])
 
 
 class Hypothesis(plugins.TestCase):
