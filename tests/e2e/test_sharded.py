@@ -112,6 +112,20 @@ class ShardedTest(harness.TestCase):
         self.assertEqual(sorted(words[1] for words in notes if words[0] == "up"), [f"test_{c}" for c in "abcdefgh"])
         self.assertEqual(len([words for words in notes if words[0] == "import"]), 8)
 
+    def test_a_file_that_comes_late_is_collected_as_always(self):
+        """Its asserts are explained, its warnings told, what it prints is not."""
+        (self.root / "test_h.py").write_text(
+            "import warnings\nwarnings.warn('of the import')\nprint('printed by the import')\n"
+            "def test_one():\n    assert [1] == [2]\n")
+        self.shared("first", wanted=1)
+        machine = self.machine(0, 1, self.served, key="second")
+        self.assertEqual(machine.wait(), 1)
+        self.assertIn("makespan: 8 of 9 files are known", machine.output)
+        self.assertIn("At index 0 diff: 1 != 2", machine.output)
+        self.assertIn("1 failed, 22 passed, 1 warning", machine.output)
+        self.assertIn("UserWarning: of the import", machine.output)
+        self.assertNotIn("printed by the import", machine.output)
+
     def test_a_changed_file_and_a_new_one_are_imported(self):
         self.shared("first")
         (self.root / "test_a.py").write_text("def test_other(): pass\n")

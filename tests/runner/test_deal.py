@@ -100,6 +100,13 @@ class Record(unittest.TestCase):
         record.save()
         self.assertIsNotNone(self.open("-q").tests_of(self.test))
 
+    def test_how_a_run_is_shown_does_not_matter(self):
+        self.keep()
+        for args in (["-v"], [], ["--junitxml=a.xml", "-q"], ["--junit-xml", "b.xml"], ["-rA", "-n", "4"], ["-n4"]):
+            self.assertEqual(self.open(*args).tests_of(self.test), self.rows, args)
+        for args in (["tests"], ["-k", "-v"], ["--runslow"], ["--junitxml", "x", "tests"]):
+            self.assertIsNone(self.open(*args).tests_of(self.test), args)
+
     def test_a_file_without_tests_is_never_known(self):
         record = self.open("-q")
         record.learn(self.test, [])

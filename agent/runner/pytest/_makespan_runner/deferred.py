@@ -1,7 +1,14 @@
 """What stands for a file that is not imported yet, and for its tests (sharded.py)."""
 
+import contextlib
+
 import pytest
 from _pytest.runner import collect_one_node
+
+try:
+    from _pytest.warnings import catch_warnings_for_item
+except ImportError:  # a pytest that has moved it: such warnings are not recorded
+    catch_warnings_for_item = None
 
 FROM = "_makespan_deferred"  # attribute of an item: the node that stood for its file
 
@@ -45,19 +52,24 @@ class Deferred(pytest.File):
         items = self._items.get(stand_in.nodeid, ())
         return items[stand_in.k] if stand_in.k < len(items) else stand_in
 
-    def _import(self):
-        self._items = {}
-        session = self.session
+    def _collect_late(self):
+        """All tests of the file, as the suite's plugins leave them."""
+        session, items = self.session, []
         module = self.ihook.pytest_pycollect_makemodule(module_path=self.path, parent=self.parent)
         report = collect_one_node(module)
-        items = []
         if not report.passed:
             self.why_gone = str(report.longrepr)
-        else:
-            for node in report.result:
-                items.extend(session.genitems(node))
-            self.config.hook.pytest_collection_modifyitems(session=session, config=self.config,
-                                                           items=items)
+            return []
+        for node in report.result:
+            items.extend(session.genitems(node))
+        self.config.hook.pytest_collection_modifyitems(session=session, config=self.config,
+                                                       items=items)
+        return items
+
+    def _import(self):
+        self._items = {}
+        with self._warnings_recorded():
+            items = self._collect_late()
         for item in items:
             setattr(item, FROM, self)
             self._items.setdefault(item.nodeid, []).append(item)
@@ -66,6 +78,12 @@ class Deferred(pytest.File):
                      if len(found) > rows.count(nodeid)]
         if self.news or any(nodeid not in self._items for nodeid in rows):
             self.sharded.forget()
+
+    def _warnings_recorded(self):
+        if catch_warnings_for_item is None or not self.config.pluginmanager.hasplugin("warnings"):
+            return contextlib.nullcontext()
+        return catch_warnings_for_item(config=self.config, ihook=self.config.hook, when="collect",
+                                       item=None)
 
     why_gone = None
 

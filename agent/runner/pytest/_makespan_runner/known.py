@@ -24,7 +24,8 @@ class Known:
         self._path = path
         self._around = {}  # folder -> digest of the conftests and packages from the root to it
         self._key = _digest(
-            _VERSION, sys.version, platform.platform(), distributions, config.invocation_params.args,
+            _VERSION, sys.version, platform.platform(), distributions,
+            without_reports(config.invocation_params.args),
             os.path.relpath(str(config.invocation_params.dir), self._root),
             os.environ.get("PYTEST_ADDOPTS"), _content(config.inipath))
         self._files = self._load()
@@ -87,6 +88,30 @@ class Known:
                 rest, _content(os.path.join(folder, "conftest.py")),
                 _content(os.path.join(folder, "__init__.py")))
         return found
+
+
+# Options that say how a run is shown or kept; they often differ from machine to machine.
+_REPORTS = ("--junitxml", "--junit-xml", "--junit-prefix", "--html", "--css", "--report-log", "--alluredir",
+            "--json-report-file", "--cov-report", "--basetemp", "--log-file", "--durations", "--durations-min",
+            "--tb", "--color", "--verbosity", "--numprocesses", "-n", "--maxfail", "-r")
+_FLAGS = ("-v", "-vv", "-vvv", "-q", "-qq", "-x", "-l", "--exitfirst", "--showlocals", "--verbose", "--quiet")
+
+
+def without_reports(args):
+    """The words of a command line that have a say in what is collected."""
+    kept, words = [], iter(args)
+    for word in words:
+        name, equals, _value = word.partition("=")
+        if name in _REPORTS and not equals:
+            next(words, None)  # its value
+        elif name not in _REPORTS and word not in _FLAGS and not _is_short(word):
+            kept.append(word)
+    return kept
+
+
+def _is_short(word):
+    """-rA, -n4: a short option with its value."""
+    return word.startswith(("-r", "-n")) and not word.startswith("--")
 
 
 def _is_sound(entry):

@@ -313,7 +313,7 @@ class Tests:
             while not self.queue and self._answer is None and not self._ends():
                 self._handle(self.link.connection.receive())
         if self.queue:
-            return self.items[self.queue[0]]
+            return self._next_item()
         return None if self._answer == frames.NONE_LAST else self._provisional
 
     def _ends(self):
