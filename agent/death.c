@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#define GROWN_KIB_TOLD (10u << 10)
+
 static const struct {
     int number;
     const char *name;
@@ -118,9 +120,9 @@ void death_text(const struct death *d, struct str *out)
     } else {
         (void)!str_addf(out, &ignored, ": exit status %d", WEXITSTATUS(d->status));
     }
-    if (d->peak_kib > 0)
-        (void)!str_addf(out, &ignored, ", at most %llu MiB of memory of its own",
-                        (unsigned long long)(d->peak_kib / 1024));
+    if (d->grown_kib >= GROWN_KIB_TOLD)
+        (void)!str_addf(out, &ignored, ", its memory grew by up to %llu MiB",
+                        (unsigned long long)(d->grown_kib / 1024));
     if (d->core)
         (void)!str_addf(out, &ignored, ", core dumped: %s", d->core);
 }

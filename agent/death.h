@@ -30,12 +30,12 @@ struct death {
     uint32_t worker;
     const char *test; /* it was in, or whose fixtures went down; NULL: none */
     enum death_phase phase;
-    uint64_t limit_ms; /* with TIMEOUT, BACKSTOP and SILENT */
-    int stop_signal;   /* with STOPPED */
-    bool exited;       /* status is known */
-    int status;        /* as waitpid gives it */
-    const char *core;  /* where the memory image is, or NULL */
-    uint64_t peak_kib; /* memory of its own at most; 0: not known */
+    uint64_t limit_ms;  /* with TIMEOUT, BACKSTOP and SILENT */
+    int stop_signal;    /* with STOPPED */
+    bool exited;        /* status is known */
+    int status;         /* as waitpid gives it */
+    const char *core;   /* where the memory image is, or NULL */
+    uint64_t grown_kib; /* memory at most, above what it held before the test; 0: not known */
 };
 
 /* "SIGSEGV", "signal 42". */

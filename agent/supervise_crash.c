@@ -13,6 +13,7 @@
 #include "supervise_inner.h"
 
 #define TAIL_BYTES_MAX   (16u << 10)
+#define PHASE_BYTES      8u
 #define STACKS_BYTES_MAX (68u << 10)
 
 /* What is known of a worker's end. */
@@ -57,11 +58,20 @@ static void add_tail(const struct supervisor *s, uint32_t number, const char *su
         death_trim_stacks((struct view){ .at = tail, .len = got }, out);
 }
 
-static enum death_phase read_phase(const struct supervisor *s, uint32_t number)
+/* What the worker was at, and how far its memory went above what it held before. */
+static void read_phase(const struct supervisor *s, const struct slot *slot, struct death *out)
 {
     char tail[TAIL_BYTES_MAX];
+    uint64_t before_kib = 0;
 
-    return read_tail(s, number, "phase", tail) == 1 ? (enum death_phase)tail[0] : DEATH_IN_NOTHING;
+    out->phase = DEATH_IN_NOTHING;
+    if (read_tail(s, out->worker, "phase", tail) != PHASE_BYTES)
+        return;
+    out->phase = (enum death_phase)tail[0];
+    for (uint32_t i = 0; i < 4; i++)
+        before_kib |= (uint64_t)(uint8_t)tail[4 + i] << (8 * i);
+    if (before_kib > 0 && slot->exited && slot->usage.max_rss_kib > before_kib)
+        out->grown_kib = slot->usage.max_rss_kib - before_kib;
 }
 
 static enum death_cause cause_of(const struct limit *l)
@@ -107,7 +117,6 @@ static void end_init(struct supervisor *s, uint32_t number, uint32_t running, st
     *e = (struct end){ .number = number,
                        .death = { .cause = cause,
                                   .worker = number,
-                                  .phase = read_phase(s, number),
                                   .limit_ms = cause == DEATH_SILENT ? s->rules.stall_ms
                                                                     : slot->limit.allowed.ms,
                                   .stop_signal = slot->stop_signal,
@@ -117,6 +126,7 @@ static void end_init(struct supervisor *s, uint32_t number, uint32_t running, st
                        .stacks = STR_MAX(STACKS_BYTES_MAX),
                        .output = STR_MAX(PROTO_TEXT_BYTES_MAX),
                        .core = STR_MAX(PATH_BYTES_MAX) };
+    read_phase(s, slot, &e->death);
     find_test(s, running, e);
     if (e->test != WORKER_NO_TEST)
         e->death.test = s->manifest->tests[e->test].id;

@@ -204,8 +204,8 @@ static void say_over(const struct supervisor *s, uint32_t number)
         say(s, "what is torn down after %s is over its time limit; worker gw%u is replaced", id,
             number);
     else
-        say(s, "worker gw%u does not answer%s%s; it is replaced", number,
-            known ? ", last after " : "", id);
+        say(s, "worker gw%u does not answer%s%s; it is ended", number, known ? ", last after " : "",
+            id);
 }
 
 static void step(struct supervisor *s, uint32_t number)

@@ -72,6 +72,10 @@ def test_last(wide):
 """
 
 
+# Fixtures that outlive a test go down in its own teardown, or after it when the next test was not known.
+TEARDOWN = "in (its teardown|the teardown of wider fixtures)"
+
+
 def outcomes(path):
     """{name: (failed as, message)} of a JUnit file; no name may be there twice."""
     found = {}
@@ -122,7 +126,7 @@ class LimitTest(harness.TestCase):
         found = outcomes(self.junit)
         self.assertEqual(found["test_first"][0], "passed")
         self.assertEqual(found["test_last"][0], "error")
-        self.assertIn("in the teardown of wider fixtures", found["test_last"][1])
+        self.assertRegex(found["test_last"][1], TEARDOWN)
         self.assertIn("in wide", agent.output)
 
     def test_a_marker_alone_is_enough_and_is_known(self):
@@ -160,12 +164,18 @@ class LimitTest(harness.TestCase):
         self.assertEqual(found["test_other"][0], "passed")
         self.assertRegex(agent.output, r"File .* in test_stop")
 
-    def test_a_worker_that_does_not_answer_is_replaced(self):
-        """Its first act between tests never ends: a fixture of no test with a limit."""
-        agent = self.run_suite({"test_wide.py": WIDE}, "--stall-timeout", "1s", workers=1)
+    def test_a_worker_that_does_not_answer_is_ended_and_told(self):
+        """The end of its session never comes, and belongs to no test."""
+        agent = self.run_suite({"test_fine.py": "def test_fine(): pass\n",
+                                "conftest.py": "import time\n\ndef pytest_sessionfinish(session):\n"
+                                "    if hasattr(session.config, 'workerinput'):\n"
+                                "        time.sleep(1000)\n"}, "--stall-timeout", "1s", workers=1)
         self.assertEqual(agent.wait(), 1, agent.output)
-        self.assertIn("does not answer", agent.output)
-        self.assertIn("in the teardown of wider fixtures", outcomes(self.junit)["test_last"][1])
+        self.assertIn("'gw0' did not answer for 1 s between tests at the end of the session: killed by",
+                      agent.output)
+        self.assertRegex(agent.output, r"File .* in pytest_sessionfinish")
+        self.assertRegex(agent.output, r"(?m)^makespan: worker gw0 does not answer")
+        self.assertEqual(outcomes(self.junit)["test_fine"][0], "passed")
 
     def test_the_limit_of_the_run_ends_it_with_what_it_has(self):
         agent = self.run_suite({"test_long.py": "import time\n\ndef test_a(): pass\n\n"
@@ -214,6 +224,15 @@ class LossTest(harness.TestCase):
         closing = json.loads(next(line for line in agent.lines if line.startswith("{")))
         self.assertEqual((closing["crashed"], closing["finished"], closing["complete"]), (2, 2, False))
 
+    def test_a_death_tells_how_far_the_memory_grew(self):
+        """What the worker shares with its zygote does not count."""
+        suite = self.suite({"test_grow.py": "import os\n\nBEFORE = b'x' * (200 << 20)\n\n"
+                            "def test_grow():\n    grown = b'x' * (100 << 20)\n    os.abort()\n"})
+        agent = self.agent(self.pytest("-q", suite), workers=1)
+        self.assertEqual(agent.wait(), 1, agent.output)
+        grown = agent.wait_for_line(r"killed by SIGABRT \(6\), its memory grew by up to (\d+) MiB")
+        self.assertTrue(100 <= int(grown.group(1)) < 130, grown.group(0))
+
     def test_a_death_in_the_teardown_of_a_wide_fixture_is_the_last_tests_error(self):
         suite = self.suite({"test_wide.py": WIDE.replace("time.sleep(1000)", "__import__('os')._exit(9)")})
         junit = self.folder / "out.xml"
@@ -221,8 +240,7 @@ class LossTest(harness.TestCase):
         self.assertEqual(agent.wait(), 1, agent.output)
         found = outcomes(junit)
         self.assertEqual((found["test_first"][0], found["test_last"][0]), ("passed", "error"))
-        self.assertRegex(found["test_last"][1], r"crashed between tests in the teardown of wider "
-                         r"fixtures, after '.*::test_last': exit status 9")
+        self.assertRegex(found["test_last"][1], rf"crashed .*{TEARDOWN}.*: exit status 9")
 
 
 class StacksTest(harness.TestCase):

@@ -31,9 +31,9 @@ static void test_death_text_names_test_phase_and_signal_when_a_worker_crashed(vo
                                  .exited = true,
                                  .status = KILLED_BY(SIGSEGV),
                                  .core = "/tmp/core.17",
-                                 .peak_kib = 5 * 1024 },
+                                 .grown_kib = 50 * 1024 },
                 "worker 'gw3' crashed while running 'a.py::x' in its set-up: killed by SIGSEGV "
-                "(11), at most 5 MiB of memory of its own, core dumped: /tmp/core.17");
+                "(11), its memory grew by up to 50 MiB, core dumped: /tmp/core.17");
     assert_text(&(struct death){ .cause = DEATH_CRASH,
                                  .worker = 0,
                                  .phase = DEATH_IN_FINISH,

@@ -10,6 +10,7 @@ import faulthandler
 import mmap
 import os
 import signal
+import struct
 
 import pytest
 
@@ -21,6 +22,7 @@ MARKER = ("timeout(seconds): the time limit of this test, set-up and teardown in
 # How long after pytest-timeout the agent acts.
 _BACKSTOP_SECONDS = 5.0
 
+_SHARED = struct.Struct("<B3xI")
 NOTHING, SETUP, CALL, TEARDOWN, WIDER, FINISH = b"-sctwf"
 
 
@@ -82,18 +84,22 @@ def _reruns_of(item):
 
 
 class Phase:
-    """What this worker is at, for the agent to read when it cannot be asked."""
+    """What this worker is at, and what it held before, for the agent to read when it cannot be asked."""
 
     def __init__(self, path):
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
-            os.write(fd, bytes([NOTHING]))
-            self._byte = mmap.mmap(fd, 1)
+            os.write(fd, _SHARED.pack(NOTHING, 0))
+            self._bytes = mmap.mmap(fd, _SHARED.size)
         finally:
             os.close(fd)
 
     def set(self, phase):
-        self._byte[0] = phase
+        self._bytes[0] = phase
+
+    def set_memory(self, kib):
+        """Resident when the high-water mark was set back last."""
+        self._bytes[4:8] = _SHARED.pack(0, kib)[4:]
 
 
 class Stacks:

@@ -22,6 +22,7 @@ class HighWater:
     def __init__(self):
         self._base_kib = 0
         self._can_reset = True
+        self.told = None  # is told the new base
 
     def reset(self):
         """What is resident now is where the next test begins."""
@@ -32,6 +33,8 @@ class HighWater:
             except OSError:
                 self._can_reset = False  # then only a new record of the worker is seen
         self._base_kib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        if self.told is not None:
+            self.told(self._base_kib)
 
     def of_test(self, seconds):
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - self._base_kib

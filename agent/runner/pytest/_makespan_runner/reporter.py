@@ -364,7 +364,7 @@ class Reporter:
         if terminal is None:
             sys.stderr.write("makespan: %s\n" % text)
             return
-        if getattr(terminal._tw, "chars_on_current_line", 0):
+        if getattr(terminal._tw, "width_of_current_line", 0):
             terminal._tw.line()  # the dots of the tests so far
             terminal.currentfspath = None
         for number, line in enumerate(text.split("\n")):

@@ -81,6 +81,7 @@ def settle_in(config, link, tests, slot):
     live.refuse_debugger(config)
     capture.redirect_faulthandler(config, tests.past_capture.fd)
     memory.go_first()
+    tests.high_water.told = tests.phase.set_memory
     tests.high_water.reset()
     coverage = config.pluginmanager.getplugin("_cov")
     if coverage is not None:
