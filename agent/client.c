@@ -18,7 +18,7 @@ struct client {
     char *run, *session_token;
     struct client_call *calls;
     bool is_away;
-    uint64_t away_since_ms;
+    uint64_t away_since_ms, heard_ms;
 };
 
 struct client_call {
@@ -28,6 +28,7 @@ struct client_call {
     struct exchange *exchange;     /* NULL while pausing */
     struct event *pause;
     uint32_t tries;
+    uint64_t sent_ms; /* the last of these */
     struct client_reply reply;
 };
 
@@ -140,10 +141,17 @@ enum err_code client_refusal(const struct transport_answer *answer, struct err *
                    shown ? ": " : "", (int)shown, answer->body.at);
 }
 
-static void note_answered(struct client *c)
+uint64_t client_heard_ms(const struct client *c)
+{
+    return c->heard_ms;
+}
+
+static void note_answered(struct client *c, uint64_t sent_ms)
 {
     uint64_t away_ms = clock_mono_ms(c->opts.clock) - c->away_since_ms;
 
+    if (sent_ms > c->heard_ms)
+        c->heard_ms = sent_ms;
     if (!c->is_away)
         return;
     c->is_away = false;
@@ -189,6 +197,7 @@ static void call_start(struct client_call *call)
     };
 
     call->tries++;
+    call->sent_ms = clock_mono_ms(c->opts.clock);
     call->exchange = transport_send(c->transport, &request, on_exchange, call);
 }
 
@@ -211,7 +220,7 @@ static void on_exchange(void *ctx, const struct transport_answer *answer, const 
     if (!err.code && (answer->status < 200 || answer->status > 299))
         client_refusal(answer, &err);
     if (!backoff_retryable(err.code)) {
-        note_answered(c);
+        note_answered(c, call->sent_ms);
     } else if (call->request.kind == CLIENT_INSIST &&
                client_pause(c, &err, (struct client_trouble){ call->tries, answer->retry_after_ms },
                             &wait_ms)) {

@@ -32,6 +32,9 @@ void client_free(struct client *c); /* calls under way are forgotten */
 /* From join's answer: calls of the run use them. Copies. */
 void client_enter(struct client *c, const char *run, const char *session_token);
 
+/* When that request was sent which the coordinator has answered last; 0: none. */
+uint64_t client_heard_ms(const struct client *c);
+
 enum client_kind { CLIENT_TRY, CLIENT_INSIST };
 
 /* The answer's body is lent; NULL body and err set on failure. */

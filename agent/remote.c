@@ -112,12 +112,20 @@ void remote_fail(struct remote *r, const struct err *why)
     remote_arm(r->finish, 0);
 }
 
+static void tell_cut_off(struct remote *r)
+{
+    if (!r->cut_off && (r->state == REMOTE_RUNNING || r->state == REMOTE_ENDED))
+        r->source.events->cut_off(r->source.ctx);
+    r->cut_off = true;
+}
+
 void remote_gone(struct remote *r, const struct err *why)
 {
     if (!r->gone.code)
         r->gone = *why;
     remote_pull_stop(r);
     (void)event_del(r->beat);
+    tell_cut_off(r);
     if (remote_results_all_delivered(r))
         remote_fail(r, &r->gone);
     else
@@ -199,6 +207,16 @@ static void remote_drain(struct source *s, const char *reason)
 
 /* ---- joining ---- */
 
+/* Our session lives on for session_ms from when the coordinator heard of us last, which was not
+ * before that request was sent. */
+static void watch_session(struct remote *r, uint64_t now_ms)
+{
+    if (now_ms - client_heard_ms(r->client) + REMOTE_CUT_MS > r->session_ms)
+        tell_cut_off(r);
+    else
+        r->cut_off = false;
+}
+
 static void on_beat(evutil_socket_t fd, short what, void *ctx)
 {
     struct remote *r = ctx;
@@ -206,6 +224,7 @@ static void on_beat(evutil_socket_t fd, short what, void *ctx)
 
     (void)fd;
     (void)what;
+    watch_session(r, now_ms);
     /* A held pull is as good as a beat only for who has no work. */
     if (now_ms - r->last_request_ms + BEAT_TICK_MS < r->beat_ms ||
         (r->held == 0 && remote_pull_held(r)))
@@ -271,6 +290,7 @@ static void on_joined(void *ctx, const struct transport_answer *answer, const st
     r->outbox = outbox_new(join.session);
     r->session = mem_strdup(join.session);
     r->beat_ms = join.beat_ms;
+    r->session_ms = join.session_ms;
     r->state = REMOTE_JOINED;
     (void)event_add(r->beat, &tick);
     remote_say(r, "joined run %s (epoch %u)", join.run, join.epoch);
@@ -389,6 +409,7 @@ enum err_code remote_new(const struct remote_opts *opts, const struct source_eve
     r->text.max = MANIFEST_TEXT_BYTES_MAX;
     r->free_workers = opts->workers;
     r->beat_ms = PROTO_BEAT_MS;
+    r->session_ms = PROTO_SESSION_MS;
     id_new(r->nonce);
     r->join_timer = evtimer_new(opts->base, on_join_timer, r);
     r->beat = event_new(opts->base, -1, EV_PERSIST, on_beat, r);

@@ -21,6 +21,7 @@
 #define REMOTE_BATCH_MAX    2000u  /* results in a request */
 #define REMOTE_BATCH_BYTES  (4u << 20)
 #define REMOTE_AGREE_ROUNDS 10u
+#define REMOTE_CUT_MS       4000u  /* before the session may be over: to end tests, and a margin */
 #define REMOTE_JOIN_MS      12000u /* a session that died unseen is over after this */
 
 enum remote_state {
@@ -50,7 +51,8 @@ struct remote {
     struct event *join_timer;
     uint64_t refused_since_ms; /* joining; 0: not refused yet */
     char *session;
-    uint32_t beat_ms;
+    uint32_t beat_ms, session_ms;
+    bool cut_off;             /* as the supervisor was told */
     uint64_t request;         /* last number used, results apart */
     uint64_t last_request_ms; /* when anything was sent last */
     struct event *beat;

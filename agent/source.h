@@ -37,6 +37,9 @@ struct source_events {
     void (*recalled)(void *ctx, const struct order_test *tests, uint32_t count);
     /* Somebody else was faster: end these where they run, and tell by source_cut. */
     void (*abandoned)(void *ctx, const struct order_test *tests, uint32_t count);
+    /* The coordinator may give what is here to others soon: what must never run twice at once ends
+     * now, and goes back (source_cut, source_release). */
+    void (*cut_off)(void *ctx);
     /* Start nothing more, finish what runs; source_leave is still owed. */
     void (*cancelled)(void *ctx, const char *reason);
     /* No more tests will come: settle the workers, deliver, then source_leave. */

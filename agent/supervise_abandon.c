@@ -1,5 +1,6 @@
-/* supervise_abandon.c - ending a test that somebody else was faster with: that test only, its
- * fixtures torn down as far as it lets us, its worker replaced; no crash, and no word to pytest.
+/* supervise_abandon.c - ending a test that somebody else was faster with, or that another machine
+ * may be given soon: that test only, its fixtures torn down as far as it lets us, its worker
+ * replaced; no crash, and no word to pytest.
  *
  * The worker is told that what it runs is of no use (QUIT with 1) and interrupted as by Ctrl-C; it
  * tears down and says BYE. One that does not is killed. Either way its end brings abandoned_ended.
@@ -51,7 +52,7 @@ static void end_try(struct supervisor *s, uint32_t number)
     (void)evtimer_add(slot->timer, &tv);
 }
 
-bool abandon(struct supervisor *s, uint32_t test)
+bool abandon(struct supervisor *s, uint32_t test, const char *why)
 {
     uint32_t number = slot_of(s, test);
 
@@ -62,7 +63,7 @@ bool abandon(struct supervisor *s, uint32_t test)
     s->abandoned =
         mem_grow(s->abandoned, &s->abandoned_cap, s->abandoned_count + 1u, sizeof(*s->abandoned));
     s->abandoned[s->abandoned_count++] = (struct abandoned){ .test = test };
-    say(s, "%s has ended elsewhere and is ended here", s->manifest->tests[test].id);
+    say(s, "%s %s and is ended here", s->manifest->tests[test].id, why);
     if (worker_running(dispatch_worker(s->dispatch, number)) == test)
         end_try(s, number);
     return true;

@@ -186,7 +186,7 @@ void left(struct supervisor *s, uint32_t exit_code, bool complete);
 void on_grace(int fd, short what, void *ctx); /* the time after a stop is over */
 
 /* supervise_abandon.c. False when no worker has the test in hand. */
-bool abandon(struct supervisor *s, uint32_t test);
+bool abandon(struct supervisor *s, uint32_t test, const char *why);
 /* It began before it could be taken out of a hand. */
 void abandoned_started(struct supervisor *s, uint32_t number, uint32_t test);
 /* The test comes again while its worker is being ended: true, and it is run after that. */

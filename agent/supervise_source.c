@@ -182,9 +182,40 @@ static void on_abandoned(void *ctx, const struct order_test *tests, uint32_t cou
     for (uint32_t i = 0; s->dispatch && i < count; i++) {
         uint32_t test = find(s, &tests[i].ref);
 
-        if (test != FRAME_ANY && !abandon(s, test))
+        if (test != FRAME_ANY && !abandon(s, test, "has ended elsewhere"))
             on_recalled(s, &tests[i], 1);
     }
+}
+
+/* Must this one end before anything that another machine is given may begin? One with a mutex, one
+ * that needs the whole run alone, and beside such ones every other. */
+static bool is_exclusive(const struct pool_test *test, bool any_alone)
+{
+    return any_alone || test->mutex != POOL_NONE;
+}
+
+static void on_cut_off(void *ctx)
+{
+    struct supervisor *s = ctx;
+    struct order_test *own;
+    uint32_t count = 0;
+    bool any_alone = false;
+
+    if (!s->dispatch || s->phase != PHASE_RUN)
+        return;
+    own = mem_new(s->suite->test_count, sizeof(*own));
+    for (uint32_t i = 0; i < s->suite->test_count; i++)
+        any_alone = any_alone || (s->suite->tests[i].flags & POOL_ALONE);
+    for (uint32_t i = 0; i < s->suite->test_count; i++) {
+        if (!s->granted[i] || !is_exclusive(&s->suite->tests[i], any_alone) ||
+            abandon(s, i, "may be given to another machine, as the coordinator does not answer,"))
+            continue;
+        own[count].ref.id = (char *)(uintptr_t)s->manifest->tests[i].id; /* lent for the call */
+        own[count++].ref.k = s->manifest->tests[i].k;
+    }
+    if (count)
+        on_recalled(s, own, count);
+    free(own);
 }
 
 static void on_cancelled(void *ctx, const char *reason)
@@ -242,6 +273,7 @@ static const struct source_events source_events = {
     .granted = on_granted,
     .recalled = on_recalled,
     .abandoned = on_abandoned,
+    .cut_off = on_cut_off,
     .cancelled = on_cancelled,
     .ended = on_ended,
     .left = on_left,

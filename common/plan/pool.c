@@ -28,6 +28,11 @@ static void charge_scopes(struct pool *pool, uint32_t scope, uint64_t add_us, ui
         pool->scopes[scope].work_us += add_us - drop_us;
 }
 
+static bool is_alone(const struct node *t)
+{
+    return (t->flags & POOL_ALONE) != 0;
+}
+
 static uint64_t bounded_cost(uint64_t cost_us)
 {
     return cost_us < POOL_COST_US_MAX ? cost_us : POOL_COST_US_MAX;
@@ -59,6 +64,7 @@ static void index_tests(struct pool *pool, const struct pool_input *in)
             .state = TEST_ABSENT,
             .flags = (uint8_t)t->flags,
         };
+        pool->alone_count += is_alone(&pool->tests[i]);
         charge_scopes(pool, t->scope, pool->tests[i].cost_us, 0);
         if (t->group != POOL_NONE && t->group >= pool->group_count)
             pool->group_count = t->group + 1;
@@ -94,6 +100,7 @@ static void set_free(struct pool *pool, uint32_t test)
     if (test < pool->first_free)
         pool->first_free = test;
     pool->free_count++;
+    pool->alone_free += is_alone(&pool->tests[test]);
     pool->free_us += pool->tests[test].cost_us;
     lot_insert(pool, test);
 }
@@ -197,6 +204,7 @@ static void count_in(struct pool *pool, struct pool_taker *k, uint32_t taker, co
     k->held_us += t->cost_us;
     pool->held_us += t->cost_us;
     pool->extra_threads += t->threads - 1u;
+    pool->alone_in_hand += is_alone(t);
     pool->hand_mib += t->mem_mib;
     if (t->flags & POOL_SERIAL) {
         pool->serial_taker = taker;
@@ -215,6 +223,7 @@ static void count_out(struct pool *pool, struct pool_taker *k, const struct node
     k->held_us -= t->cost_us;
     pool->held_us -= t->cost_us;
     pool->extra_threads -= t->threads - 1u;
+    pool->alone_in_hand -= is_alone(t);
     pool->hand_mib -= t->mem_mib;
     if (t->flags & POOL_SERIAL && --pool->serial_count == 0)
         pool->serial_taker = POOL_NONE;
@@ -244,6 +253,7 @@ static void detach(struct pool *pool, uint32_t test)
     switch ((enum test_state)t->state) {
     case TEST_FREE:
         pool->free_count--;
+        pool->alone_free -= is_alone(t);
         pool->free_us -= t->cost_us;
         lot_remove(pool, test);
         t->state = TEST_ABSENT;
@@ -415,7 +425,7 @@ bool pool_may_copy(const struct pool *pool, uint32_t test)
 
     INVARIANT(test < pool->test_count);
     t = &pool->tests[test];
-    return t->mutex == POOL_NONE && t->group == POOL_NONE &&
+    return !pool->alone_count && t->mutex == POOL_NONE && t->group == POOL_NONE &&
            !(t->flags & (POOL_SERIAL | POOL_NO_SPECULATE));
 }
 

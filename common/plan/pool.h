@@ -37,14 +37,15 @@ struct pool_test {
     uint32_t group;     /* tests of one group run on one worker in order, POOL_NONE for none */
     uint32_t mutex;     /* tests of one mutex never overlap in the run, POOL_NONE for none */
     uint32_t threads;   /* CPUs it needs at once, 1 unless asked */
-    uint32_t flags;     /* POOL_SERIAL | POOL_NO_SPECULATE | POOL_GUESS */
+    uint32_t flags;     /* POOL_SERIAL | POOL_NO_SPECULATE | ..., below */
     uint64_t mem_bytes; /* memory it needs for itself while it runs, 0: not worth a thought */
 };
 #define POOL_MEM_BYTES_MAX ((uint64_t)1 << 50)
 
 #define POOL_SERIAL       1u /* needs its machine alone */
 #define POOL_NO_SPECULATE 2u
-#define POOL_GUESS        4u /* no history: cost_us is a guess, so its file's order says more */
+#define POOL_ALONE        16u /* with POOL_SERIAL: needs the whole run alone */
+#define POOL_GUESS        4u  /* no history: cost_us is a guess, so its file's order says more */
 #define POOL_FIRST        8u /* goes before all others that it need not stay with; see pool_hurry */
 
 /* SCOPE, FILE and GROUP keep a scope, a file, a group on one worker from its first test on; AUTO
@@ -104,6 +105,9 @@ struct pool_ask {
 uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32_t *out,
                      uint32_t max);
 
+/* Could the taker have this free test now, beside what all have in hand? */
+bool pool_may_take(const struct pool *pool, uint32_t taker, uint32_t test);
+
 /* Nothing free is left and taker is idle: which unstarted tests another taker should give back for
  * it. Never started ones, never the one that each worker of the holder would run next. Returns the
  * count; 0 when moving something would not end the run earlier. */
@@ -123,8 +127,8 @@ void pool_hurry(struct pool *pool, uint32_t test);                       /* is P
 uint32_t pool_free_count(const struct pool *pool);
 uint64_t pool_free_us(const struct pool *pool);
 bool pool_is_free(const struct pool *pool, uint32_t test);
-bool pool_may_copy(const struct pool *pool, uint32_t test); /* alone: no group, mutex, serial */
-bool pool_is_first(const struct pool *pool, uint32_t test); /* POOL_FIRST */
+bool pool_may_copy(const struct pool *pool, uint32_t test);        /* by its flags, and its run's */
+bool pool_is_first(const struct pool *pool, uint32_t test);        /* POOL_FIRST */
 uint32_t pool_held_count(const struct pool *pool, uint32_t taker); /* unstarted, held by it */
 uint64_t pool_held_us(const struct pool *pool, uint32_t taker);    /* held or started */
 uint32_t pool_holder(const struct pool *pool, uint32_t test);      /* POOL_NONE if nobody */

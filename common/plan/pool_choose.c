@@ -19,6 +19,7 @@ struct pick {
     uint32_t least;        /* so many tests in any case */
     uint32_t press_bucket; /* tests in larger buckets come first, wherever they are */
     bool stopped;          /* the next test is too long for this share */
+    bool alone;            /* what was picked needs the run alone */
     uint32_t *out;
     uint32_t max, count;
 };
@@ -94,6 +95,17 @@ static bool pick_full(const struct pick *p)
     return p->stopped || p->count == p->max || (p->given_us >= p->share_us && p->count >= p->least);
 }
 
+/* Of several machines: who needs the run alone gets it when nobody else is at anything, with others
+ * of its kind, and nobody gets anything beside it. */
+static bool beside_all(const struct pick *p, const struct node *t, uint32_t others)
+{
+    uint32_t in_hand = p->k->held_count + p->k->running;
+
+    if (t->flags & POOL_ALONE)
+        return others == 0 && in_hand == p->pool->alone_in_hand && (p->alone || p->count == 0);
+    return !p->alone && p->pool->alone_in_hand == 0;
+}
+
 /* May the taker start this test beside what runs? */
 static bool eligible(const struct pick *p, const struct node *t)
 {
@@ -105,7 +117,7 @@ static bool eligible(const struct pick *p, const struct node *t)
         pool->mutexes[t->mutex].taker != p->taker)
         return false;
     if (!pool->one_machine)
-        return true;
+        return beside_all(p, t, others);
     if (pool->serial_taker != POOL_NONE && pool->serial_taker != p->taker)
         return false;
     if (t->flags & POOL_SERIAL)
@@ -135,6 +147,7 @@ static void pick_test(struct pick *p, uint32_t test)
     if (t->threads == 1 && work_us > p->level_us && p->level_us)
         work_us = p->level_us;
     p->given_us += work_us;
+    p->alone = t->flags & POOL_ALONE;
     p->out[p->count++] = test;
 }
 
@@ -326,4 +339,13 @@ uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32
     pick_lots(&p, LOTS_BEGUN, bucket_first(&pool->lot_queues[LOTS_BEGUN]));
     pick_tests(&p, TESTS_ALONE, true);
     return p.count;
+}
+
+bool pool_may_take(const struct pool *pool, uint32_t taker, uint32_t test)
+{
+    struct pick p = { .pool = pool, .taker = taker };
+
+    INVARIANT(taker_is_in(pool, taker) && test < pool->test_count);
+    p.k = &pool->takers[taker];
+    return pool->tests[test].state == TEST_FREE && eligible(&p, &pool->tests[test]);
 }

@@ -101,6 +101,7 @@ struct pool {
     uint64_t hand_mib, budget_mib;       /* memory of tests in hand, and of the machine */
     uint32_t workers, expected_workers, cpus;
     uint32_t serial_taker, serial_count; /* in a machine: who has serial tests in hand */
+    uint32_t alone_count, alone_free, alone_in_hand; /* POOL_ALONE; ever, free, held or started */
     uint64_t free_us, held_us, capacity_milli;
     enum pool_policy policy;
     bool one_machine;

@@ -53,7 +53,8 @@ static uint32_t lot_of(const struct pool *pool, const struct node *t, enum lot_k
     *out_kind = LOT_MUTEX;
     if (t->mutex != POOL_NONE)
         return mutex_lot(pool, t->mutex);
-    if (pool->one_machine && (t->threads > 1 || t->mem_mib || (t->flags & POOL_SERIAL))) {
+    if ((t->flags & POOL_ALONE) ||
+        (pool->one_machine && (t->threads > 1 || t->mem_mib || (t->flags & POOL_SERIAL)))) {
         *out_queue = TESTS_HEAVY;
         return POOL_NONE;
     }

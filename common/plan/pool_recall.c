@@ -55,7 +55,7 @@ uint32_t pool_choose_recall(const struct pool *pool, uint32_t taker, uint32_t *o
 
     INVARIANT(taker_is_in(pool, taker));
     from = slowest(pool, taker, &end_us);
-    if (pool->free_count || from == POOL_NONE || end_us <= lead_us || !max)
+    if (pool->free_count > pool->alone_free || from == POOL_NONE || end_us <= lead_us || !max)
         return 0;
     holder = &pool->takers[from];
     /* Both would end together: what the holder does in the time that is left is shared. */

@@ -124,6 +124,8 @@ static void read_flags(const char *flags, struct pool_test *test, struct names *
 
         if (view_eq(word, "serial"))
             test->flags |= POOL_SERIAL;
+        else if (view_eq(word, "serial=run"))
+            test->flags |= POOL_SERIAL | POOL_ALONE;
         else if (view_eq(word, "no_speculate"))
             test->flags |= POOL_NO_SPECULATE;
         else if (starts(word, "threads=", &rest))

@@ -40,10 +40,10 @@ void decide_started(const struct run *run, uint32_t session, const struct test_r
 }
 
 /* A session that collected another set gets only what it has; the planner does not know of that, so
- * when its choice is of no use the first free tests that the session has are taken. */
-static uint32_t keep_known(const struct run *run, const struct session *s, uint32_t *tests,
-                           uint32_t count)
+ * when its choice is of no use the first free test that the session may have is taken. */
+static uint32_t keep_known(const struct run *run, uint32_t session, uint32_t *tests, uint32_t count)
 {
+    const struct session *s = run->sessions[session];
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < count; i++)
@@ -51,8 +51,8 @@ static uint32_t keep_known(const struct run *run, const struct session *s, uint3
             tests[kept++] = tests[i];
     if (kept || pool_free_count(run->pool) == 0)
         return kept;
-    for (uint32_t i = 0; i < run->test_count && kept < s->workers; i++)
-        if (run->tests[i].place == TEST_FREE && !session_lacks(s, i))
+    for (uint32_t i = 0; i < run->test_count && !kept; i++)
+        if (!session_lacks(s, i) && pool_may_take(run->pool, session, i))
             tests[kept++] = i;
     return kept;
 }
@@ -71,7 +71,7 @@ static void choose(const struct run *run, uint32_t session, const struct pull_re
     uint32_t count = pool_choose(run->pool, &ask, tests, ARRAY_LEN(tests));
 
     if (s->lack_count)
-        count = keep_known(run, s, tests, count);
+        count = keep_known(run, session, tests, count);
     for (uint32_t i = 0; i < count; i++)
         index_list_add(&p->shard, tests[i]);
     if (count)

@@ -169,6 +169,12 @@ static void on_cancelled(void *ctx, const char *reason)
     release(ctx, NULL, 0);
 }
 
+static void on_cut_off(void *ctx)
+{
+    (void)ctx;
+    printf("cut off\n");
+}
+
 static void on_ended(void *ctx, const char *message)
 {
     struct drive *d = ctx;
@@ -221,6 +227,7 @@ static void run(struct drive *d, const struct target *target)
         .sealed = on_sealed,
         .granted = on_granted,
         .recalled = on_recalled,
+        .cut_off = on_cut_off,
         .cancelled = on_cancelled,
         .ended = on_ended,
         .left = on_left,

@@ -74,6 +74,7 @@ class Coordinator:
         self.faults = collections.defaultdict(collections.deque)
         self.shard = settings.get("shard", 5)
         self.beat_ms = settings.get("beat_ms", 3000)
+        self.session_ms = settings.get("session_ms", 10000)
         self.script = collections.deque()  # orders to give before anything else, without numbers
         self.repeat_orders = False  # send orders again that were acknowledged
         self.requests = []  # (kind, body)
@@ -204,7 +205,7 @@ class Coordinator:
         with self.lock:
             session = self.sessions.setdefault(join["nonce"], f"{self.session_prefix}{len(self.sessions)}")
         return {"run": "r1", "session": session, "session_token": "mss_" + session, "epoch": 1, "seed": 7,
-                "session_ms": 10000, "beat_ms": self.beat_ms, "manifest": None}
+                "session_ms": self.session_ms, "beat_ms": self.beat_ms, "manifest": None}
 
     def do_collected(self, _, body):
         with self.lock:

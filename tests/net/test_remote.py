@@ -209,6 +209,16 @@ class RemoteTest(unittest.TestCase):
         self.assertGreaterEqual(len(gaps), 2)
         self.assertLess(max(gaps), 2.0)
 
+    def test_what_must_not_run_twice_hears_of_it_before_the_session_may_be_over(self):
+        coordinator = self.coordinator(shard=TESTS, session_ms=6000, beat_ms=500)
+        child = self.start(coordinator, ms=300)
+        coordinator.wait_until(lambda: len(coordinator.results) >= 2)
+        coordinator.stop()
+        self.line_with(child, "cut off")  # 4 s before the 6 are over
+        coordinator.start()
+        output = self.assert_all_once(coordinator, child)
+        self.assertNotIn("cut off", output)
+
     def test_recalled_tests_that_have_not_started_go_back(self):
         coordinator = self.coordinator(shard=TESTS)
 

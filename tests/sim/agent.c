@@ -6,6 +6,8 @@
 #define EXIT_KILLED 137u
 #define EXIT_GONE   74u
 #define EXIT_SLOT   71u
+#define CUT_MS      4000u
+#define BEAT_MS     2500u
 
 static void agent_exit(struct world *w, uint32_t at, uint32_t code)
 {
@@ -23,6 +25,8 @@ static void agent_exit(struct world *w, uint32_t at, uint32_t code)
 void agent_begin(struct world *w, uint32_t at)
 {
     w->agent[at].state = AG_JOINING;
+    if (w->any_exclusive)
+        sim_event(w, 500, (struct event){ .kind = EV_WATCH, .agent = at });
     agent_step(w, at);
 }
 
@@ -54,14 +58,14 @@ static uint64_t takes_ms(struct world *w, uint32_t test)
 }
 
 /* Somebody else was faster: what waits goes back, what runs ends with the fixture around it. */
-static void abandon(struct agent *a, uint32_t test)
+static bool abandon(struct agent *a, uint32_t test)
 {
     for (uint32_t q = 0; q < a->queue_count; q++) {
         if (a->queue[q].test != test)
             continue;
         a->release[a->release_count++] = a->queue[q];
         memmove(&a->queue[q], &a->queue[q + 1], (--a->queue_count - q) * sizeof(*a->queue));
-        return;
+        return true;
     }
     for (uint32_t i = 0; i < a->workers; i++) {
         struct worker *k = &a->worker[i];
@@ -72,7 +76,55 @@ static void abandon(struct agent *a, uint32_t test)
         a->cut[a->cut_count++] = k->piece;
         k->busy = k->owes_teardown = false;
         k->try_number = 0;
+        return true;
     }
+    return false;
+}
+
+/* What must not run twice at once ends while the session still lives, and goes back. */
+void agent_watch(struct world *w, uint32_t at)
+{
+    struct agent *a = &w->agent[at];
+    bool any = false;
+
+    if (a->state == AG_EXITED)
+        return;
+    sim_event(w, 500, (struct event){ .kind = EV_WATCH, .agent = at });
+    if (a->state != AG_RUNNING && a->state != AG_ENDING)
+        return;
+    if (w->now_ms - a->heard_ms > BEAT_MS && !a->call[CALL_RESULTS])
+        say_results(w, at); /* perhaps of nothing: a beat */
+    if (w->now_ms - a->heard_ms + CUT_MS <= PROTO_SESSION_MS)
+        return;
+    for (uint32_t t = 0; t < w->test_count; t++)
+        if (w->any_alone || w->mutex[t])
+            any = abandon(a, t) || any;
+    sim_seen.cut_off += any;
+    if (any)
+        agent_step(w, at);
+}
+
+/* On its own machine an agent keeps apart what must not meet. */
+static bool may_start(const struct world *w, const struct agent *a, uint32_t test)
+{
+    for (uint32_t i = 0; i < a->workers; i++) {
+        uint32_t other = a->worker[i].piece.test;
+
+        if (a->worker[i].busy && (w->alone[test] || w->alone[other] ||
+                                  (w->mutex[test] && w->mutex[test] == w->mutex[other])))
+            return false;
+    }
+    return true;
+}
+
+/* The first in the queue that may start; queue_count for none. */
+static uint32_t next_in_queue(const struct world *w, const struct agent *a)
+{
+    uint32_t q = 0;
+
+    while (q < a->queue_count && !may_start(w, a, a->queue[q].test))
+        q++;
+    return q;
 }
 
 static void start_tests(struct world *w, uint32_t at)
@@ -81,13 +133,14 @@ static void start_tests(struct world *w, uint32_t at)
 
     for (uint32_t i = 0; i < a->workers; i++) {
         struct worker *k = &a->worker[i];
+        uint32_t q = next_in_queue(w, a);
 
-        if (k->busy || a->queue_count == 0)
+        if (k->busy || q == a->queue_count)
             continue;
         settle_worker(w, a, i);
         k->busy = true;
-        k->piece = a->queue[0];
-        memmove(a->queue, a->queue + 1, --a->queue_count * sizeof(*a->queue));
+        k->piece = a->queue[q];
+        memmove(&a->queue[q], &a->queue[q + 1], (--a->queue_count - q) * sizeof(*a->queue));
         k->try_number = ++w->tries;
         a->ran = true;
         sim_event(w, takes_ms(w, k->piece.test),
@@ -224,7 +277,7 @@ static void obey(struct world *w, struct agent *a, const struct heard *h, uint32
         return;
     case ORDER_ABANDON:
         for (uint32_t k = 0; k < h->piece_count[i]; k++)
-            abandon(a, h->pieces[i][k].test);
+            (void)abandon(a, h->pieces[i][k].test);
         return;
     case ORDER_CANCEL:
         a->queue_count = 0;
@@ -301,6 +354,8 @@ void agent_heard(struct world *w, uint32_t at, uint64_t call, struct heard *h)
 
     if (a->state == AG_EXITED || a->call[h->kind] != call || !c)
         return;
+    if (c->sent_ms > a->heard_ms && h->rc != ERR_UNAVAILABLE)
+        a->heard_ms = c->sent_ms;
     if (h->rc == ERR_UNAVAILABLE || h->rc == ERR_SLOT_TAKEN || h->rc == ERR_IO ||
         h->rc == ERR_DISK_FULL) {
         if (h->kind == CALL_JOIN && h->rc == ERR_SLOT_TAKEN && a->tries_left-- == 0) {

@@ -76,6 +76,8 @@ void call_send(struct world *w, struct call *c)
                        : c->kind == CALL_COLLECTED ? 10000 + TIMEOUT_MS
                                                    : TIMEOUT_MS;
 
+    if (!c->sent_ms)
+        c->sent_ms = w->now_ms;
     if (!muted(w, a) && !sim_chance(w, w->loss_ppm)) {
         sim_event(w, latency(w), (struct event){ .kind = EV_CALL, .call = c->id });
         if (sim_chance(w, w->loss_ppm)) /* and once more */

@@ -11,6 +11,7 @@ struct call {
     uint32_t agent;
     enum call_kind kind;
     bool answered_once;
+    uint64_t sent_ms; /* the first time */
     char run[ID_TEXT_BYTES], token[TOKEN_TEXT_BYTES];
     struct join_request join;
     struct collected_request collected;

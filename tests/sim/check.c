@@ -119,6 +119,32 @@ static void check_copies(struct world *w, const struct run *run)
         sim_fail(w, "the count of copies is wrong", in_hands, run->copy_count);
 }
 
+static bool must_not_meet(const struct world *w, uint32_t a, uint32_t b)
+{
+    return w->alone[a] || w->alone[b] || (w->mutex[a] && w->mutex[a] == w->mutex[b]);
+}
+
+/* What really runs, on machines that are cut off too. */
+static void check_overlaps(struct world *w)
+{
+    struct {
+        uint32_t agent, test;
+    } busy[AGENTS_MAX * WORKERS_MAX];
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; w->any_exclusive && i < w->agent_count; i++)
+        for (uint32_t k = 0; w->agent[i].state != AG_EXITED && k < w->agent[i].workers; k++)
+            if (w->agent[i].worker[k].busy) {
+                busy[n].agent = i;
+                busy[n++].test = w->agent[i].worker[k].piece.test;
+            }
+    for (uint32_t i = 0; i < n; i++)
+        for (uint32_t k = i + 1; k < n; k++)
+            if (must_not_meet(w, busy[i].test, busy[k].test) &&
+                strcmp(w->agent[busy[i].agent].run, w->agent[busy[k].agent].run) == 0)
+                sim_fail(w, "two tests run at once that must not", busy[i].test, busy[k].test);
+}
+
 /* ---- what happens at all ---- */
 
 struct seen sim_seen;
@@ -183,7 +209,8 @@ static enum err_code replay(void *ctx, uint64_t number, const void *bytes, size_
         struct manifest *copy = manifest_new();
 
         for (uint32_t i = 0; i < from->count; i++)
-            if (manifest_add(copy, view_of(from->tests[i].id), view_of(""), view_of(""), err))
+            if (manifest_add(copy, view_of(from->tests[i].id), view_of(""),
+                             view_of(from->tests[i].flags), err))
                 return err->code;
         manifest_seal(copy);
         change.as.seal.manifest = copy;
@@ -232,9 +259,27 @@ static const struct agent *agent_of(const struct world *w, const struct session 
     return NULL;
 }
 
+/* A free test that none which is in somebody's hands stands against. */
+static bool any_may_begin(const struct world *w, const struct run *run)
+{
+    uint32_t shift =
+        w->test_count - run->test_count; /* of the odd set, as at the end of check_end */
+
+    for (uint32_t i = 0; i < run->test_count; i++) {
+        bool may = run->tests[i].place == TEST_FREE;
+
+        for (uint32_t k = 0; may && k < run->test_count; k++)
+            may = run->tests[k].place == TEST_FREE || run->tests[k].place == TEST_DONE ||
+                  !must_not_meet(w, i + shift, k + shift);
+        if (may)
+            return true;
+    }
+    return false;
+}
+
 static bool somebody_waits(const struct world *w, const struct run *run)
 {
-    if (run->state != RUN_RUNNING || run->stop || pool_free_count(run->pool) == 0)
+    if (run->state != RUN_RUNNING || run->stop || !any_may_begin(w, run))
         return false;
     for (uint32_t i = 0; i < run->session_count; i++) {
         const struct session *s = run->sessions[i];
@@ -253,6 +298,7 @@ void check_step(struct world *w)
     uint64_t moved;
 
     w->steps++;
+    check_overlaps(w);
     if (!live || !live->run->manifest) {
         w->idle_since_ms = w->now_ms;
         return;

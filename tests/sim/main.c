@@ -27,6 +27,7 @@ static bool show_seen(void)
         { "copies of tests that ran", sim_seen.copies, false },
         { "copies that ended first", sim_seen.copies_won, false },
         { "tries abandoned", sim_seen.abandoned, false },
+        { "agents that ended tests as nobody answered", sim_seen.cut_off, false },
         { "drains", sim_seen.drained, false },
         { "sessions lost", sim_seen.expired, false },
     };

@@ -140,6 +140,9 @@ static void happen(struct world *w, const struct event *e)
     case EV_TEST_DONE:
         agent_test_done(w, e->agent, e->worker, e->call);
         return;
+    case EV_WATCH:
+        agent_watch(w, e->agent);
+        return;
     case EV_AGENT:
         if (w->agent[e->agent].state == AG_OFF)
             agent_begin(w, e->agent);
@@ -179,6 +182,26 @@ static void happen(struct world *w, const struct event *e)
 
 /* ---- setting up ---- */
 
+/* In some worlds there are tests that never overlap, and some that need the run alone. */
+static void make_exclusive(struct world *w, uint32_t test)
+{
+    if (w->seed % 4 != 0)
+        return;
+    if (sim_chance(w, 250000))
+        w->mutex[test] = (uint8_t)(1 + sim_random(w, 2));
+    else if (w->seed % 8 == 0 && sim_chance(w, 60000))
+        w->alone[test] = true;
+    w->any_alone = w->any_alone || w->alone[test];
+    w->any_exclusive = w->any_exclusive || w->mutex[test] || w->alone[test];
+}
+
+static struct view flags_of(const struct world *w, uint32_t test)
+{
+    static const char *const mutexes[] = { "", "mutex=a", "mutex=b" };
+
+    return view_of(w->alone[test] ? "serial=run" : mutexes[w->mutex[test]]);
+}
+
 static void make_tests(struct world *w)
 {
     uint32_t kind = (uint32_t)sim_random(w, 5); /* 0, 1: all good; 2: flaky; 3: any; 4: teardown */
@@ -202,10 +225,11 @@ static void make_tests(struct world *w)
             w->nature[i] = (enum nature)sim_random(w, 4);
         if (kind == 4 && sim_chance(w, 60000))
             w->nature[i] = TEARDOWN_BAD;
-        INVARIANT(!manifest_add(w->manifest, view_of(w->id[i]), view_of(""), view_of(""), &err));
+        make_exclusive(w, i);
+        INVARIANT(!manifest_add(w->manifest, view_of(w->id[i]), view_of(""), flags_of(w, i), &err));
         if (i != 0)
-            INVARIANT(
-                !manifest_add(w->odd_manifest, view_of(w->id[i]), view_of(""), view_of(""), &err));
+            INVARIANT(!manifest_add(w->odd_manifest, view_of(w->id[i]), view_of(""), flags_of(w, i),
+                                    &err));
     }
     manifest_seal(w->manifest);
     manifest_seal(w->odd_manifest);

@@ -27,6 +27,7 @@ enum event_kind {
     EV_ANSWER,
     EV_TIMEOUT,
     EV_TEST_DONE,
+    EV_WATCH, /* an agent looks whether the coordinator hears it */
     EV_AGENT,
     EV_KILL,
     EV_DRAIN,
@@ -129,6 +130,7 @@ struct agent {
     struct piece cut[TESTS_MAX]; /* abandoned, as it was told */
     uint32_t cut_count, cut_sent;
     bool speculate;
+    uint64_t heard_ms; /* when that request was sent which was answered last */
     bool bad, ran;
     uint32_t job_exit; /* of AG_EXITED */
     uint32_t tries_left;
@@ -138,7 +140,7 @@ struct agent {
 struct seen {
     uint64_t recalled, sent_home, observed, voided, adopted, late, narrow, widened, differs;
     uint64_t drained, expired;
-    uint64_t copies, copies_won, abandoned;
+    uint64_t copies, copies_won, abandoned, cut_off;
 };
 extern struct seen sim_seen;
 
@@ -153,6 +155,9 @@ struct world {
     uint32_t test_count;
     enum nature nature[TESTS_MAX];
     uint32_t dur_ms[TESTS_MAX], runs[TESTS_MAX]; /* how long; how often it was run to its end */
+    uint8_t mutex[TESTS_MAX];                    /* 0: none */
+    bool alone[TESTS_MAX];                       /* needs the whole run alone */
+    bool any_exclusive, any_alone;
     bool passed[TESTS_MAX]; /* was seen to pass with what is around it, in this epoch */
     char *id[TESTS_MAX];
     struct manifest *manifest, *odd_manifest;
@@ -184,6 +189,7 @@ void agent_heard(struct world *w, uint32_t at, uint64_t call, struct heard *hear
 void agent_timeout(struct world *w, uint32_t at, uint64_t call);
 void agent_test_done(struct world *w, uint32_t at, uint32_t worker, uint64_t try_number);
 void agent_kill(struct world *w, uint32_t at);
+void agent_watch(struct world *w, uint32_t at);
 void agent_drain(struct world *w, uint32_t at);
 void agent_end(struct world *w, uint32_t at); /* its runner ends early */
 void calls_free(void);                        /* at the end of a world */

@@ -313,6 +313,38 @@ static void test_pool_choose_runs_a_serial_test_alone(void **state)
     pool_free(pool);
 }
 
+/* Between machines: nobody is at anything while such a test runs, and its like come along. */
+static void test_pool_choose_gives_the_run_to_who_needs_it_alone(void **state)
+{
+    struct pool_test tests[4];
+    const struct pool_input in = { .tests = tests, .test_count = 4 };
+    struct pool *pool;
+    uint32_t out[4];
+
+    (void)state;
+    for (uint32_t i = 0; i < 4; i++)
+        tests[i] = (struct pool_test){ .cost_us = 100 * MS, PLAIN };
+    tests[1].flags = tests[2].flags = POOL_SERIAL | POOL_ALONE;
+    pool = pool_new(&in);
+    pool_join(pool, 0, 1, AVERAGE);
+    pool_join(pool, 1, 1, AVERAGE);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_int_equal(choose_and_take(pool, 0, 1, out, 1), 1);
+        assert_int_equal(out[0], 1 + i);
+        assert_int_equal(choose(pool, 1, 1, out, 4), 0);
+        assert_false(pool_may_copy(pool, 0));
+    }
+    pool_finish(pool, 1);
+    assert_int_equal(choose(pool, 1, 1, out, 4), 0);
+    pool_finish(pool, 2);
+    assert_int_equal(choose_and_take(pool, 1, 1, out, 1), 1);
+    pool_put_back(pool, 1); /* once more, behind what the other has in hand */
+    assert_int_equal(choose_and_take(pool, 0, 1, out, 4), 1);
+    assert_int_not_equal(out[0], 1);
+    assert_int_equal(choose(pool, 0, 1, out, 4), 0);
+    pool_free(pool);
+}
+
 static void test_pool_choose_counts_the_threads_of_a_machine(void **state)
 {
     struct pool_test tests[3] = { { .cost_us = 900 * MS, PLAIN },
@@ -472,6 +504,7 @@ int main(void)
         cmocka_unit_test(test_pool_choose_keeps_a_unit_where_it_was_begun),
         cmocka_unit_test(test_pool_choose_never_overlaps_a_mutex),
         cmocka_unit_test(test_pool_choose_runs_a_serial_test_alone),
+        cmocka_unit_test(test_pool_choose_gives_the_run_to_who_needs_it_alone),
         cmocka_unit_test(test_pool_choose_counts_the_threads_of_a_machine),
         cmocka_unit_test(test_pool_choose_counts_the_memory_of_a_machine),
         cmocka_unit_test(test_pool_join_takes_one_that_has_left),

@@ -63,7 +63,7 @@ static void world_init(struct world *w, uint64_t seed)
         if (!chance_below(&w->chance, 12))
             t->threads = 1 + chance_below(&w->chance, 3);
         if (!chance_below(&w->chance, 16))
-            t->flags = POOL_SERIAL;
+            t->flags = chance_below(&w->chance, 2) ? POOL_SERIAL : POOL_SERIAL | POOL_ALONE;
         if (!chance_below(&w->chance, 10))
             t->flags |= POOL_FIRST;
         if (t->group != POOL_NONE && t->group >= w->in.test_count)
@@ -121,6 +121,9 @@ static bool breaks_promise(const struct world *w, uint32_t k, uint32_t i)
         bool elsewhere = w->taker[j] != POOL_NONE && w->taker[j] != k && w->in_run[w->taker[j]];
 
         if (unit != POOL_NONE && unit_of(w, j) == unit && elsewhere && w->place[j] != FREE)
+            return true;
+        if (in_hand(w, j) && !w->in.one_machine && ((t->flags | o->flags) & POOL_ALONE) &&
+            (elsewhere || !(t->flags & o->flags & POOL_ALONE)))
             return true;
         if (!in_hand(w, j) || !elsewhere)
             continue;

@@ -16,8 +16,8 @@ MARKERS = (
     "forked: run this test in a process of its own, so that it may crash or spoil what it likes.",
     "xdist_group(name): tests of one group run in the same worker, one after another.",
     "makespan(serial, no_speculate, threads, mem, mutex, timeout): how makespan may run this test:"
-    " alone, never twice at once, with so many threads, with so much memory ('2GiB'), never beside"
-    " its mutex, at most so many seconds.",
+    " alone (serial='run': in the whole run), never twice at once, with so many threads, with so much"
+    " memory ('2GiB'), never beside its mutex, at most so many seconds.",
 )
 
 

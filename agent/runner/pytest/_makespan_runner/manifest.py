@@ -52,11 +52,13 @@ def flags_of(item):
     if item.get_closest_marker("forked") is not None:
         flags.append("forked")
     wanted = _wanted(item)
-    if benchmark.measures(item):
-        wanted["serial"] = True
-    for name in ("serial", "no_speculate"):
-        if wanted.get(name):
-            flags.append(name)
+    serial = wanted.get("serial") or benchmark.measures(item)
+    if serial not in (None, False, True, "machine", "run"):
+        raise pytest.UsageError("makespan(serial=%r): True or 'machine', or 'run' for the whole run alone" % (serial,))
+    if serial:
+        flags.append("serial=run" if serial == "run" else "serial")
+    if wanted.get("no_speculate"):
+        flags.append("no_speculate")
     for name, number in (("threads", wanted.get("threads")), ("mem", _bytes(wanted.get("mem")))):
         if number:
             flags.append("%s=%d" % (name, number))
