@@ -19,5 +19,6 @@ void resources_read(const char *root, struct resources *out);
 /* The memory alone, which changes: cheap enough for twice a second. */
 void resources_read_memory(const char *root, struct resources *out);
 
-/* Lets this process and its children open as many files as they may. */
+/* Lets this process open as many files as it may. Tests keep the limit that they were started with:
+ * call it after the keeper was forked. */
 void resources_raise_files(void);

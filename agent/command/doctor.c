@@ -7,6 +7,7 @@
 #include "command.h"
 #include "http_date.h"
 #include "json.h"
+#include "local.h"
 #include "mem.h"
 #include "reading.h"
 
@@ -213,13 +214,51 @@ static void check_run(struct doctor *d, const struct target *t, int argc, char *
     free(made);
 }
 
+/* What tests of this folder would find on this machine. */
+static void check_machine(struct doctor *d)
+{
+    struct local local = LOCAL_INIT;
+    struct str text = STR_MAX(DETAIL_BYTES - 1);
+    struct crew_input in;
+    struct crew crew;
+    struct err err = ERR_INIT;
+    const char *threads = getenv("OMP_NUM_THREADS");
+
+    if (local_check(&local, &err)) {
+        bad(d, "workers", &err);
+        local_fini(&local);
+        return;
+    }
+    local_crew(&local, false, 0, &in);
+    if (in.source == CREW_ASSUMED)
+        in.worker_bytes = 0; /* the usual assumption */
+    crew_plan(&in, &crew);
+    crew_text(&in, &crew, &text);
+    note(d, crew.bound == CREW_BY_CPUS ? CHECK_GOOD : CHECK_NOTE, "workers", "%s", text.at);
+    if (threads)
+        note(d, CHECK_GOOD, "threads", "OMP_NUM_THREADS=%s stands", threads);
+    else
+        note(d, CHECK_GOOD, "threads", "%u for each worker's OMP_NUM_THREADS and kin",
+             crew_threads(crew.cpus, crew.workers));
+    if (local.machine.memory_total > 0)
+        note(d, CHECK_GOOD, "memory", "%llu of %llu MiB free%s",
+             (unsigned long long)(local.machine.memory_free >> 20),
+             (unsigned long long)(local.machine.memory_total >> 20),
+             local.machine.memory_of_group ? ", in a control group" : "");
+    str_fini(&text);
+    local_fini(&local);
+}
+
 static void examine(struct doctor *d, struct reading *r, int argc, char *const *argv)
 {
-    struct ask_probe p;
+    struct ask_probe p = { 0 };
     struct err err = ERR_INIT;
-    bool answered = !ask_probe(r->ask, "/healthz", ASK_ANONYMOUS, &p, &err);
+    bool answered = r->ask && !ask_probe(r->ask, "/healthz", ASK_ANONYMOUS, &p, &err);
 
-    check_way(d, &r->target, &p, &err);
+    if (r->ask)
+        check_way(d, &r->target, &p, &err);
+    else
+        note(d, CHECK_NOTE, "server", "none is named (MAKESPAN_URL): tests run on this machine");
     if (answered) {
         check_version(d, &p.body);
         check_clock(d, p.date);
@@ -227,6 +266,7 @@ static void examine(struct doctor *d, struct reading *r, int argc, char *const *
         check_history(d, r->ask, &r->target);
     }
     check_run(d, &r->target, argc - r->rest, argv + r->rest);
+    check_machine(d);
     str_fini(&p.body);
 }
 
@@ -279,12 +319,14 @@ enum err_code command_doctor(int argc, char *const *argv, uint32_t *out_exit, st
 {
     const struct reading_opts opts = {
         .usage = "makespan doctor [OPTIONS] [-- COMMAND...]",
-        .about = "Checks the way to the coordinator step by step, the token, the clock and the "
-                 "history, and shows what this machine would say of itself. With the runner's "
-                 "command it also shows the run key.",
+        .about =
+            "Checks the way to the coordinator step by step, the token, the clock and the "
+            "history, and shows what this machine would say of itself and how many workers it is "
+            "good for. With the runner's command it also shows the run key.",
         .tail = "Exit status: 0, or that of the first trouble, which is said again at the end.\n",
         .groups = OPTIONS_SERVER | OPTIONS_RUN | OPTIONS_SLOT | OPTIONS_OUTPUT,
         .rest = true,
+        .alone = true,
     };
     struct reading r;
     struct doctor *d = mem_new(1, sizeof(*d));

@@ -42,7 +42,9 @@ enum err_code reading_open(struct reading *r, const struct reading_opts *opts, i
                        !opts->words && r->words.count > 0 ? r->words.items[0] : argv[r->rest],
                        argv[0]);
     rc = options_resolve(&r->options, NULL, &r->target, err);
-    return rc ? rc : ask_open(&r->target, &r->ask, err);
+    if (rc || (opts->alone && !r->target.url))
+        return rc;
+    return ask_open(&r->target, &r->ask, err);
 }
 
 enum err_code reading_find_run(struct reading *r, struct err *err)

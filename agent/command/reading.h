@@ -21,6 +21,7 @@ struct reading_opts {
     size_t own_count;
     bool words; /* takes words that are no options */
     bool rest;  /* takes words after "--" */
+    bool alone; /* has something to tell without a coordinator, too: then ask stays NULL */
 };
 
 /* Parses, resolves and opens. End with reading_fini, whatever it returned. */

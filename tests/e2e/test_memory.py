@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import subprocess
 import unittest
 
@@ -226,10 +227,18 @@ def test_small():
 def test_big(mib):
     bytearray(mib << 20)
 
+def test_files():
+    import resource
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    assert soft == 512  # the agent has more, for itself
+
 def test_oom_score():
     with open("/proc/self/oom_score_adj") as stream:
         assert int(stream.read()) > 0
 '''}
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (512, before[1]))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, before)
         agent, _ = self.run_suite(files, "--output", "json")
         self.assertEqual(agent.child.returncode, 0, agent.output)
         report = json.loads(agent.lines[-1])

@@ -169,6 +169,14 @@ class CommandTest(unittest.TestCase):
         status, out, _ = self.ask("doctor", "--output", "json")
         self.assertEqual((status, json.loads(out)["checks"][0]["name"]), (0, "dns"))
 
+    def test_doctor_tells_what_this_machine_is_good_for(self):
+        status, out, _ = self.ask("doctor", MAKESPAN_URL="", OMP_NUM_THREADS="7")
+        self.assertEqual(status, 0, out)
+        self.assertRegex(out, r"(?m)^note server +none is named")
+        self.assertRegex(out, r"(?m)^(ok  |note) workers +\d+ workers?: ")
+        self.assertRegex(out, r"(?m)^ok   threads +OMP_NUM_THREADS=7 stands$")
+        self.assertRegex(out, r"(?m)^ok   memory +\d+ of \d+ MiB free")
+
     def test_doctor_names_the_step_that_fails(self):
         with socket.socket() as silent:
             silent.bind(("127.0.0.1", 0))  # bound and not listening: refused
