@@ -42,6 +42,7 @@ const char *death_when(enum death_phase phase)
     case DEATH_IN_CALL:
     case DEATH_IN_NOTHING:
     case DEATH_IN_FINISH:
+    case DEATH_IN_COLLECTION:
         return "call";
     }
     return "call"; /* a byte that is none of these */
@@ -60,6 +61,8 @@ static const char *what_it_did(enum death_phase phase)
         return " in the teardown of wider fixtures";
     case DEATH_IN_FINISH:
         return " at the end of the session";
+    case DEATH_IN_COLLECTION:
+        return " while collecting";
     case DEATH_IN_NOTHING:
         return "";
     }
@@ -76,7 +79,8 @@ static void add_cause(const struct death *d, struct str *out, struct err *ignore
             (void)!str_addf(out, ignored, "worker 'gw%u' crashed while running '%s'%s", d->worker,
                             d->test, what_it_did(d->phase));
         else
-            (void)!str_addf(out, ignored, "worker 'gw%u' crashed between tests%s%s%s%s", d->worker,
+            (void)!str_addf(out, ignored, "worker 'gw%u' crashed%s%s%s%s%s", d->worker,
+                            d->phase == DEATH_IN_COLLECTION ? "" : " between tests",
                             what_it_did(d->phase), d->test ? ", after '" : "",
                             d->test ? d->test : "", d->test ? "'" : "");
         return;

@@ -21,8 +21,9 @@ enum death_phase {
     DEATH_IN_SETUP = 's',
     DEATH_IN_CALL = 'c',
     DEATH_IN_TEARDOWN = 't',
-    DEATH_IN_WIDER = 'w',  /* teardown of fixtures that outlive the test */
-    DEATH_IN_FINISH = 'f', /* end of the session */
+    DEATH_IN_WIDER = 'w',      /* teardown of fixtures that outlive the test */
+    DEATH_IN_FINISH = 'f',     /* end of the session */
+    DEATH_IN_COLLECTION = 'k', /* known here: it collected for itself and was not done */
 };
 
 struct death {

@@ -204,6 +204,8 @@ void collector_died(struct supervisor *s)
 {
     if (s->phase != PHASE_COLLECT)
         return;
+    if (s->collector != FRAME_ANY) /* it has left last words */
+        worker_crashed(s, s->collector, WORKER_NO_TEST);
     report_error(s, "runner-died", "the collecting process died");
     stop_tests(s, ENDING_BROKEN, FRAME_ANY, "the collecting process died");
 }

@@ -88,9 +88,11 @@ static enum death_cause cause_of(const struct limit *l)
 /* Fixtures that outlive tests go down in the name of the test that ran last, in whatever way. */
 static void find_test(const struct supervisor *s, uint32_t running, struct end *e)
 {
-    const struct worker *w = dispatch_worker(s->dispatch, e->number);
+    const struct worker *w = s->dispatch ? dispatch_worker(s->dispatch, e->number) : NULL;
 
     e->test = running;
+    if (!w)
+        return;
     if (running != WORKER_NO_TEST || w->last == WORKER_NO_TEST)
         return;
     if (e->death.phase == DEATH_IN_WIDER || e->death.cause == DEATH_TIMEOUT ||
@@ -126,7 +128,10 @@ static void end_init(struct supervisor *s, uint32_t number, uint32_t running, st
                        .stacks = STR_MAX(STACKS_BYTES_MAX),
                        .output = STR_MAX(PROTO_TEXT_BYTES_MAX),
                        .core = STR_MAX(PATH_BYTES_MAX) };
-    read_phase(s, slot, &e->death);
+    if (slot->ready || s->start == START_FORK)
+        read_phase(s, slot, &e->death);
+    else
+        e->death.phase = DEATH_IN_COLLECTION;
     find_test(s, running, e);
     if (e->test != WORKER_NO_TEST)
         e->death.test = s->manifest->tests[e->test].id;

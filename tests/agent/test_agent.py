@@ -161,11 +161,13 @@ class AgentTest(unittest.TestCase):
     def test_replaces_a_worker_that_dies_while_it_collects(self):
         done = self.check_early("dies-collecting")
         (crash,) = self.of(done, "CRASH")
-        self.assertIn("worker 'gw1' crashed between tests: exit status 7", crash[3])
+        self.assertIn("worker 'gw1' crashed while collecting: exit status 7", crash[3])
 
     def test_is_not_green_when_the_first_to_collect_dies(self):
         done = self.run_mode("first-dies-collecting", "--start", "early")
         self.assertEqual(self.end(done), "broken")
+        (crash,) = self.of(done, "CRASH")
+        self.assertIn("worker 'gw0' crashed while collecting: exit status 7", crash[3])
         self.assertNotEqual(done.status, 0)
 
     def test_is_not_green_when_nobody_can_start_workers(self):
