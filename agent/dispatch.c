@@ -54,6 +54,8 @@ struct dispatch *dispatch_new(const struct dispatch_input *in)
 
     INVARIANT(in->workers > 0);
     d->in = *in;
+    d->in.threads = in->threads > 0 ? in->threads : 1;
+    INVARIANT(d->in.threads <= WORKER_HAND_MAX);
     d->cost_us = mem_new(suite->test_count, sizeof(*d->cost_us));
     d->here = mem_new(suite->test_count, sizeof(*d->here));
     d->seen = mem_new(suite->scope_count, sizeof(*d->seen));
@@ -132,13 +134,13 @@ static uint64_t hand_us(const struct dispatch *d, const struct worker *w)
  * when few tests are left, as then another worker would wait for what is stuck here. */
 static bool wants_more(const struct dispatch *d, const struct worker *w)
 {
-    uint32_t hand_max = WORKER_HAND_MAX;
+    uint32_t hand_max = DISPATCH_EARLY_HAND;
 
     if (d->stopped || !worker_can_take(w))
         return false;
     if (d->in.recycle_after > 0 && w->ran + w->hand_count >= d->in.recycle_after)
         return false;
-    if (w->hand_count == 0 || w->asks)
+    if (w->hand_count < w->threads || w->asks)
         return true;
     if (d->in.one_at_a_time || deal_free_count(d->deal) <= d->live)
         return false;
@@ -155,7 +157,7 @@ static void name_tests(struct dispatch *d, uint32_t slot)
 
     while (wants_more(d, w)) {
         struct pool_ask ask = { .taker = slot,
-                                .free_workers = w->hand_count == 0 || w->asks,
+                                .free_workers = w->hand_count < w->threads || w->asks,
                                 .backlog_us = w->asks ? 0 : hand_us(d, w),
                                 .lead_us = DISPATCH_EARLY_US };
         uint32_t test;
@@ -229,6 +231,7 @@ static void hire(struct dispatch *d)
         uint32_t slot = vacancy(d);
 
         worker_init(&d->workers[slot]);
+        d->workers[slot].threads = d->in.threads;
         effect(d, DISPATCH_FORK, slot, WORKER_NO_TEST);
         deal_join(d->deal, slot, SPEED_PPM);
         d->live++;
@@ -347,6 +350,8 @@ static void bury(struct dispatch *d, uint32_t slot, enum worker_fx fx)
 
     for (uint32_t i = 0; i < count; i++)
         pool_put_back(pile, unstarted[i]);
+    for (uint32_t i = 1; i < w->hand_count; i++)
+        pool_put_back(pile, w->hand[i]); /* it ran beside the one that is named: once more */
     if (running != WORKER_NO_TEST) {
         d->here[running] = false;
         pool_finish(pile, running);
@@ -504,15 +509,18 @@ uint32_t dispatch_most_up(const struct dispatch *d)
 
 uint32_t dispatch_free_workers(const struct dispatch *d)
 {
-    uint32_t busy = 0;
+    uint32_t busy = 0, capacity = d->in.workers * d->in.threads;
     uint32_t due = deal_free_count(d->deal);
 
     if (d->stopped || d->ended)
         return 0;
-    for (uint32_t slot = 0; slot < d->slot_count; slot++)
-        busy += d->workers[slot].state != WORKER_DEAD &&
-                (d->workers[slot].hand_count > 0 || d->workers[slot].held);
-    return busy + due < d->in.workers ? d->in.workers - busy - due : 0;
+    for (uint32_t slot = 0; slot < d->slot_count; slot++) {
+        const struct worker *w = &d->workers[slot];
+
+        if (w->state != WORKER_DEAD)
+            busy += w->held || w->hand_count > w->threads ? w->threads : w->hand_count;
+    }
+    return busy + due < capacity ? capacity - busy - due : 0;
 }
 
 uint64_t dispatch_backlog_us(const struct dispatch *d)

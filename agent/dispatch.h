@@ -13,7 +13,9 @@
 
 /* Predicted work in hand below which the next test is named early. */
 #define DISPATCH_EARLY_US 5000u
-/* Tests in one hand, at most, when one of them has no history. */
+/* Tests in one hand, at most, that are named early. */
+#define DISPATCH_EARLY_HAND 8u
+/* The same when one of them has no history. */
 #define DISPATCH_GUESS_HAND 2u
 /* Predicted work of a suite that one worker may have done before another has started. */
 #define DISPATCH_TINY_US 100000u
@@ -49,6 +51,7 @@ struct dispatch_input {
     bool warm;              /* start all workers at once, before there are tests */
     bool settle_when_dry;   /* nothing can come any more when nothing is here */
     bool one_at_a_time;     /* never name early: a failure may end the run */
+    uint32_t threads;       /* tests that a worker runs at a time; 0: one */
     bool each;              /* every worker runs everything; alone only */
     bool in_order;          /* as collected: no order is faster than another */
 };

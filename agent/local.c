@@ -8,6 +8,7 @@
 #include "json.h"
 #include "limit.h"
 #include "proto.h"
+#include "worker.h"
 
 static size_t workers_rows(struct local *local, struct cfg_option *rows)
 {
@@ -37,6 +38,19 @@ static size_t workers_rows(struct local *local, struct cfg_option *rows)
           .help = "run each test in a fork of its own: it may crash or spoil what it likes. Module "
                   "and session fixtures are set up once a worker and inherited. For single tests: "
                   "@pytest.mark.forked" },
+        { .name = "tests-per-worker",
+          .env = "MAKESPAN_TESTS_PER_WORKER",
+          .value = "K",
+          .kind = CFG_U32,
+          .min = 1,
+          .max = WORKER_HAND_MAX,
+          .into = &local->threads,
+          .help = "let each worker run up to K tests at a time, in threads, for tests that wait. "
+                  "Only the test function runs in a thread; set-up and teardown do not. Alone run: "
+                  "tests with fixtures such as monkeypatch, capsys or caplog, tests marked serial, "
+                  "whatever is not a plain function. What a test changes in the process (the "
+                  "environment, warnings, the working folder, a patched module) the others see; "
+                  "output of its child processes may be shown with another test" },
         { .name = "recycle-after",
           .env = "MAKESPAN_RECYCLE_AFTER",
           .value = "K",
@@ -238,6 +252,15 @@ static enum err_code check_first(struct local *local, struct err *err)
     return err_set(err, ERR_USAGE, "--failed-first is a share from 0%% to 100%%, not '%s'", text);
 }
 
+static enum err_code check_threads(const struct local *local, struct err *err)
+{
+    if (local->threads > 1 && local->speculate)
+        return err_set(err, ERR_USAGE,
+                       "--speculate ends a test by ending its worker's work; with "
+                       "--tests-per-worker that would end others, too: choose one of them");
+    return ERR_NONE;
+}
+
 static enum err_code check_live(const struct local *local, struct err *err)
 {
     uint32_t worker;
@@ -262,6 +285,8 @@ enum err_code local_check(struct local *local, struct err *err)
         rc = start_parse(local->start_text, &local->start, err);
     if (!rc)
         rc = check_live(local, err);
+    if (!rc)
+        rc = check_threads(local, err);
     return rc ? rc : check_first(local, err);
 }
 

@@ -21,6 +21,7 @@ struct local {
     const char *workers_text, *start_text, *first_text;
     bool isolate, no_gc_freeze;
     bool last_failed;
+    uint32_t threads;             /* tests that a worker runs at a time; 0: not given */
     const char *live;             /* "all", "gwN", or NULL */
     uint32_t recycle_after;       /* tests of one worker; 0: any number */
     uint64_t recycle_above_bytes; /* memory of its own; 0: any size */

@@ -205,7 +205,8 @@ void supervise_free(struct supervisor *s)
 /* The lower bound: all work, fixtures of files counted once, spread evenly; or the longest test. */
 static void measure(struct supervisor *s)
 {
-    struct bound_taker here = { .workers = s->workers, .speed_ppm = 1000000 };
+    struct bound_taker here = { .workers = s->workers * (s->threads > 1 ? s->threads : 1),
+                                .speed_ppm = 1000000 };
     uint64_t spread_us;
 
     s->report.start = s->start;
@@ -219,7 +220,7 @@ static void measure(struct supervisor *s)
     if (s->each)
         s->report.work_us *= s->workers;
     s->report.bound_us = bound_us(s->took_us, s->manifest->count, &here, 1);
-    spread_us = s->report.work_us / s->workers;
+    spread_us = s->report.work_us / here.workers;
     if (spread_us > s->report.bound_us)
         s->report.bound_us = spread_us;
 }

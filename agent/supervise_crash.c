@@ -190,7 +190,7 @@ static char *whole_text(const struct end *e)
 
 static void tell_source(struct supervisor *s, const struct end *e)
 {
-    uint64_t now = now_us(s), started_us = slot_at(s, e->number)->started_us;
+    uint64_t now = now_us(s), started_us = s->runs[e->test].started_us;
     bool over = e->death.cause == DEATH_TIMEOUT || e->death.cause == DEATH_BACKSTOP;
     struct result result = { .worker = e->number,
                              .outcome = over ? OUTCOME_TIMEOUT : OUTCOME_CRASHED,

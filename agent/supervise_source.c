@@ -107,6 +107,7 @@ static void on_sealed(void *ctx, const struct source_costs *costs)
         .suite = s->suite,
         .policy = policy_of(s->dist),
         .each = s->each,
+        .threads = s->threads,
         .workers = memory_first_workers(s),
         .cpus = s->crew.cpus > s->workers ? s->crew.cpus : s->workers,
         .mem_bytes = memory_budget(s),

@@ -67,6 +67,7 @@ static void send_config(struct supervisor *s, uint32_t workers)
     json_set_text(doc, "run_uid", s->run_uid);
     json_set_text(doc, "dist", s->dist ? s->dist : "load");
     json_set_bool(doc, "each", s->each);
+    json_set_u64(doc, "tests_per_worker", s->threads);
     json_set_u64(doc, "max_slots", POOL_TAKERS_MAX);
     json_set_text(doc, "note", NULL);
     json_set_u64(doc, "dump_signal", (uint64_t)stacks_signal());
@@ -107,6 +108,7 @@ static bool reporter_joined(struct supervisor *s, struct peer *peer, const struc
     s->maxfail = hello->maxfail;
     s->max_restarts = hello->max_restarts;
     s->dist = hello->dist ? mem_strdup(hello->dist) : NULL;
+    s->threads = s->opts.local->threads > 0 ? s->opts.local->threads : hello->threads;
     s->each = s->opts.alone && s->dist && strcmp(s->dist, "each") == 0;
     (void)!str_addf(&runtime, &ignored, "python %s, pytest %s, %s",
                     hello->python ? hello->python : "?", hello->pytest ? hello->pytest : "?",

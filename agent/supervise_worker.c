@@ -80,7 +80,7 @@ static void on_done(struct supervisor *s, struct peer *peer, const struct frame 
     bool late = frame->kind == FRAME_LATE;
 
     if (!is_test(s, frame->a) || frame_done_decode(frame, &done, &err) ||
-        (late ? w->last : worker_running(w)) != frame->a) {
+        !(late ? w->last == frame->a : worker_runs(w, frame->a))) {
         broke(s, peer, err.text[0] ? err.text : "a result of a test that it does not run");
         detail_free(done.detail);
         return;
@@ -99,7 +99,7 @@ static void on_done(struct supervisor *s, struct peer *peer, const struct frame 
                               .setup_us = done.setup_us,
                               .call_us = done.call_us,
                               .teardown_us = done.teardown_us,
-                              .started_ms = (slot->started_us - s->joined_us) / 1000,
+                              .started_ms = (s->runs[done.index].started_us - s->joined_us) / 1000,
                               .amends = late,
                               .detail = done.detail };
     if (!late)
@@ -124,7 +124,7 @@ static void on_start(struct supervisor *s, uint32_t number, uint32_t test)
         s->first_us = slot->started_us;
     str_clear(&slot->block);
     (void)dispatch_heard(s->dispatch, number, WORKER_EV_START, test, 0);
-    if (!known || worker_running(dispatch_worker(s->dispatch, number)) != test)
+    if (!known || !worker_runs(dispatch_worker(s->dispatch, number), test))
         return;
     s->runs[test] = (struct stray_run){ .started_us = slot->started_us, .worker = number };
     s->source->ops->started(s->source, s->manifest->tests[test].id, s->manifest->tests[test].k);

@@ -4,12 +4,25 @@
 
 void worker_init(struct worker *w)
 {
-    *w = (struct worker){ .state = WORKER_STARTING, .last = WORKER_NO_TEST };
+    *w = (struct worker){ .state = WORKER_STARTING, .threads = 1, .last = WORKER_NO_TEST };
 }
 
 uint32_t worker_running(const struct worker *w)
 {
     return w->started ? w->hand[0] : WORKER_NO_TEST;
+}
+
+/* Where it is in the hand, from index from on up to to; to when it is not there. */
+static uint32_t find(const struct worker *w, uint32_t test, uint32_t from, uint32_t to)
+{
+    while (from < to && w->hand[from] != test)
+        from++;
+    return from;
+}
+
+bool worker_runs(const struct worker *w, uint32_t test)
+{
+    return find(w, test, 0, w->started) < w->started;
 }
 
 bool worker_can_take(const struct worker *w)
@@ -26,7 +39,7 @@ bool worker_is_up(const struct worker *w)
 
 uint32_t worker_take_unstarted(struct worker *w, uint32_t out[WORKER_HAND_MAX])
 {
-    uint32_t keep = w->started ? 1 : 0;
+    uint32_t keep = w->started;
     uint32_t count = w->hand_count - keep;
 
     memcpy(out, w->hand + keep, count * sizeof(*out));
@@ -47,9 +60,13 @@ static enum worker_fx run(struct worker *w, uint32_t test)
 
 static enum worker_fx start(struct worker *w, uint32_t test)
 {
-    if (w->hand_count == 0 || w->started || w->hand[0] != test)
+    uint32_t at = find(w, test, w->started, w->hand_count);
+
+    /* One that runs a test at a time takes them in the order in which they were named. */
+    if (at == w->hand_count || w->started == w->threads || (w->threads == 1 && at > 0))
         return WORKER_FX_BROKE;
-    w->started = true;
+    memmove(w->hand + w->started + 1, w->hand + w->started, (at - w->started) * sizeof(*w->hand));
+    w->hand[w->started++] = test;
     return WORKER_FX_NONE;
 }
 
@@ -63,11 +80,13 @@ static enum worker_fx ask(struct worker *w, uint32_t test)
 
 static enum worker_fx done(struct worker *w, uint32_t test)
 {
-    if (!w->started || w->hand[0] != test)
+    uint32_t at = find(w, test, 0, w->started);
+
+    if (at == w->started)
         return WORKER_FX_BROKE;
     w->hand_count--;
-    memmove(w->hand, w->hand + 1, w->hand_count * sizeof(*w->hand));
-    w->started = false;
+    memmove(w->hand + at, w->hand + at + 1, (w->hand_count - at) * sizeof(*w->hand));
+    w->started--;
     w->last = test;
     w->ran++;
     if (w->state == WORKER_RUNNING && w->hand_count == 0)

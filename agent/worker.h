@@ -8,7 +8,7 @@
 
 #include "base.h"
 
-#define WORKER_HAND_MAX 8u
+#define WORKER_HAND_MAX 64u
 #define WORKER_NO_TEST  UINT32_MAX
 
 enum worker_state {
@@ -25,17 +25,18 @@ struct worker {
     enum worker_state state;
     uint32_t hand[WORKER_HAND_MAX]; /* named to it and not done, in running order */
     uint32_t hand_count;
-    bool started;   /* hand[0] has begun */
-    bool asks;      /* the call of hand[0] has ended, and it waits to hear of the next */
-    bool recalling; /* CANCEL is sent and not answered */
-    bool met;       /* has said HELLO */
-    bool asked;     /* QUIT is sent */
-    bool settled;   /* while it quits: no fixture is up any more */
-    bool bye;       /* its session has ended in good order */
-    bool held;      /* gets no tests for now: memory is short */
-    uint32_t ran;   /* tests that it has done */
-    bool condemned; /* it took too long and is being ended: it gets nothing more */
-    uint32_t last;  /* test that was done last, WORKER_NO_TEST before the first */
+    uint32_t threads; /* tests that it may run at a time */
+    uint32_t started; /* so many have begun, the first ones of hand, in that order */
+    bool asks;        /* the call of hand[0] has ended, and it waits to hear of the next */
+    bool recalling;   /* CANCEL is sent and not answered */
+    bool met;         /* has said HELLO */
+    bool asked;       /* QUIT is sent */
+    bool settled;     /* while it quits: no fixture is up any more */
+    bool bye;         /* its session has ended in good order */
+    bool held;        /* gets no tests for now: memory is short */
+    uint32_t ran;     /* tests that it has done */
+    bool condemned;   /* it took too long and is being ended: it gets nothing more */
+    uint32_t last;    /* test that was done last, WORKER_NO_TEST before the first */
 };
 
 enum worker_event {
@@ -71,8 +72,9 @@ enum worker_fx worker_step(struct worker *w, enum worker_event event, uint32_t t
 /* Empties the hand of what has not begun; returns how many went into out. */
 uint32_t worker_take_unstarted(struct worker *w, uint32_t out[WORKER_HAND_MAX]);
 
-/* The test it is in, or WORKER_NO_TEST. */
+/* The test it is in, the first to begin if there are several, or WORKER_NO_TEST. */
 uint32_t worker_running(const struct worker *w);
+bool worker_runs(const struct worker *w, uint32_t test);
 
 /* Whether RUN may be sent now. */
 bool worker_can_take(const struct worker *w);

@@ -97,6 +97,7 @@ struct hello { /* texts are the struct's own */
     uint32_t workers;         /* with NUMPROCESSES_GIVEN */
     uint32_t max_workers;     /* xdist's --maxprocesses; 0: none */
     uint32_t maxfail;         /* 0: none */
+    uint32_t threads;         /* pytest-parallel's tests_per_worker; 0: not given */
     uint32_t max_restarts;    /* UINT32_MAX: not given */
     struct start_facts facts; /* of a forker */
 };

@@ -74,6 +74,7 @@ static enum err_code members(const struct json *obj, struct hello *hello, struct
         (rc = own_text(obj, "inline", &hello->run_inline, err)) != ERR_NONE ||
         (rc = small_number(obj, "maxprocesses", &hello->max_workers, err)) != ERR_NONE ||
         (rc = small_number(obj, "maxfail", &hello->maxfail, err)) != ERR_NONE ||
+        (rc = small_number(obj, "tests_per_worker", &hello->threads, err)) != ERR_NONE ||
         (rc = small_number(obj, "max_worker_restart", &hello->max_restarts, err)) != ERR_NONE ||
         (rc = start_facts_read(obj, &hello->facts, err)) != ERR_NONE)
         return rc;

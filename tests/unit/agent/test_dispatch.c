@@ -192,7 +192,7 @@ static void test_dispatch_names_early_behind_short_tests(void **state)
     set_up(&b, 100, two_workers);
     grant_all(&b, 300);
     heard(&b, 0, WORKER_EV_HELLO, 0);
-    assert_int_equal(b.runs, WORKER_HAND_MAX);
+    assert_int_equal(b.runs, DISPATCH_EARLY_HAND);
     tear_down(&b);
 }
 

@@ -145,6 +145,33 @@ static void test_worker_step_goes_when_told_before_hello(void **state)
     assert_int_equal(worker_step(&w, WORKER_EV_GONE, 0), WORKER_FX_LEFT);
 }
 
+/* One with threads begins and ends tests in any order, so many at a time; the first is "the" one.
+ */
+static void test_worker_step_runs_several_when_it_has_threads(void **state)
+{
+    struct worker w;
+    uint32_t unstarted[WORKER_HAND_MAX];
+
+    (void)state;
+    worker_init(&w);
+    w.threads = 2;
+    (void)worker_step(&w, WORKER_EV_HELLO, 0);
+    for (uint32_t test = 1; test <= 4; test++)
+        (void)worker_step(&w, WORKER_EV_RUN, test);
+    assert_int_equal(worker_step(&w, WORKER_EV_START, 2), WORKER_FX_NONE);
+    assert_int_equal(worker_step(&w, WORKER_EV_START, 1), WORKER_FX_NONE);
+    assert_int_equal(worker_step(&w, WORKER_EV_START, 3), WORKER_FX_BROKE);
+    assert_true(worker_runs(&w, 1) && worker_runs(&w, 2) && !worker_runs(&w, 3));
+    assert_int_equal(worker_running(&w), 2);
+    assert_int_equal(worker_step(&w, WORKER_EV_DONE, 2), WORKER_FX_READY);
+    assert_int_equal(worker_step(&w, WORKER_EV_DONE, 2), WORKER_FX_BROKE);
+    assert_int_equal(worker_running(&w), 1);
+    assert_int_equal(worker_take_unstarted(&w, unstarted), 2);
+    assert_int_equal(unstarted[0] + unstarted[1], 3 + 4);
+    assert_int_equal(worker_step(&w, WORKER_EV_DONE, 1), WORKER_FX_READY);
+    assert_int_equal(w.state, WORKER_WAITING);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -156,6 +183,7 @@ int main(void)
         cmocka_unit_test(test_worker_step_takes_nothing_when_being_recalled),
         cmocka_unit_test(test_worker_step_is_idle_when_it_has_settled),
         cmocka_unit_test(test_worker_step_goes_when_told_before_hello),
+        cmocka_unit_test(test_worker_step_runs_several_when_it_has_threads),
     };
 
     return cmocka_run_group_tests_name("agent/worker", tests, NULL, NULL);

@@ -12,6 +12,7 @@ worker    how a process becomes one that runs tests, and how it ends
 runner    runs the tests that the agent names
 events    what is told at once, beside the reports of a test
 isolate   a test in a fork of its own
+threads   several tests of a worker at a time
 records   what a test did, as sent to the agent and the reporter
 channel   between the reporter and its children: workerinput
 orphan    a fork whose parent is the keeper

@@ -52,6 +52,14 @@ class NamedCapture(FDCapture):
         os.dup2(self._fd, self.targetfd)
         self._state = "started"
 
+    def route(self, router):
+        """What threads write goes through router(name, stream), captured or not."""
+        name = self._sys_name
+        captures = getattr(sys, name) is self.tmpfile
+        self.tmpfile = router(name, self.tmpfile)
+        self._sys_outside = router(name, self._sys_outside)
+        setattr(sys, name, self.tmpfile if captures else self._sys_outside)
+
     def snap(self):
         size = os.lseek(self._fd, 0, os.SEEK_END)
         if size == 0:

@@ -10,7 +10,8 @@ import types
 
 import pytest
 
-BLOCKED = ("xdist", "xdist.plugin", "xdist.looponfail")
+# "parallel" is pytest-parallel: it would run the tests itself.
+BLOCKED = ("xdist", "xdist.plugin", "xdist.looponfail", "parallel", "pytest_parallel")
 
 MARKERS = (
     "forked: run this test in a process of its own, so that it may crash or spoil what it likes.",

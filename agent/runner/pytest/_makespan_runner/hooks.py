@@ -102,6 +102,7 @@ def _shake_hands(early_config):
         maxprocesses=getattr(option, "maxprocesses", None),
         dist=_dist(option),
         maxfail=getattr(option, "maxfail", 0) or 0,
+        tests_per_worker=options.threads_wanted(early_config, option),
         max_worker_restart=_whole_number(getattr(option, "maxworkerrestart", None)),
         inline=_why_inline(option),
         rootdir=str(early_config.rootpath),

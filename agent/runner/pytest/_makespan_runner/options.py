@@ -7,6 +7,10 @@ import os
 
 import pytest
 
+_THREADS_AUTO = 16
+_THREADS_MAX = 64
+
+
 def numprocesses(text):
     """The type of -n: a number, "auto" or "logical"."""
     return text if text in ("auto", "logical") else int(text)
@@ -49,8 +53,13 @@ def add_options(parser):
         help="accepted: the order follows recorded times.")
     add("--no-loadscope-reorder", dest="loadscopereorder", action="store_false",
         help="accepted: the order follows recorded times.")
+    add("--tests-per-worker", dest="tests_per_worker", metavar="K", default=None,
+        help="tests that a worker runs at a time, in threads (pytest-parallel's option); makespan's"
+        " own --tests-per-worker wins.")
     for name, attributes in _IDLE.items():
         add(name, **attributes, help="accepted, without effect: %s." % _WHY_IDLE[name])
+    if "tests_per_worker" not in parser._inidict:
+        parser.addini("tests_per_worker", "as --tests-per-worker.", default="")
     for name in ("rsyncdirs", "rsyncignore", "looponfailroots"):
         try:
             parser.addini(name, "accepted, without effect.", type="paths")
@@ -123,6 +132,19 @@ def _popen_count(spec):
     if star and times.isdigit() and rest.startswith("popen"):
         return int(times)
     return 1 if spec.startswith("popen") else 0
+
+
+def threads_wanted(config, option):
+    """What pytest's options or settings say of tests per worker; 0 for nothing."""
+    text = getattr(option, "tests_per_worker", None) or config.getini("tests_per_worker")
+    if not text:
+        return 0
+    if text == "auto":
+        return _THREADS_AUTO
+    if not str(text).isdigit() or not 0 < int(text) <= _THREADS_MAX:
+        raise pytest.UsageError("tests_per_worker is a number up to %d or auto, not %r"
+                                % (_THREADS_MAX, text))
+    return int(text)
 
 
 def auto_number(config):

@@ -15,7 +15,7 @@ from _pytest import runner as pytest_runner
 from _pytest.runner import CallInfo
 
 from . import (benchmark, deferred, fixtures, frames, isolate, limits, memory, records, shortcuts,
-               xmlstub)
+               threads, xmlstub)
 
 try:
     from _pytest.warnings import catch_warnings_for_item
@@ -88,6 +88,8 @@ class Tests:
         self._useless = False  # what runs has ended on another machine, which was faster
         self._isolation = isolate.Isolation(self)
         self.high_water = memory.HighWater()
+        self._threads = None  # where several tests run at a time
+        self.holds = False  # frames are kept for now
 
     def take(self, session, items):
         """After the collection, in the zygote."""
@@ -118,8 +120,13 @@ class Tests:
 
     # Frames.
 
+    def use_threads(self, width):
+        """In a worker: up to so many tests at a time."""
+        if width > 1:
+            self._threads = threads.Threads(self, width)
+
     def _flush(self):
-        if self._out:
+        if self._out and not self.holds:
             self.link.connection.send(b"".join(self._out))
             self._out.clear()
 
@@ -133,6 +140,8 @@ class Tests:
             self.queue.append(a)
         elif kind == frames.CANCEL:
             self.queue.clear()
+            if self._threads is not None:
+                self._threads.drain()
             self._out.append(frames.frame(frames.IDLE, 1))
         elif kind == frames.NONE:
             self._answer = frames.NONE_LAST if a else frames.NONE_YET
@@ -157,6 +166,8 @@ class Tests:
             self._poll()  # a CANCEL counts for every test that has not started
             if self.queue:
                 self._run_next()
+            elif self._threads is not None and self._threads.busy():
+                self._threads.wait(True)
             elif self._settle_asked or self._quit_asked:
                 self._teardown_wider(None)
                 self.phase.set(limits.FINISH if self._quit_asked else limits.NOTHING)
@@ -175,10 +186,11 @@ class Tests:
         if type(item) is deferred.StandIn:
             item = self.items[index] = item.find()
         self._prepare_again(index, item)
-        if self._setupstate.stack:
-            self._teardown_wider(item)
-            if self._told_stop:
-                return
+        if self._threads is not None and self._threads.takes(index, item):
+            return
+        self.make_way(item)
+        if self._told_stop:
+            return
         self._index = index
         self._fold = records.Fold(item.nodeid)
         self._entries = []
@@ -195,6 +207,11 @@ class Tests:
         self.current, self.last = None, item
         if self._has_late:
             self._tell_news(item)
+
+    def make_way(self, item):
+        """Before a test: what it does not share goes."""
+        if self._setupstate.stack:
+            self._teardown_wider(item)
 
     def _next_item(self):
         item = self.items[self.queue[0]]

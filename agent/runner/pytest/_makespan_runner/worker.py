@@ -92,6 +92,7 @@ def wake(link, tests):
     """From here on this process runs tests."""
     os.register_at_fork(after_in_child=link.connection.close)  # a test's child speaks not for us
     tests.awake = True
+    tests.use_threads(link.settings.get("tests_per_worker") or 1)
 
 
 def _own_basetemp(config, slot):

@@ -1,0 +1,465 @@
+"""Several tests of one worker at a time: --tests-per-worker K, for tests that wait.
+
+Only the call of a test, its function, runs in a thread. Set-up, teardown and every hook run one after
+another in the main thread, as always, since nearly all of pytest is about one process and one test at a
+time: a test is set up, its fixtures and finalizers are put aside, its call is handed to a thread, and
+when that has ended the call's report is made in the main thread from what the thread left: its
+exception, its output, its log. So wider fixtures are shared by the tests that run together, and those
+are always of one class or module, with the same parameters of wider fixtures.
+
+Tests that change what the whole process shares run alone, and so does what is not a plain function.
+"""
+
+import inspect
+import io
+import logging
+import os
+import queue
+import select
+import sys
+import threading
+import time
+
+import pytest
+from _pytest.fixtures import FixtureDef
+from _pytest.runner import CallInfo, call_and_report
+
+from . import capture, frames, limits, records
+
+try:
+    from _pytest.warnings import catch_warnings_for_item
+except ImportError:
+    catch_warnings_for_item = None
+
+# Fixtures that change, or look at, what all threads share.
+_ALONE = {"monkeypatch", "recwarn", "pytester", "testdir", "mocker", "freezer", "benchmark",
+          "doctest_namespace"}
+_ALONE_PARTS = ("cap", "mock", "patch", "event_loop", "asyncio", "chdir", "environ")
+_ALONE_MARKS = ("forked", "filterwarnings", "asyncio", "anyio", "trio", "flaky", "timeout")
+# Plugins that wrap or run whole tests, and the option without which they do nothing to most.
+_HARMLESS = {"pytest_rerunfailures": "reruns", "pytest_timeout": "timeout",
+             "_hypothesis_pytestplugin": None, "pytest_randomly": None, "pytest_asyncio": None}
+
+_here = threading.local()  # .run: the test that this thread is at
+
+
+def _run_here():
+    return getattr(_here, "run", None)
+
+
+class _PerTest:
+    """An attribute of FixtureDef that a fixture of function scope has once for each test in hand."""
+
+    def __init__(self, name, fresh):
+        self._name = name
+        self._fresh = fresh
+
+    def _place(self, fixturedef):
+        run = _run_here()
+        if run is None or fixturedef.scope != "function":
+            return fixturedef.__dict__
+        place = run.fixtures.get(id(fixturedef))
+        if place is None:
+            place = run.fixtures[id(fixturedef)] = {"of": fixturedef}  # so that its id stays its own
+        return place
+
+    def __get__(self, fixturedef, owner):
+        if fixturedef is None:
+            return self
+        place = self._place(fixturedef)
+        if self._name not in place:
+            place[self._name] = self._fresh()
+        return place[self._name]
+
+    def __set__(self, fixturedef, value):
+        self._place(fixturedef)[self._name] = value
+
+
+class _Router:
+    """Stands for sys.stdout or sys.stderr: what a test's thread writes goes to that test."""
+
+    def __init__(self, name, stream):
+        self.__dict__.update(_name=name, _stream=stream)
+
+    def _target(self):
+        run = _run_here()
+        return self._stream if run is None or not run.in_thread else run.streams[self._name]
+
+    def __getattr__(self, name):
+        return getattr(self._target(), name)
+
+    def __setattr__(self, name, value):
+        setattr(self._target(), name, value)
+
+    def __iter__(self):
+        return iter(self._target())
+
+
+class _ThreadLog(logging.Handler):
+    """Keeps what a test's thread logs until its report is made."""
+
+    def emit(self, record):
+        run = _run_here()
+        if run is not None and run.in_thread:
+            run.log.append(record)
+
+
+class _Phase:
+    """What the agent reads when the worker has died: of a call, as long as one runs."""
+
+    def __init__(self, phase, hand):
+        self._phase = phase
+        self._hand = hand
+
+    def set(self, phase):
+        self._phase.set(limits.CALL if any(run.in_thread for run in self._hand) else phase)
+
+
+class _Run:
+    """A test that has been set up, or is being."""
+
+    def __init__(self, index, item):
+        self.index = index
+        self.item = item
+        self.fixtures = {}  # id of FixtureDef -> its value and finalizers for this test
+        self.level = None  # what SetupState knows of the test
+        self.in_thread = False
+        self.call = None  # what came of the call
+        self.streams = {name: io.TextIOWrapper(io.BytesIO(), "utf-8", "replace", "", write_through=True)
+                        for name in ("stdout", "stderr")}
+        self.log = []
+        self.compare = None  # explains a failed comparison
+        self.out = []  # frames, held until the test is over
+        self.fold = records.Fold(item.nodeid)
+        self.entries = []
+        self.phases = []
+
+    def text(self, name):
+        return self.streams[name].buffer.getvalue().decode("utf-8", "replace")
+
+
+class Threads:
+    """Runs tests side by side where that is safe. tests is runner.Tests; one per worker."""
+
+    def __init__(self, tests, width):
+        self._tests = tests
+        self._width = width
+        self._work = queue.SimpleQueue()
+        self._ended = queue.SimpleQueue()
+        self._reading, self._writing = os.pipe()
+        os.set_blocking(self._reading, False)
+        self._hand = []  # runs that are not over
+        self._group = None  # what all of them share
+        self._patched = False
+        self._threads = 0
+        self._logging = tests.config.pluginmanager.getplugin("logging-plugin")
+        tests.phase = _Phase(tests.phase, self._hand)
+        self._why_not = _why_not(tests.config)
+        if self._why_not is not None:
+            tests.sender.event("note", "makespan: no test runs in a thread: " + self._why_not)
+
+    def busy(self):
+        return bool(self._hand)
+
+    def takes(self, index, item):
+        """True when the test was taken, or may not start any more. Else it is to run alone, and
+        nothing else does now."""
+        group = None if self._why_not else _group_of(self._tests, item)
+        if group is None or group != self._group:
+            self.drain()
+        while len(self._hand) >= self._width:
+            self.wait(False)
+        if group is None:
+            return self._tests._told_stop
+        self._tests.make_way(item)
+        if self._tests._told_stop:
+            return True
+        self._group = group
+        self._begin(_Run(index, item))
+        return True
+
+    def drain(self):
+        """Until all tests in hand are over."""
+        while self._hand:
+            self.wait(False)
+
+    def wait(self, hear):
+        """For the end of a call, or, if hear is set, for a word of the agent."""
+        connection = self._tests.link.connection
+        self._tests.phase.set(limits.CALL)
+        if not hear or not connection.has_frame():
+            select.select([self._reading] + ([connection] if hear else []), [], [])
+        try:
+            os.read(self._reading, 4096)
+        except BlockingIOError:
+            return
+        while not self._ended.empty():
+            self._finish(self._ended.get())
+
+    # One test.
+
+    def _begin(self, run):
+        if not self._patched:
+            self._patch()
+        self._hand.append(run)
+        tests = self._tests
+        tests._out.append(frames.frame(frames.START, run.index))
+        tests.phase.set(limits.SETUP)
+        tests._flush()
+        with _Main(tests, run):
+            run.item.ihook.pytest_runtest_logstart(nodeid=run.item.nodeid,
+                                                   location=run.item.location)
+            report = self._phase(run, "setup")
+        run.level = tests._setupstate.stack.pop(run.item, None)
+        if not report.passed:
+            self._finish(run)
+            return
+        run.compare = _comparison(run.item)
+        run.in_thread = True
+        if self._threads < len(self._hand):
+            self._threads += 1
+            threading.Thread(target=self._serve, name="makespan-test", daemon=True).start()
+        tests.phase.set(limits.CALL)
+        self._work.put(run)
+
+    def _serve(self):
+        """A thread."""
+        while True:
+            run = _here.run = self._work.get()
+            run.call = CallInfo.from_call(run.item.runtest, "call", reraise=None)
+            _here.run = None
+            self._ended.put(run)
+            os.write(self._writing, b".")
+
+    def _finish(self, run):
+        """The rest of a test, in the main thread."""
+        tests = self._tests
+        run.in_thread = False
+        if run.level is not None:
+            tests._setupstate.stack[run.item] = run.level
+            run.level = None
+        with _Main(tests, run):
+            if run.call is not None:
+                run.item.runtest = lambda: self._replay(run)
+                self._phase(run, "call")
+                del run.item.runtest
+            tests._provisional = None
+            self._phase(run, "teardown", nextitem=run.item.parent)
+            if getattr(run.item, "_request", None):
+                run.item._request = False
+                run.item.funcargs = None
+            run.item.ihook.pytest_runtest_logfinish(nodeid=run.item.nodeid,
+                                                    location=run.item.location)
+        self._hand.remove(run)
+        tests._index, tests._fold, tests.current, tests.last = run.index, run.fold, None, run.item
+        tests._entries, tests._phases = run.entries, run.phases
+        tests._out += run.out
+        for ended in tests._after_test:
+            ended()
+        tests.finish(run.index)
+        tests._flush()
+
+    def _phase(self, run, when, **more):
+        item = run.item
+        if when == "setup" and hasattr(item, "_initrequest") and not item._request:
+            item._initrequest()
+        with self._warnings(item):
+            return call_and_report(item, when, True, **more)
+
+    def _warnings(self, item):
+        plugin = self._tests.config.pluginmanager.getplugin("warnings")
+        if catch_warnings_for_item is None or plugin is None:
+            return _Nothing()
+        return catch_warnings_for_item(config=item.config, ihook=item.ihook, when="runtest",
+                                       item=item)
+
+    def _replay(self, run):
+        """In place of the test's function, where pytest captures: what its thread left."""
+        for name in ("stdout", "stderr"):
+            getattr(sys, name).write(run.text(name))
+        handlers = [getattr(self._logging, name, None)
+                    for name in ("report_handler", "caplog_handler", "log_cli_handler",
+                                 "log_file_handler")]
+        for record in run.log:
+            for handler in handlers:
+                if handler is not None and record.levelno >= handler.level:
+                    handler.handle(record)
+        if run.call.excinfo is not None:
+            problem = run.call.excinfo.value
+            raise problem.with_traceback(run.call.excinfo.tb)
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(self, item, call):
+        run = _run_here()
+        if run is not None and call.when == "call" and run.call is not None:
+            call.start, call.stop = run.call.start, run.call.stop
+            call.duration = run.call.duration
+        yield
+
+    # Once.
+
+    def _patch(self):
+        self._patched = True
+        FixtureDef.cached_result = _PerTest("cached_result", lambda: None)
+        FixtureDef._finalizers = _PerTest("_finalizers", list)
+        _lock_fixtures()
+        _remember_finalizers(self._tests._setupstate, self._hand)
+        manager = self._tests.config.pluginmanager.getplugin("capturemanager")
+        running = getattr(manager, "_global_capturing", None)
+        for stream in (getattr(running, "out", None), getattr(running, "err", None)):
+            if isinstance(stream, capture.NamedCapture):
+                stream.route(_Router)
+        logging.getLogger().addHandler(_ThreadLog(0))
+        level = getattr(self._logging, "log_level", None)
+        if level is not None:
+            logging.getLogger().setLevel(min(level, logging.getLogger().level))
+        for name in ("report_handler", "caplog_handler"):
+            handler = getattr(self._logging, name, None)
+            if handler is not None:
+                handler.addFilter(_not_in_thread)
+        _route_comparisons(self._tests.config)
+        self._tests.config.pluginmanager.register(self, "makespan_threads")
+
+
+class _Main:
+    """The main thread is at this test: reports and fixtures are its own."""
+
+    def __init__(self, tests, run):
+        self._tests = tests
+        self._run = run
+
+    def __enter__(self):
+        tests, run = self._tests, self._run
+        _here.run = run
+        self._before = (tests._index, tests._fold, tests._out, tests.current)
+        tests._index, tests._fold, tests._out, tests.current = run.index, run.fold, run.out, run.item
+        tests._entries, tests._phases = run.entries, run.phases
+        tests._wide_before = tests.clock.wide_seconds
+        tests.holds = True
+
+    def __exit__(self, *raised):
+        tests, run = self._tests, self._run
+        run.entries, run.phases = tests._entries, tests._phases
+        tests._index, tests._fold, tests._out, tests.current = self._before
+        tests.holds = False
+        _here.run = None
+        if raised[0] is not None:  # the session ends here: this is the test it ends in
+            tests._out += run.out
+            tests._index, tests._fold, tests.current = run.index, run.fold, run.item
+
+
+class _Nothing:
+    def __enter__(self):
+        pass
+
+    def __exit__(self, *raised):
+        pass
+
+
+def _not_in_thread(record):
+    """Of a handler of pytest: what another test's thread logs meanwhile is not for it."""
+    run = _run_here()
+    return run is None or not run.in_thread
+
+
+def _why_not(config):
+    """Why nothing can run in threads here, or None."""
+    hooks = (config.hook.pytest_runtest_protocol, config.hook.pytest_runtest_call)
+    for implementation in [one for hook in hooks for one in hook.get_hookimpls()]:
+        module = (getattr(implementation.function, "__module__", None) or "").split(".")[0]
+        if module in ("_pytest", __name__.split(".")[0]):
+            continue
+        option = _HARMLESS.get(module, "")
+        if option == "" or (option and getattr(config.option, option, None)):
+            return "%s wraps whole tests" % module
+    if not hasattr(FixtureDef, "execute") or hasattr(FixtureDef, "_finalizers"):
+        return "this pytest keeps its fixtures in another way"
+    return None
+
+
+def _group_of(tests, item):
+    """Tests of one group may run side by side; None for a test that runs alone."""
+    if type(item) is not pytest.Function or inspect.iscoroutinefunction(item.obj):
+        return None
+    if getattr(item.obj, "is_hypothesis_test", False):
+        return None
+    names = item.fixturenames
+    if not _ALONE.isdisjoint(names) or "request" in item._fixtureinfo.argnames:
+        return None
+    if any(part in name for name in names for part in _ALONE_PARTS):
+        return None
+    if any(item.get_closest_marker(name) is not None for name in _ALONE_MARKS):
+        return None
+    mark = item.get_closest_marker("makespan")
+    if mark is not None and (mark.kwargs.get("serial") or "serial" in mark.args):
+        return None
+    if tests._isolation.wants(item):
+        return None
+    callspec = getattr(item, "callspec", None)
+    wide = ()
+    if callspec is not None:
+        scopes = getattr(callspec, "_arg2scope", {})
+        wide = tuple(sorted(
+            (name, index) for name, index in getattr(callspec, "indices", {}).items()
+            if getattr(scopes.get(name), "value", "function") != "function"))
+    return item.parent, wide
+
+
+def _lock_fixtures():
+    """A test that asks for a fixture while it runs must not meet another that does."""
+    lock, original = threading.RLock(), FixtureDef.execute
+
+    def execute(self, *args, **kwargs):
+        with lock:
+            return original(self, *args, **kwargs)
+
+    FixtureDef.execute = execute
+
+
+def _remember_finalizers(setupstate, hand):
+    """A finalizer for a test whose call runs: its level is not on pytest's stack just now."""
+    original = setupstate.addfinalizer
+
+    def addfinalizer(finalizer, node):
+        for run in list(hand):
+            if run.item is node and run.level is not None:
+                run.level[0].append(finalizer)
+                return
+        original(finalizer, node)
+
+    setupstate.addfinalizer = addfinalizer
+
+
+def _comparison(item):
+    """The function that pytest's own wrapper would install for this test."""
+    try:
+        from _pytest import assertion
+        from _pytest.assertion import util
+
+        before = util._reprcompare, util._assertion_pass, util._config
+        wrapper = assertion.pytest_runtest_protocol(item)
+        next(wrapper)
+        found = util._reprcompare
+        util._reprcompare, util._assertion_pass, util._config = before
+        _keep.append(wrapper)  # closed, it would reset what is there by then
+        del _keep[:-64]
+        return found
+    except Exception:
+        return None
+
+
+_keep = []
+
+
+def _route_comparisons(config):
+    try:
+        from _pytest.assertion import util
+    except ImportError:
+        return
+
+    def compare(op, left, right):
+        run = _run_here()
+        return run.compare(op, left, right) if run is not None and run.compare else None
+
+    util._reprcompare = compare
+    util._config = config
