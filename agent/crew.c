@@ -31,6 +31,20 @@ static void bound(struct crew *crew, uint32_t workers, enum crew_bound why)
     }
 }
 
+/* While one test waits another can have its CPU. */
+static void add_for_waiting(struct crew *crew, uint32_t busy_ppm)
+{
+    uint64_t share = busy_ppm > 0 ? busy_ppm : 1;
+    uint64_t workers = ((uint64_t)crew->workers * PROTO_PPM_MAX + share / 2) / share;
+    uint64_t most = (uint64_t)crew->workers * CREW_PER_CPU_MAX;
+
+    workers = workers < most ? workers : most;
+    if (busy_ppm == 0 || workers <= crew->workers)
+        return;
+    crew->workers = workers < PROTO_WORKERS_MAX ? (uint32_t)workers : PROTO_WORKERS_MAX;
+    crew->bound = CREW_BY_WAITING;
+}
+
 void crew_plan(const struct crew_input *in, struct crew *out)
 {
     const struct resources *r = in->machine;
@@ -42,6 +56,8 @@ void crew_plan(const struct crew_input *in, struct crew *out)
     crew.cpus = quota > 0 && quota < crew.workers ? quota : crew.workers;
     if (!in->logical && quota > 0)
         bound(&crew, quota, CREW_BY_QUOTA);
+    if (!in->logical)
+        add_for_waiting(&crew, in->busy_ppm);
     bound(&crew, crew.by_memory, CREW_BY_MEMORY);
     bound(&crew, in->at_most > 0 ? in->at_most : PROTO_WORKERS_MAX, CREW_BY_REQUEST);
     *out = crew;
@@ -74,6 +90,11 @@ static void add_bound(const struct crew_input *in, const struct crew *crew, stru
     case CREW_BY_CPUS:
         (void)!str_addf(out, &ignored, "%u CPU%s", r->cpus_allowed ? r->cpus_allowed : 1,
                         r->cpus_allowed > 1 ? "s" : "");
+        return;
+    case CREW_BY_WAITING:
+        (void)!str_addf(out, &ignored, "%u CPU%s, which tests need for %u%% of their time",
+                        crew->cpus, crew->cpus > 1 ? "s" : "",
+                        in->busy_ppm / (PROTO_PPM_MAX / 100));
         return;
     case CREW_BY_QUOTA:
         (void)!str_addf(out, &ignored, "a quota of %u.%02u of %u CPUs", r->quota_milli / 1000,

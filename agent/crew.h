@@ -2,7 +2,8 @@
  *
  * Memory is counted against what a worker needs for itself: recorded in earlier runs, measured in
  * this one, or else assumed. What all workers share, the collected suite, is paid once and is no
- * part of it. Not for: reading the machine (resources), or sending workers home when memory runs
+ * part of it. CPUs are counted for as long as tests were seen to want one: while some sleep, others
+ * run. Not for: reading the machine (resources), or sending workers home when memory runs
  * short (pressure). */
 #pragma once
 
@@ -13,18 +14,21 @@
 #define CREW_WORKER_BYTES ((uint64_t)128 << 20)
 /* Less no worker was ever seen to need: how many there may be once it has been measured. */
 #define CREW_LEAST_BYTES ((uint64_t)16 << 20)
+/* Workers to a CPU, at most, where tests wait for something else than a CPU. */
+#define CREW_PER_CPU_MAX 4u
 /* What tests and everybody else on the machine may need at any moment: never planned with. */
 #define CREW_RESERVE_BYTES ((uint64_t)64 << 20)
 
 enum crew_source { CREW_ASSUMED, CREW_RECORDED, CREW_MEASURED };
 
-enum crew_bound { CREW_BY_CPUS, CREW_BY_QUOTA, CREW_BY_MEMORY, CREW_BY_REQUEST };
+enum crew_bound { CREW_BY_CPUS, CREW_BY_WAITING, CREW_BY_QUOTA, CREW_BY_MEMORY, CREW_BY_REQUEST };
 
 struct crew_input {
     const struct resources *machine;
     bool logical;          /* every CPU we may run on, whatever a quota says */
     uint32_t at_most;      /* 0: as many as there may be */
     uint64_t worker_bytes; /* 0: nothing is known */
+    uint32_t busy_ppm;     /* of the tests' time, what they had or wanted a CPU; 0: not known */
     enum crew_source source;
 };
 

@@ -7,6 +7,7 @@
 #include "hash.h"
 #include "json.h"
 #include "mem.h"
+#include "proto.h"
 
 #define FOOTPRINT_VERSION 1u
 #define ROW_ITEMS         4u /* id, k, KiB, age */
@@ -63,16 +64,18 @@ static enum err_code read_doc(const struct json *doc, struct footprint *f, struc
 {
     const struct json *rows = NULL;
     struct footprint_test test;
-    uint64_t version, kib = 0;
+    uint64_t version, kib = 0, busy_ppm = 0;
     enum err_code rc;
 
     if ((rc = json_get_u64(doc, "version", FOOTPRINT_VERSION, FOOTPRINT_VERSION, &version, err)) !=
             ERR_NONE ||
         (rc = json_opt_u64(doc, "worker_kib", 0, POOL_MEM_BYTES_MAX / 1024, &kib, err)) !=
             ERR_NONE ||
+        (rc = json_opt_u64(doc, "busy_ppm", 0, PROTO_PPM_MAX, &busy_ppm, err)) != ERR_NONE ||
         (rc = json_opt_array(doc, "tests", FOOTPRINT_ROWS_MAX, &rows, err)) != ERR_NONE)
         return rc;
     f->worker_bytes = kib * 1024;
+    f->busy_ppm = (uint32_t)busy_ppm;
     for (size_t i = 0; rows && i < json_size(rows); i++) {
         if (!read_row(json_at(rows, i), &test))
             return err_set(err, ERR_MALFORMED, "tests[%zu] is not a row of a footprint", i);
@@ -117,6 +120,7 @@ static char *text_of(const struct footprint *f)
     }
     json_set_u64(doc, "version", FOOTPRINT_VERSION);
     json_set_u64(doc, "worker_kib", f->worker_bytes / 1024);
+    json_set_u64(doc, "busy_ppm", f->busy_ppm);
     json_set(doc, "tests", tests);
     text = json_dump(doc, JSON_TIGHT);
     json_free(doc);
@@ -152,6 +156,18 @@ static uint64_t blend(uint64_t before, uint64_t now)
     uint64_t faded = before - before / FORGET_PARTS;
 
     return now > faded ? now : faded;
+}
+
+void footprint_learn_busy(struct footprint *f, uint64_t busy_us, uint64_t tests_us)
+{
+    uint64_t ppm;
+
+    if (tests_us < FOOTPRINT_BUSY_US)
+        return;
+    ppm = busy_us < tests_us ? busy_us * PROTO_PPM_MAX / tests_us : PROTO_PPM_MAX;
+    if (ppm == 0)
+        ppm = 1;
+    f->busy_ppm = (uint32_t)(f->busy_ppm > 0 ? (f->busy_ppm + ppm) / 2 : ppm);
 }
 
 static bool keep(struct footprint_test *row, const struct manifest *manifest,

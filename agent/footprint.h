@@ -1,4 +1,4 @@
-/* footprint.h - how much memory the workers and tests of a folder needed, from run to run.
+/* footprint.h - how much memory and CPU the workers and tests of a folder needed, from run to run.
  *
  * A small file in the user's cache beside the durations (history.h), read before anything starts:
  * the number of workers depends on it. Tests that need little are not in it. What was needed once
@@ -21,6 +21,7 @@ struct footprint_test {
 
 struct footprint {
     uint64_t worker_bytes; /* of its own, 0: not known */
+    uint32_t busy_ppm;     /* of the tests' time, what they had or wanted a CPU; 0: not known */
     struct footprint_test *tests;
     size_t count, cap;
 };
@@ -37,6 +38,11 @@ void footprint_fini(struct footprint *f);
  * (UINT64_MAX: it did not). */
 void footprint_learn(struct footprint *f, uint64_t worker_bytes, const struct manifest *manifest,
                      const uint64_t *test_kib);
+
+/* The run's tests took so long, and for so much of it had a CPU or wanted one. A run of less than a
+ * second says nothing. */
+#define FOOTPRINT_BUSY_US 1000000u
+void footprint_learn_busy(struct footprint *f, uint64_t busy_us, uint64_t tests_us);
 
 /* Fills mem_bytes of the suite's tests that have none of their own making. */
 void footprint_weigh(const struct footprint *f, const struct manifest *manifest,

@@ -21,7 +21,8 @@ static size_t workers_rows(struct local *local, struct cfg_option *rows)
           .kind = CFG_TEXT,
           .into = &local->workers_text,
           .help = "workers on this machine; auto: as many as it has CPUs (within a control group's "
-                  "quota) and memory for; logical: whatever the quota; 0: none, plain pytest" },
+                  "quota) and memory for, and more where tests were seen to wait rather than to "
+                  "compute; logical: whatever the quota; 0: none, plain pytest" },
         { .name = "start",
           .env = "MAKESPAN_START",
           .value = "MODE",
@@ -223,6 +224,7 @@ void local_crew(const struct local *local, bool logical, uint32_t at_most, struc
                                 .logical = logical || local->workers_logical,
                                 .at_most = at_most,
                                 .worker_bytes = recorded ? recorded : CREW_LEAST_BYTES,
+                                .busy_ppm = local->footprint.busy_ppm,
                                 .source = recorded ? CREW_RECORDED : CREW_ASSUMED };
 }
 

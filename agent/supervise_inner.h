@@ -53,6 +53,7 @@ struct slot {
     struct os_usage usage;
     struct str block;    /* reports of the test in hand, as BLOCK wants them */
     uint64_t started_us; /* of that test */
+    uint64_t queued_us;  /* while it lived, for a CPU */
     struct event *timer; /* waits for the other half of its end */
     bool timer_kills;
     struct limit limit;
@@ -156,8 +157,9 @@ struct supervisor {
     uint32_t left_exit; /* of the source */
     bool left_complete;
     uint64_t joined_us, first_us, last_us;
-    struct stray_run *runs; /* by test: when it ran and where */
-    uint64_t *took_us;      /* by test; with paid for the lower bound */
+    struct stray_run *runs;     /* by test: when it ran and where */
+    uint64_t *took_us;          /* by test; with paid for the lower bound */
+    uint64_t tests_us, busy_us; /* what tests took; what of it workers had or wanted a CPU */
     struct paid *paid;
 
     struct supervise_report report;

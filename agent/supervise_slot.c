@@ -141,6 +141,7 @@ static void exited(struct supervisor *s, uint32_t number, int status, const stru
     slot->exited = true;
     slot->status = status;
     slot->usage = *usage;
+    s->busy_us += usage->user_us + usage->system_us + slot->queued_us;
     /* A process that a test has forked may hold the connection open: its end is not waited for. And
      * one that lived shortly may have said something that is still to be accepted. */
     if (slot->peer || !slot->met)

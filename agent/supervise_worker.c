@@ -108,6 +108,7 @@ static void on_done(struct supervisor *s, struct peer *peer, const struct frame 
     if (late)
         return;
     s->report.finished++;
+    s->tests_us += done.setup_us + done.call_us + done.teardown_us;
     memory_test(s, number, done.index, done.mem_kib);
     paid_ran(s->paid, done.index, number);
     s->took_us[done.index] = done.setup_us + done.call_us + done.teardown_us;
@@ -225,6 +226,7 @@ void worker_frame(struct supervisor *s, struct peer *peer, const struct frame *f
                              WORKER_NO_TEST, 0);
         break;
     case FRAME_BYE:
+        slot_at(s, number)->queued_us = (uint64_t)frame->b * 1000;
         forward(s, number, frame);
         (void)dispatch_heard(s->dispatch, number, WORKER_EV_BYE, WORKER_NO_TEST, 0);
         break;

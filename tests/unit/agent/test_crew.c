@@ -60,6 +60,37 @@ static void test_crew_plan_takes_the_least_of_cpus_quota_and_memory(void **state
     }
 }
 
+/* Where tests sleep half of their time, twice the workers keep the CPUs busy; to a limit. */
+static void test_crew_plan_adds_workers_when_tests_wait(void **state)
+{
+    static const struct {
+        uint32_t busy_ppm, at_most, workers;
+        enum crew_bound bound;
+    } cases[] = {
+        { 0, 0, 2, CREW_BY_CPUS },         { 1000000, 0, 2, CREW_BY_CPUS },
+        { 810000, 0, 2, CREW_BY_CPUS },    { 700000, 0, 3, CREW_BY_WAITING },
+        { 500000, 0, 4, CREW_BY_WAITING }, { 1, 0, 2 * CREW_PER_CPU_MAX, CREW_BY_WAITING },
+        { 500000, 3, 3, CREW_BY_REQUEST },
+    };
+    const struct resources two = { .cpus_allowed = 2 };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct crew_input in = { .machine = &two,
+                                 .busy_ppm = cases[i].busy_ppm,
+                                 .at_most = cases[i].at_most };
+        struct crew crew;
+
+        crew_plan(&in, &crew);
+        assert_int_equal(crew.workers, cases[i].workers);
+        assert_int_equal(crew.bound, cases[i].bound);
+        assert_int_equal(crew.cpus, 2);
+        in.logical = true;
+        crew_plan(&in, &crew);
+        assert_int_equal(crew.workers, 2);
+    }
+}
+
 static void test_crew_text_names_the_bound_that_decided(void **state)
 {
     static const struct {
@@ -113,6 +144,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crew_plan_takes_the_least_of_cpus_quota_and_memory),
+        cmocka_unit_test(test_crew_plan_adds_workers_when_tests_wait),
         cmocka_unit_test(test_crew_text_names_the_bound_that_decided),
         cmocka_unit_test(test_crew_threads_shares_the_cpus),
     };

@@ -43,6 +43,20 @@ static void bench_fini(struct bench *b)
     manifest_free(b->manifest);
 }
 
+/* A short run says nothing; the CPU of what tests left running counts as theirs. */
+static void test_footprint_learn_busy_takes_the_mean_with_before(void **state)
+{
+    struct footprint f = { 0 };
+
+    (void)state;
+    footprint_learn_busy(&f, 1, FOOTPRINT_BUSY_US - 1);
+    assert_int_equal(f.busy_ppm, 0);
+    footprint_learn_busy(&f, 2000000, 4000000);
+    assert_int_equal(f.busy_ppm, 500000);
+    footprint_learn_busy(&f, 5000000, 4000000);
+    assert_int_equal(f.busy_ppm, 750000);
+}
+
 /* More counts at once, less slowly; little is not kept at all. */
 static void test_footprint_learn_forgets_slowly(void **state)
 {
@@ -191,6 +205,7 @@ static void test_memory_private_is_what_nobody_shares(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_footprint_learn_busy_takes_the_mean_with_before),
         cmocka_unit_test(test_footprint_learn_forgets_slowly),
         cmocka_unit_test(test_footprint_learn_keeps_what_did_not_run),
         cmocka_unit_test(test_footprint_weigh_leaves_marks_alone),

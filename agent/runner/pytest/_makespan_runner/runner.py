@@ -276,7 +276,8 @@ class Tests:
         return True
 
     def say_bye(self, status, workeroutput):
-        self._out.append(frames.frame(frames.BYE, status & 0xFFFFFFFF, 0, workeroutput))
+        self._out.append(frames.frame(frames.BYE, status & 0xFFFFFFFF,
+                                      _milliseconds_without_cpu(), workeroutput))
         self._flush()
 
     def _abandon(self):
@@ -484,3 +485,12 @@ class Tests:
 def _shares(item, stack):
     """True if a test finds all that is set up already in its own chain."""
     return stack[-1] is item.parent or item.listchain()[:len(stack)] == stack
+
+
+def _milliseconds_without_cpu():
+    """How long this worker would have run if it had had a CPU. (All else it did not run, it slept.)"""
+    try:
+        with open("/proc/self/schedstat") as stream:
+            return int(stream.read().split()[1]) // 1000000
+    except (OSError, ValueError, IndexError):
+        return 0
