@@ -344,8 +344,6 @@ static void explain(struct supervisor *s)
         in.source = CREW_MEASURED;
     }
     crew_plan(&in, &crew);
-    if (s->crew_fixed)
-        crew.bound = CREW_BY_REQUEST;
     crew.workers = s->workers;
     crew_text(&in, &crew, &text);
     memcpy(s->report.crew, str_text(&text), text.len + 1);
@@ -361,7 +359,8 @@ void memory_report(struct supervisor *s)
             note_hungry(&s->report, &s->manifest->tests[i], s->memory.test_kib[i]);
     }
     s->report.worker_bytes = s->memory.worker_bytes;
-    explain(s);
+    if (!s->crew_fixed) /* nobody asks why there are as many as were asked for */
+        explain(s);
     remember(s);
 }
 
