@@ -10,7 +10,8 @@ import os
 
 import pytest
 
-from . import atfork, caches, capture, compat, events, frames, logs, manifest, runner, sharded, voice
+from . import (atfork, caches, capture, compat, events, frames, logs, manifest, runner, sharded,
+               shortcuts, voice)
 
 
 class Collector:
@@ -70,7 +71,8 @@ class Collector:
         if self.tells:
             self.sender.start()
             capture.restart(self.config, self.outputs.stdout, self.outputs.stderr)
-        outcome = yield
+        with shortcuts.collecting(self.config, session):
+            outcome = yield
         self.collecting = False
         if outcome.excinfo is not None:
             self._collection_raised(outcome.excinfo[1])

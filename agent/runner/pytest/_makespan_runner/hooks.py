@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import socket
 import sys
 import uuid
@@ -274,7 +275,17 @@ def _distributions_digest():
     lines = set()
     for distribution in metadata.distributions():
         try:
-            lines.add("%s==%s\n" % (distribution.metadata["Name"], distribution.version))
+            lines.add("%s==%s\n" % _name_and_version(distribution))
         except Exception:
             continue  # a broken installation of something else is not our business
     return hashlib.sha256("".join(sorted(lines)).encode()).hexdigest()
+
+
+def _name_and_version(distribution):
+    """From the name of its folder where that tells: to read all metadata takes 30 ms."""
+    folder = os.path.basename(str(getattr(distribution, "_path", "")))
+    stem, kind = os.path.splitext(folder)
+    name, _dash, version = stem.partition("-")
+    if kind in (".dist-info", ".egg-info") and version:
+        return re.sub(r"[-_.]+", "-", name).lower(), version
+    return distribution.metadata["Name"], distribution.version

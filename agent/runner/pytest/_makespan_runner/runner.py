@@ -105,7 +105,7 @@ class Tests:
         if measuring is not None:
             self._after_test.append(measuring)
         self._isolation.take_over()
-        shortcuts.after_collection(self.config, session)
+        shortcuts.after_collection(self.config)
         self.listeners = shortcuts.others_listen(self.config, self)
         if self.listeners:
             self.config.pluginmanager.register(_Listening(self), "makespan_listening")

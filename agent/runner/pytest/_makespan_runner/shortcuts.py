@@ -3,19 +3,40 @@
 All of it is optional: where a pytest is built differently, it is left alone.
 """
 
+import contextlib
+import gc
 import logging
 import os
+import pathlib
 
 import _pytest.logging
 from _pytest.nodes import Node
 
 
-def after_collection(config, session):
-    """When all tests are known, before any runs."""
+# While tests are collected nearly nothing becomes garbage: this looks for it less often.
+_YOUNG_OBJECTS_MAX = 50000
+
+
+@contextlib.contextmanager
+def collecting(config, session):
+    """Around the collection."""
     _remember_hook_proxies(config, session)
-    _drop_idle_hooks(config)
-    _remember_absolute_paths()
+    _remember_paths()
     _find_markers_at_once()
+    before = gc.get_threshold()
+    during = (_YOUNG_OBJECTS_MAX,) + before[1:]
+    if before[0]:  # 0: the suite has switched it off
+        gc.set_threshold(*during)
+    try:
+        yield
+    finally:
+        if gc.get_threshold() == during:
+            gc.set_threshold(*before)
+
+
+def after_collection(config):
+    """When all tests are known, before any runs."""
+    _drop_idle_hooks(config)
     _add_log_handlers_at_once()
 
 
@@ -121,10 +142,13 @@ def _add_log_handlers_at_once():
     catching.__enter__, catching.__exit__ = enter_at_once, leave_at_once
 
 
-def _remember_absolute_paths():
-    """item.location makes the same few names of files into Path objects, once or twice a test."""
+def _remember_paths():
+    """item.location makes the same few names of files into Path objects, once or twice a test, and
+    looks whether they are there."""
     import _pytest._code.code
     import _pytest.nodes
+
+    _remember_paths_of_code(_pytest._code.code.Code)
 
     original = getattr(_pytest.nodes, "absolutepath", None)
     if original is None or getattr(_pytest._code.code, "absolutepath", None) is not original:
@@ -140,6 +164,24 @@ def _remember_absolute_paths():
         return found
 
     _pytest.nodes.absolutepath = _pytest._code.code.absolutepath = absolutepath
+
+
+def _remember_paths_of_code(code):
+    original = getattr(code, "path", None)
+    if not isinstance(original, property):
+        return
+    remembered = {}
+
+    def path(self):
+        name = self.raw.co_filename
+        found = remembered.get(name)
+        if found is None:
+            found = original.fget(self)
+            if os.path.isabs(name) and isinstance(found, pathlib.Path):
+                remembered[name] = found
+        return found
+
+    code.path = property(path)
 
 
 def others_listen(config, ours):
