@@ -365,6 +365,7 @@ static void remote_free(struct source *s)
     results_request_fini(&r->pending);
     verdict_answer_fini(&r->verdict);
     str_fini(&r->text);
+    manifest_free(r->whole);
     free(r->running);
     free(r->runtime);
     free(r->session);
@@ -373,6 +374,7 @@ static void remote_free(struct source *s)
 
 static const struct source_ops remote_ops = {
     .start = remote_start,
+    .each = remote_each,
     .collected = remote_collected,
     .result = remote_result,
     .error = remote_error,

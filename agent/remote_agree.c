@@ -121,11 +121,16 @@ static void offer(struct remote *r)
 void remote_collected(struct source *s, struct manifest *manifest, const char *runtime)
 {
     struct remote *r = (struct remote *)s;
+    struct err err = ERR_INIT;
 
     if (r->state != REMOTE_JOINED)
         return; /* it failed or leaves while the runner collected */
-    r->manifest = manifest;
+    r->own = manifest;
     r->runtime = runtime ? mem_strdup(runtime) : NULL;
+    if (remote_lane_make(r, &err)) {
+        remote_fail(r, &err);
+        return;
+    }
     r->state = REMOTE_AGREEING;
     offer(r);
 }

@@ -60,7 +60,10 @@ struct remote {
     bool draining;
 
     /* agreeing */
-    const struct manifest *manifest; /* lent */
+    const struct manifest *manifest; /* the run's: our own, or whole */
+    const struct manifest *own;      /* lent */
+    struct manifest *whole;          /* where every machine runs everything: with a lane for each */
+    bool each;
     char *runtime;
     struct str text; /* of the manifest, while it is uploaded */
     uint32_t part, part_count, rounds;
@@ -113,6 +116,13 @@ void remote_gone(struct remote *r, const struct err *why);
 void remote_sent(struct remote *r); /* a request goes out now */
 void remote_arm(struct event *timer, uint32_t delay_ms);
 PRINTF_LIKE(2, 3) void remote_say(struct remote *r, const char *fmt, ...);
+
+/* remote_lane.c: where every machine runs everything, the run counts occurrences of a test through
+ * all machines, and this one its own. Elsewhere both are the same. */
+void remote_each(struct source *s);
+MUST_USE enum err_code remote_lane_make(struct remote *r, struct err *err);
+uint32_t remote_run_k(const struct remote *r, const char *id, uint32_t k);
+void remote_own_ks(const struct remote *r, struct order_test *tests, uint32_t count);
 
 /* remote_agree.c */
 void remote_collected(struct source *s, struct manifest *manifest, const char *runtime);

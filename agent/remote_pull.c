@@ -89,7 +89,8 @@ void remote_on_pull_timer(evutil_socket_t fd, short what, void *ctx)
 void remote_started(struct source *s, const char *id, uint32_t k)
 {
     struct remote *r = (struct remote *)s;
-    uint32_t position = r->manifest ? manifest_find(r->manifest, id, k) : UINT32_MAX;
+    uint32_t position =
+        r->manifest ? manifest_find(r->manifest, id, remote_run_k(r, id, k)) : UINT32_MAX;
 
     if (position == UINT32_MAX || r->running_count >= PROTO_WORKERS_MAX)
         return;
@@ -174,6 +175,7 @@ static void obey_all(struct remote *r, const struct pull_answer *answer)
         if (answer->orders[i].number <= r->order_seen)
             continue;
         r->order_seen = answer->orders[i].number;
+        remote_own_ks(r, answer->orders[i].tests, answer->orders[i].test_count);
         obey(r, &answer->orders[i]);
     }
 }

@@ -58,6 +58,7 @@ void remote_result(struct source *s, struct result *take_result)
     struct remote *r = (struct remote *)s;
     struct results_request *p = &r->pending;
 
+    take_result->test.k = remote_run_k(r, take_result->test.id, take_result->test.k);
     if (!take_result->amends)
         let_go(r, &take_result->test);
     p->results = mem_grow(p->results, &r->result_cap, p->result_count + 1u, sizeof(*p->results));
@@ -72,6 +73,7 @@ void remote_cut(struct source *s, struct try_cut *take_cut)
     struct remote *r = (struct remote *)s;
     struct results_request *p = &r->pending;
 
+    take_cut->test.k = remote_run_k(r, take_cut->test.id, take_cut->test.k);
     let_go(r, &take_cut->test);
     p->abandoned =
         mem_grow(p->abandoned, &r->abandoned_cap, p->abandoned_count + 1u, sizeof(*p->abandoned));
@@ -94,9 +96,11 @@ void remote_release(struct source *s, const struct test_ref *tests, uint32_t cou
     p->released = mem_grow(p->released, &r->released_cap, p->released_count + (size_t)count,
                            sizeof(*p->released));
     for (uint32_t i = 0; i < count; i++) {
-        let_go(r, &tests[i]);
-        p->released[p->released_count++] =
-            (struct test_ref){ .id = mem_strdup(tests[i].id), .k = tests[i].k };
+        struct test_ref *ref = &p->released[p->released_count++];
+
+        *ref = (struct test_ref){ .id = mem_strdup(tests[i].id),
+                                  .k = remote_run_k(r, tests[i].id, tests[i].k) };
+        let_go(r, ref);
     }
     remote_results_now(r); /* another machine waits for them */
 }

@@ -54,6 +54,8 @@ struct source_events {
 
 struct source_ops {
     void (*start)(struct source *s); /* join */
+    /* Every machine runs everything (--dist each); before collected. */
+    void (*each)(struct source *s);
     void (*collected)(struct source *s, struct manifest *manifest /* lent until free */,
                       const char *runtime);
     void (*result)(struct source *s, struct result *take_result); /* contents are taken */

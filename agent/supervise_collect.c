@@ -1,6 +1,7 @@
 /* supervise_collect.c - what was collected: by the one whose collection is the run's, and by
  * workers that collect for themselves and must have found the same. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "json.h"
 #include "mem.h"
@@ -123,6 +124,8 @@ static void seal(struct supervisor *s)
     json_free(doc);
     compare_waiting(s);
     s->phase = PHASE_SEAL;
+    if (s->dist && strcmp(s->dist, "each") == 0 && !s->opts.alone)
+        s->source->ops->each(s->source);
     s->source->ops->collected(s->source, s->manifest, s->runtime);
 }
 

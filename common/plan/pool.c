@@ -370,6 +370,12 @@ void pool_hurry(struct pool *pool, uint32_t test)
         set_free(pool, test);
 }
 
+bool pool_is_alone(const struct pool *pool, uint32_t test)
+{
+    INVARIANT(test < pool->test_count);
+    return is_alone(&pool->tests[test]);
+}
+
 bool pool_is_first(const struct pool *pool, uint32_t test)
 {
     INVARIANT(test < pool->test_count);

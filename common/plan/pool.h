@@ -128,6 +128,7 @@ uint32_t pool_free_count(const struct pool *pool);
 uint64_t pool_free_us(const struct pool *pool);
 bool pool_is_free(const struct pool *pool, uint32_t test);
 bool pool_may_copy(const struct pool *pool, uint32_t test);        /* by its flags, and its run's */
+bool pool_is_alone(const struct pool *pool, uint32_t test);        /* POOL_ALONE */
 bool pool_is_first(const struct pool *pool, uint32_t test);        /* POOL_FIRST */
 uint32_t pool_held_count(const struct pool *pool, uint32_t taker); /* unstarted, held by it */
 uint64_t pool_held_us(const struct pool *pool, uint32_t taker);    /* held or started */

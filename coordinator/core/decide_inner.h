@@ -13,3 +13,7 @@ struct copy_wish {
     uint64_t mono_ms, lead_us;
 };
 uint32_t decide_copy(const struct run *run, const struct copy_wish *wish);
+
+/* Of a run with lanes: what the session should get of its own; is all of it done? */
+void decide_lane(const struct run *run, uint32_t session, struct index_list *out);
+bool decide_lane_over(const struct run *run, uint32_t session);

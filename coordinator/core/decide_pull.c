@@ -78,6 +78,13 @@ static void choose(const struct run *run, uint32_t session, const struct pull_re
         p->fence = run->fence_count + 1;
 }
 
+static void choose_lane(const struct run *run, uint32_t session, struct change_pull *p)
+{
+    decide_lane(run, session, &p->shard);
+    if (p->shard.count)
+        p->fence = run->fence_count + 1;
+}
+
 static void choose_recall(const struct run *run, uint32_t session, struct change_pull *p)
 {
     uint32_t tests[RECALL_TESTS_MAX];
@@ -136,6 +143,8 @@ static const char *why_release(const struct run *run, uint32_t session, uint64_t
 {
     const struct session *s = run->sessions[session];
 
+    if (run->lanes.count > 1)
+        return decide_lane_over(run, session) ? "every test has run on this machine" : NULL;
     if (run->held_count > 0)
         return tail_ms(run, session, mono_ms) > DECIDE_TAIL_MS
                    ? "nothing is left for this agent; others still run"
@@ -171,13 +180,18 @@ static void give(const struct run *run, uint32_t session, const struct pull_requ
     if (!run->pool || !s->collected || s->late || s->state != SESSION_LIVE ||
         work_unseen(s, req->order_seen))
         return;
-    choose(run, session, req, p);
+    if (run->lanes.count > 1)
+        choose_lane(run, session, p);
+    else
+        choose(run, session, req, p);
     if (p->shard.count || req->free_workers == 0)
         return;
-    choose_recall(run, session, p);
+    if (run->lanes.count == 1)
+        choose_recall(run, session, p);
     if (p->recall.count)
         return;
-    choose_copy(run, session, req->lead_us, mono_ms, p);
+    if (run->lanes.count == 1)
+        choose_copy(run, session, req->lead_us, mono_ms, p);
     if (p->copies.count || !idle || p->started.count)
         return;
     why = why_release(run, session, mono_ms);

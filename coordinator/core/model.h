@@ -11,7 +11,7 @@
 
 #include "hash.h"
 #include "id.h"
-#include "manifest.h"
+#include "manifest_lanes.h"
 #include "plan/drift.h"
 #include "plan/pace.h"
 #include "plan/pool.h"
@@ -167,6 +167,7 @@ struct run {
 
     struct manifest *manifest; /* NULL until sealed */
     uint32_t test_count;
+    struct lanes lanes; /* of the manifest: more than one where every machine runs everything */
     struct run_test *tests;
     uint64_t *costs_us; /* predicted, as sealed */
     uint64_t *highs_us; /* memory only: what each hardly ever exceeds; NULL: nobody knows */

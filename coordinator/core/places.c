@@ -46,6 +46,7 @@ void places_seal(struct run *run, struct change_seal *seal)
     run->manifest = seal->manifest;
     seal->manifest = NULL;
     run->test_count = run->manifest->count;
+    run->lanes = lanes_of(run->manifest);
     run->wide = seal->wide;
     run->pool = seal->pool ? seal->pool
                            : seal_pool(&(struct seal_facts){ .manifest = run->manifest,

@@ -198,7 +198,9 @@ static void write_test(struct writer *w, const struct run *run, uint32_t test)
 
     raw(w, "{");
     key_text(w, "id", named->id);
-    key_u64(w, "k", named->k);
+    key_u64(w, "k", lanes_k(run->manifest, run->lanes, test));
+    if (run->lanes.count > 1)
+        key_u64(w, "machine", lanes_lane(run->lanes, test));
     key_text(w, "outcome", done ? outcome_name(t->outcome) : NULL);
     if (done) {
         key_u64(w, "setup_us", t->setup_us);

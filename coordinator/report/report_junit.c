@@ -19,8 +19,9 @@ struct junit {
     struct str *out;
     struct err *err;
     enum err_code rc;
-    struct str text; /* scratch */
-    struct str name; /* scratch */
+    struct str text;  /* scratch */
+    struct str name;  /* scratch */
+    char machine[24]; /* behind a test's name where every machine runs everything, else "" */
 };
 
 static void check(struct junit *j, int written)
@@ -116,8 +117,14 @@ static void begin_test(struct junit *j, const char *id, const struct detail *det
     str_clear(&j->name);
     if (!j->rc)
         j->rc = junit_add_names(id, &classname, &j->name, j->err);
+    if (!j->rc && detail && detail->name) {
+        str_clear(&j->name);
+        j->rc = str_addz(&j->name, detail->name, j->err);
+    }
+    if (!j->rc && j->machine[0])
+        j->rc = str_addz(&j->name, j->machine, j->err);
     begin_case(j, detail && detail->classname ? detail->classname : str_text(&classname),
-               detail && detail->name ? detail->name : str_text(&j->name), us);
+               str_text(&j->name), us);
     str_fini(&classname);
     if (!detail || detail->property_count == 0)
         return;
@@ -283,6 +290,14 @@ static void tally_test(struct tally *tally, const struct run *run, uint32_t test
     UNREACHABLE("enum shape");
 }
 
+/* Which machine it ran on belongs to a test's name where it runs on all. */
+static void name_machine(struct junit *j, const struct run *run, uint32_t test)
+{
+    j->machine[0] = '\0';
+    if (run->lanes.count > 1)
+        (void)snprintf(j->machine, sizeof(j->machine), " @%u", lanes_lane(run->lanes, test));
+}
+
 static void write_test(struct junit *j, const struct run *run, uint32_t test)
 {
     const char *id = run->manifest->tests[test].id;
@@ -410,9 +425,11 @@ static void write_suite(struct junit *j, const struct run *run, const struct ver
     write_properties(j, run, answer);
     write_skips(j, run);
     for (uint32_t i = 0; i < run->test_count && !j->rc; i++) {
+        name_machine(j, run, i);
         write_test(j, run, i);
         flush(j, FLUSH_BYTES);
     }
+    j->machine[0] = '\0';
     write_faults(j, answer);
     if (verdict_needs_case(answer))
         write_verdict(j, answer);

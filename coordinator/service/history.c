@@ -158,12 +158,13 @@ uint32_t history_test_costs(const struct history *history, const struct manifest
     struct estimate *known = mem_new(manifest->count, sizeof(*known));
     const char **ids = mem_new(manifest->count, sizeof(const char *));
     struct str scratch = STR_MAX(STORE_ID_BYTES_MAX + 16);
+    struct lanes lanes = lanes_of(manifest);
     uint32_t known_count;
 
     for (uint32_t i = 0; i < manifest->count; i++) {
         const struct manifest_test *test = &manifest->tests[i];
-        const struct estimate *est =
-            history_find(history, HISTORY_TEST, history_key(test->id, test->k, &scratch));
+        const struct estimate *est = history_find(
+            history, HISTORY_TEST, history_key(test->id, lanes_k(manifest, lanes, i), &scratch));
 
         ids[i] = test->id;
         if (est)
@@ -179,11 +180,12 @@ uint32_t history_test_costs(const struct history *history, const struct manifest
 void history_failed(const struct history *history, const struct manifest *manifest, bool *failed)
 {
     struct str scratch = STR_MAX(STORE_ID_BYTES_MAX + 16);
+    struct lanes lanes = lanes_of(manifest);
 
     for (uint32_t i = 0; i < manifest->count; i++) {
         const struct manifest_test *test = &manifest->tests[i];
-        const struct row *row =
-            find_row(history, HISTORY_TEST, history_key(test->id, test->k, &scratch));
+        const struct row *row = find_row(
+            history, HISTORY_TEST, history_key(test->id, lanes_k(manifest, lanes, i), &scratch));
 
         failed[i] = row && row->failed;
     }
@@ -194,11 +196,12 @@ void history_highs(const struct history *history, const struct manifest *manifes
                    uint64_t *highs_us)
 {
     struct str scratch = STR_MAX(STORE_ID_BYTES_MAX + 16);
+    struct lanes lanes = lanes_of(manifest);
 
     for (uint32_t i = 0; i < manifest->count; i++) {
         const struct manifest_test *test = &manifest->tests[i];
-        const struct row *row =
-            find_row(history, HISTORY_TEST, history_key(test->id, test->k, &scratch));
+        const struct row *row = find_row(
+            history, HISTORY_TEST, history_key(test->id, lanes_k(manifest, lanes, i), &scratch));
 
         highs_us[i] = row ? estimate_high_us(&row->est) : 0;
     }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "durations.h"
+#include "manifest_lanes.h"
 #include "plan/suite.h"
 #include "store/store.h"
 

@@ -53,17 +53,27 @@ static enum worth worth_of(enum outcome outcome)
     UNREACHABLE("enum outcome");
 }
 
+/* The test as it ran on the first machine, which is all there is unless every machine runs
+ * everything; NULL when it did not run. */
+static const struct run_test *first_of_lanes(const struct run *run, uint32_t test)
+{
+    for (uint32_t i = test; i < run->test_count; i += run->lanes.tests)
+        if (run->tests[i].place == TEST_DONE && !(run->tests[i].flags & TEST_CARRIED))
+            return &run->tests[i];
+    return NULL;
+}
+
 static void add_tests(struct lesson *lesson, const struct run *run)
 {
     struct str scratch = STR_MAX(STORE_ID_BYTES_MAX + 16);
 
     lesson->samples = mem_new(run->test_count, sizeof(*lesson->samples));
-    for (uint32_t i = 0; i < run->test_count; i++) {
-        const struct run_test *test = &run->tests[i];
+    for (uint32_t i = 0; i < run->lanes.tests; i++) {
         const struct manifest_test *named = &run->manifest->tests[i];
-        enum worth worth = worth_of(test->outcome);
+        const struct run_test *test = first_of_lanes(run, i);
+        enum worth worth = test ? worth_of(test->outcome) : WORTH_NOTHING;
 
-        if (test->place != TEST_DONE || (test->flags & TEST_CARRIED) || worth == WORTH_NOTHING)
+        if (worth == WORTH_NOTHING)
             continue;
         lesson->samples[lesson->sample_count++] = (struct sample){
             .id = mem_strdup(history_key(named->id, named->k, &scratch)),

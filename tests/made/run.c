@@ -26,6 +26,7 @@ struct run *made_run(const char *run_id, const char *const *ids, uint32_t count)
             fail_msg("%s", err.text);
     manifest_seal(run->manifest);
     run->test_count = count;
+    run->lanes = lanes_of(run->manifest);
     run->tests = mem_new(count, sizeof(*run->tests));
     for (uint32_t i = 0; i < count; i++)
         run->tests[i].session = SESSION_NONE;

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "hash.h"
-#include "manifest.h"
+#include "manifest_lanes.h"
 #include "mem.h"
 
 static void add(struct manifest *m, const char *id, const char *group, const char *flags)
@@ -206,9 +206,38 @@ static void test_manifest_id_parts(void **state)
     }
 }
 
+/* Every test once a machine; k counts on through the machines, and each finds its own again. */
+static void test_lanes_hold_every_test_for_each_machine(void **state)
+{
+    struct manifest *one = manifest_new(), *whole = NULL;
+    struct err err = ERR_INIT;
+    struct lanes lanes;
+
+    (void)state;
+    assert_int_equal(manifest_add(one, view_of("a::x"), view_of("g"), view_of("serial"), &err), 0);
+    assert_int_equal(manifest_add(one, view_of("a::x"), view_of(""), view_of(""), &err), 0);
+    manifest_seal(one);
+    assert_int_equal(lanes_make(one, 3, &whole, &err), ERR_NONE);
+    lanes = lanes_of(whole);
+    assert_int_equal(lanes.count, 3);
+    assert_int_equal(lanes.tests, 2);
+    for (uint32_t i = 0; i < 6; i++) {
+        assert_int_equal(whole->tests[i].k, i);
+        assert_int_equal(lanes_lane(lanes, i), i / 2);
+        assert_int_equal(lanes_k(whole, lanes, i), i % 2);
+    }
+    assert_string_equal(whole->tests[2].flags, "serial,lane=1");
+    assert_string_equal(whole->tests[2].group, "g");
+    assert_int_equal(lanes_of(one).count, 1);
+    assert_int_equal(lanes_of(one).tests, 2);
+    manifest_free(one);
+    manifest_free(whole);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lanes_hold_every_test_for_each_machine),
         cmocka_unit_test(test_manifest_counts_occurrences_and_finds_each),
         cmocka_unit_test(test_manifest_digest_is_over_sorted_tests),
         cmocka_unit_test(test_manifest_digest_ignores_order_but_not_content),

@@ -141,6 +141,13 @@ struct manifest *manifest_of(uint32_t count, uint32_t skip)
 void collects(struct fixture *f, uint32_t session, uint32_t count, uint32_t skip)
 {
     struct manifest *m = manifest_of(count, skip);
+
+    collects_this(f, session, m);
+    manifest_free(m);
+}
+
+void collects_this(struct fixture *f, uint32_t session, const struct manifest *m)
+{
     struct change change = { .kind = CHANGE_NONE };
 
     assert_int_equal(decide_collected(f->run,
@@ -151,7 +158,6 @@ void collects(struct fixture *f, uint32_t session, uint32_t count, uint32_t skip
                                       &change, &f->err),
                      ERR_NONE);
     turn(f, &change);
-    manifest_free(m);
 }
 
 void seals(struct fixture *f, uint32_t count)
@@ -161,7 +167,13 @@ void seals(struct fixture *f, uint32_t count)
 
 void seals_failed(struct fixture *f, uint32_t count, const bool *failed)
 {
-    struct seal_facts facts = { .manifest = manifest_of(count, UINT32_MAX),
+    seals_this(f, manifest_of(count, UINT32_MAX), failed);
+}
+
+void seals_this(struct fixture *f, struct manifest *take_manifest, const bool *failed)
+{
+    uint32_t count = take_manifest->count;
+    struct seal_facts facts = { .manifest = take_manifest,
                                 .costs_us = mem_new(count, sizeof(uint64_t)),
                                 .scope_us = mem_new(1, sizeof(uint64_t)),
                                 .scope_count = 1 };
@@ -175,7 +187,7 @@ void seals_failed(struct fixture *f, uint32_t count, const bool *failed)
     turn(f, &change);
     for (uint32_t i = 0; i < f->run->session_count; i++)
         if (session_lives(f->run->sessions[i]))
-            collects(f, i, count, UINT32_MAX);
+            collects_this(f, i, f->run->manifest);
 }
 
 static enum err_code pull_with(struct fixture *f, uint32_t session, const struct pull_request *req)
@@ -204,7 +216,8 @@ uint32_t pulls(struct fixture *f, uint32_t session)
 
 void begins(struct fixture *f, uint32_t session, uint32_t test)
 {
-    struct test_ref ref = { .id = (char *)f->run->manifest->tests[test].id };
+    struct test_ref ref = { .id = (char *)f->run->manifest->tests[test].id,
+                            .k = f->run->manifest->tests[test].k };
     struct pull_request req = { .order_seen = f->run->sessions[session]->order_last,
                                 .running = &ref,
                                 .running_count = 1 };
@@ -238,7 +251,8 @@ enum err_code reports(struct fixture *f, uint32_t session, uint32_t test, uint64
 enum err_code reports_on(struct fixture *f, uint32_t session, uint32_t test, uint32_t worker,
                          enum outcome outcome, bool amends)
 {
-    struct result r = { .test = { .id = (char *)f->run->manifest->tests[test].id },
+    struct result r = { .test = { .id = (char *)f->run->manifest->tests[test].id,
+                                  .k = f->run->manifest->tests[test].k },
                         .fence = f->run->tests[test].fence,
                         .worker = worker,
                         .outcome = outcome,

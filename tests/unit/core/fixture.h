@@ -26,6 +26,8 @@ uint32_t joins(struct fixture *f, const struct join_request *req, const char *no
 uint32_t joins_slot(struct fixture *f, uint32_t index, uint32_t total);
 struct manifest *manifest_of(uint32_t count, uint32_t skip); /* "a.py::t0" ...; skip: left out */
 void seals(struct fixture *f, uint32_t count); /* every live session has collected it */
+void seals_this(struct fixture *f, struct manifest *take_manifest, const bool *failed);
+void collects_this(struct fixture *f, uint32_t session, const struct manifest *manifest);
 void seals_failed(struct fixture *f, uint32_t count, const bool *failed); /* what failed before */
 void collects(struct fixture *f, uint32_t session, uint32_t count, uint32_t skip);
 
