@@ -204,7 +204,7 @@ static bool is_needed(const struct dispatch *d)
 {
     uint32_t coming = starting(d);
 
-    if (d->in.warm)
+    if (d->in.warm && !d->ended) /* afterwards, with each, only for what a lost one has left */
         return true;
     if (!d->in.each && coming > 0 && coming == d->slot_count && deal_free_us(d->deal) < d->tiny_us)
         return false;

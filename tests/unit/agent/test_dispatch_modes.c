@@ -105,12 +105,12 @@ static void test_dispatch_fills_threads_and_names_one_test_when_the_worker_dies(
 
 /* Every worker runs everything; the successor of one that died goes on where that one was, even
  * when all tests have a result by then. */
-static void test_dispatch_runs_everything_in_each_worker_when_asked(void **state)
+static void run_everything_in_each(bool warm)
 {
     struct bench b;
 
-    (void)state;
-    set_up(&b, (struct dispatch_input){ .workers = 2, .each = true, .settle_when_dry = true });
+    set_up(&b, (struct dispatch_input){
+                   .workers = 2, .each = true, .settle_when_dry = true, .warm = warm });
     assert_int_equal(b.forks, 2);
     heard(&b, 0, WORKER_EV_HELLO, 0);
     heard(&b, 1, WORKER_EV_HELLO, 0);
@@ -128,8 +128,22 @@ static void test_dispatch_runs_everything_in_each_worker_when_asked(void **state
         heard(&b, slot, WORKER_EV_BYE, 0);
         heard(&b, slot, WORKER_EV_GONE, 0);
     }
+    assert_int_equal(b.forks, 3);
     assert_int_equal(b.empties, 1);
     tear_down(&b);
+}
+
+static void test_dispatch_runs_everything_in_each_worker_when_asked(void **state)
+{
+    (void)state;
+    run_everything_in_each(false);
+}
+
+/* Nobody is hired after the end but for what a lost worker has left. */
+static void test_dispatch_runs_everything_in_each_of_the_workers_that_start_early(void **state)
+{
+    (void)state;
+    run_everything_in_each(true);
 }
 
 int main(void)
@@ -137,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dispatch_fills_threads_and_names_one_test_when_the_worker_dies),
         cmocka_unit_test(test_dispatch_runs_everything_in_each_worker_when_asked),
+        cmocka_unit_test(test_dispatch_runs_everything_in_each_of_the_workers_that_start_early),
     };
 
     return cmocka_run_group_tests_name("agent/dispatch-modes", tests, NULL, NULL);
