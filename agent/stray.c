@@ -83,8 +83,12 @@ void stray_read_command(struct view bytes, char out[STRAY_COMMAND_BYTES])
         bytes.len--;
     cut = bytes.len >= STRAY_COMMAND_BYTES;
     len = cut ? STRAY_COMMAND_BYTES - sizeof(more) : bytes.len;
-    for (size_t i = 0; i < len; i++)
-        out[i] = bytes.at[i] == '\0' ? ' ' : bytes.at[i];
+    if (len > 0)
+        memcpy(out, bytes.at, len);
+    for (size_t i = 0; i < len; i++) {
+        if (out[i] == '\0')
+            out[i] = ' ';
+    }
     valid = utf8_valid_len(out, len);
     for (size_t i = 0; i < valid; i++) {
         if ((unsigned char)out[i] < ' ' || out[i] == 0x7f)
