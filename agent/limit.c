@@ -86,7 +86,7 @@ void limit_see(struct limit *l, const struct worker *w, struct limit_test allowe
     l->subject = subject;
     l->what = what;
     l->allowed = allowed;
-    l->since_ms = now_ms;
+    l->since_ms = wait == LIMIT_TEST ? allowed.begun_ms : now_ms;
 }
 
 void limit_stopped(struct limit *l, uint64_t now_ms)

@@ -33,8 +33,9 @@ enum limit_stage { LIMIT_FINE, LIMIT_DUMPING, LIMIT_TERMINATING, LIMIT_KILLED };
 
 /* How long a test may take, from the flags that came with it. */
 struct limit_test {
-    uint64_t ms;   /* 0: no limit */
-    bool backstop; /* pytest-timeout acts first; this is for when it could not */
+    uint64_t ms;       /* 0: no limit */
+    uint64_t begun_ms; /* when the test it is in began; not of flags */
+    bool backstop;     /* pytest-timeout acts first; this is for when it could not */
 };
 
 /* The watch over one worker; all zero at its birth. */

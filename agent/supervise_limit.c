@@ -49,13 +49,16 @@ static void await(struct supervisor *s, uint64_t due_ms)
 }
 
 /* The flags of a test and the default say how long it may take. */
-static struct limit_test allowed(const struct supervisor *s, const struct worker *w)
+static struct limit_test allowed_of(const struct supervisor *s, const struct worker *w)
 {
     uint32_t test = w->started ? w->hand[0] : w->last;
+    struct limit_test allowed = { .ms = 0 };
 
     if (test == WORKER_NO_TEST)
-        return (struct limit_test){ .ms = 0 };
-    return limit_of_flags(s->manifest->tests[test].flags, s->rules.test_ms);
+        return allowed;
+    allowed = limit_of_flags(s->manifest->tests[test].flags, s->rules.test_ms);
+    allowed.begun_ms = s->runs[test].started_us / 1000;
+    return allowed;
 }
 
 void watch(struct supervisor *s, uint32_t number)
@@ -66,7 +69,7 @@ void watch(struct supervisor *s, uint32_t number)
     if (!w)
         return;
     slot = slot_at(s, number);
-    limit_see(&slot->limit, w, allowed(s, w), now_ms(s));
+    limit_see(&slot->limit, w, allowed_of(s, w), now_ms(s));
     await(s, limit_due_ms(&slot->limit, &s->rules));
 }
 
@@ -87,6 +90,10 @@ void watch_shift(struct supervisor *s, uint64_t ms)
 {
     for (uint32_t i = 0; i < s->slot_count; i++)
         limit_shift(&s->slots[i]->limit, ms);
+    for (uint32_t i = 0; s->runs && i < s->manifest->count; i++) {
+        if (s->runs[i].started_us > 0 && s->runs[i].ended_us == 0)
+            s->runs[i].started_us += ms * 1000;
+    }
 }
 
 /* Stacks. */

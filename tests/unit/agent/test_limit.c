@@ -13,6 +13,11 @@ static const struct limit_rules rules = {
 static const struct limit_rules no_rules = { .stopped_ms = 5000, .grace_ms = 3000 };
 static const struct limit_test second = { .ms = 1000 };
 
+static struct limit_test second_from(uint64_t begun_ms)
+{
+    return (struct limit_test){ .ms = 1000, .begun_ms = begun_ms };
+}
+
 static void up(struct worker *w)
 {
     worker_init(w);
@@ -24,7 +29,7 @@ static void start(struct worker *w, struct limit *l, uint32_t test, uint64_t now
     (void)worker_step(w, WORKER_EV_RUN, test);
     limit_see(l, w, second, now_ms);
     (void)worker_step(w, WORKER_EV_START, test);
-    limit_see(l, w, second, now_ms);
+    limit_see(l, w, second_from(now_ms), now_ms);
 }
 
 static void done(struct worker *w, struct limit *l, uint32_t test, uint64_t now_ms)
@@ -68,10 +73,32 @@ static void test_limit_see_starts_anew_when_the_next_test_begins(void **state)
     assert_int_equal(limit_due_ms(&l, &rules), 1000);
     done(&w, &l, 1, 900);
     (void)worker_step(&w, WORKER_EV_START, 2);
-    limit_see(&l, &w, second, 950);
+    limit_see(&l, &w, second_from(950), 950);
     assert_int_equal(limit_due_ms(&l, &rules), 1950);
     done(&w, &l, 2, 1000);
     assert_int_equal(limit_due_ms(&l, &rules), LIMIT_NEVER); /* it waits for us */
+}
+
+/* Of tests that run side by side each has its own time: the oldest is due first, then the next. */
+static void test_limit_see_goes_by_the_start_of_each_when_tests_run_side_by_side(void **state)
+{
+    struct worker w;
+    struct limit l = { .wait = LIMIT_REST };
+
+    (void)state;
+    up(&w);
+    w.threads = 2;
+    (void)worker_step(&w, WORKER_EV_RUN, 1);
+    (void)worker_step(&w, WORKER_EV_RUN, 2);
+    (void)worker_step(&w, WORKER_EV_START, 1);
+    limit_see(&l, &w, second_from(100), 100);
+    (void)worker_step(&w, WORKER_EV_START, 2);
+    limit_see(&l, &w, second_from(100), 300);
+    assert_int_equal(limit_due_ms(&l, &rules), 1100);
+    (void)worker_step(&w, WORKER_EV_DONE, 1);
+    limit_see(&l, &w, second_from(300), 900);
+    assert_int_equal(l.subject, 2);
+    assert_int_equal(limit_due_ms(&l, &rules), 1300);
 }
 
 /* Fixtures that go down between tests have the time of the test before, in whose name they go. */
@@ -198,6 +225,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_limit_tick_goes_step_by_step_when_a_test_is_over_its_time),
         cmocka_unit_test(test_limit_see_starts_anew_when_the_next_test_begins),
+        cmocka_unit_test(test_limit_see_goes_by_the_start_of_each_when_tests_run_side_by_side),
         cmocka_unit_test(test_limit_see_blames_the_last_test_when_teardown_is_stuck),
         cmocka_unit_test(test_limit_see_uses_the_stall_time_when_a_session_ends),
         cmocka_unit_test(test_limit_due_is_never_when_nothing_was_asked),
