@@ -175,7 +175,6 @@ class Isolate(harness.TestCase):
         agent.signal(signal.SIGINT)
         self.assertEqual(agent.wait(), 2, agent.output)
         self.assertIn("KeyboardInterrupt", agent.output)
-        self.assertRegex(agent.output, r"gate.py:\d+: KeyboardInterrupt")
         with self.assertRaises(ProcessLookupError):
             os.kill(child, 0)
 

@@ -12,7 +12,9 @@ worker    how a process becomes one that runs tests, and how it ends
 runner    runs the tests that the agent names
 events    what is told at once, beside the reports of a test
 isolate   a test in a fork of its own
+relay     what that fork says, passed on
 threads   several tests of a worker at a time
+apart     what each of those tests has of its own
 records   what a test did, as sent to the agent and the reporter
 channel   between the reporter and its children: workerinput
 orphan    a fork whose parent is the keeper

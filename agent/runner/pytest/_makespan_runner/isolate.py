@@ -12,43 +12,17 @@ A child that dies is a crashed test with its last words; the worker lives on.
 
 import marshal
 import os
-import select
-import signal
 import time
 
 import pytest
 from _pytest import skipping
 from _pytest.runner import CallInfo
 
-from . import atfork, events, frames, orphan
-
-# On the pipe only: the child left the test by an exception that ends the session.
-_RAISED = 0xFF00
+from . import atfork, events, frames, orphan, relay
 
 
 class ChildError(Exception):
     """An internal error in the child of an isolated test; the text is the traceback from there."""
-
-
-class _Pipe:
-    """Stands for the connection in the child."""
-
-    def __init__(self, fd):
-        self.fd = fd
-
-    def send(self, data):
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self.fd, view):]
-
-    def poll(self):
-        return None
-
-    def close(self):
-        try:
-            os.close(self.fd)
-        except OSError:
-            pass
 
 
 class Isolation:
@@ -85,21 +59,21 @@ class Isolation:
         began = time.perf_counter()
         pid, fd = self._fork(index, item, nextitem)
         tests.stacks.child = pid
-        relay = _Relay(tests, pid)
+        told = relay.Relay(tests, pid)
         try:
-            relay.until_end(fd)
+            told.until_end(fd)
         finally:
             tests.stacks.child = None
             os.close(fd)
-        if relay.raised is not None:
-            self._raise(relay.raised)
-        if not relay.done:
-            self._crashed(index, item, relay, time.perf_counter() - began)
-        elif relay.status:
-            self._crashed_late(index, item, relay)
-        elif relay.failed:
+        if told.raised is not None:
+            self._raise(told.raised)
+        if not told.done:
+            self._crashed(index, item, told, time.perf_counter() - began)
+        elif told.status:
+            self._crashed_late(index, item, told)
+        elif told.failed:
             tests.session.testsfailed += 1
-        if relay.stopped:
+        if told.stopped:
             tests._told_stop = True
             tests.queue.clear()
 
@@ -165,7 +139,7 @@ class Isolation:
         if pid == 0:
             os.close(reading)
             try:
-                self._child(index, item, nextitem, _Pipe(writing))
+                self._child(index, item, nextitem, relay.Pipe(writing))
             finally:
                 os._exit(70)
         os.close(writing)
@@ -213,7 +187,7 @@ class Isolation:
             data = marshal.dumps((what, tests._entries))
         except ValueError:
             data = marshal.dumps((what, []))
-        tests.link.connection.send(b"".join(tests._out) + frames.frame(_RAISED, payload=data))
+        tests.link.connection.send(b"".join(tests._out) + frames.frame(relay.RAISED, payload=data))
 
     def _raise(self, data):
         """What ended the session in the child ends it here."""
@@ -230,10 +204,10 @@ class Isolation:
 
     # A child that died.
 
-    def _crashed(self, index, item, relay, took):
+    def _crashed(self, index, item, told, took):
         tests = self._tests
-        when = "teardown" if relay.failed_report else "call"
-        text = "the process of '%s' died: %s" % (item.nodeid, _describe(relay.status))
+        when = "teardown" if told.failed_report else "call"
+        text = "the process of '%s' died: %s" % (item.nodeid, relay.describe_end(told.status))
         sections = self._last_words(item, when)
         marks = dict.fromkeys(item.keywords, 1)
         report = pytest.TestReport(item.nodeid, item.location, marks, "failed", text, when,
@@ -247,13 +221,13 @@ class Isolation:
         tests._fold.crashed = report.outcome == "failed"
         tests.finish(index)
 
-    def _crashed_late(self, index, item, relay):
+    def _crashed_late(self, index, item, told):
         """After its last report: a failed exit handler is none of the test's, a signal is."""
-        if not os.WIFSIGNALED(relay.status):
+        if not os.WIFSIGNALED(told.status):
             return
         tests = self._tests
         problem = ChildError("the process of '%s' died after the test: %s"
-                             % (item.nodeid, _describe(relay.status)))
+                             % (item.nodeid, relay.describe_end(told.status)))
         call = CallInfo.from_call(lambda: _raise_this(problem), when="teardown")
         tests.late_error(item, call)
 
@@ -272,81 +246,6 @@ class Isolation:
         if past:
             named.append(("Written past the capture", past))
         return named
-
-
-class _Relay:
-    """Passes on the frames of a child, and notes what the worker has to know of them."""
-
-    def __init__(self, tests, pid):
-        self._tests = tests
-        self._pid = pid
-        self._data = bytearray()
-        self.status = None
-        self.done = self.failed = self.failed_report = self.stopped = False
-        self.raised = None
-
-    def until_end(self, fd):
-        """Until the child is gone. Ctrl-C is for the child: once to stop, twice to die."""
-        interrupts = [signal.SIGKILL, signal.SIGINT]
-        while True:
-            try:
-                self._read(fd)
-                return
-            except KeyboardInterrupt:
-                os.kill(self._pid, interrupts.pop() if interrupts else signal.SIGKILL)
-
-    def _read(self, fd):
-        with _Watch(self._pid) as watch:
-            while self.status is None:
-                gone = watch.wait(fd)
-                data = os.read(fd, 65536) if not gone or select.select([fd], [], [], 0)[0] else b""
-                if data:
-                    self._take(data)
-                else:
-                    self.status = os.waitpid(self._pid, 0)[1]
-
-    def _take(self, data):
-        self._data += data
-        while len(self._data) >= frames.HEADER.size:
-            size, kind, _flags, _a, b = frames.HEADER.unpack_from(self._data)
-            end = frames.HEADER.size + size
-            if len(self._data) < end:
-                break
-            whole = bytes(self._data[:end])
-            del self._data[:end]
-            if kind == _RAISED:
-                self.raised = whole[frames.HEADER.size:]
-                continue
-            self._note(kind, b)
-            self._tests.link.connection.send(whole)
-
-    def _note(self, kind, b):
-        if kind == frames.DONE:
-            self.done = True
-            self.failed = b in (frames.OUTCOME["failed"], frames.OUTCOME["error"])
-        elif kind == frames.REPORT and not self.done:
-            self.failed_report = True  # what has failed is told at once; the rest with DONE
-        elif kind == frames.STOP:
-            self.stopped = True
-
-
-class _Watch:
-    """Tells the end of a child even while a process that it started holds its end of the pipe."""
-
-    def __init__(self, pid):
-        self._fd = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *raised):
-        if self._fd is not None:
-            os.close(self._fd)
-
-    def wait(self, fd):
-        """Until fd can be read or the child is gone; True for the latter."""
-        watched = [fd] if self._fd is None else [fd, self._fd]
-        return self._fd in select.select(watched, [], [])[0]
 
 
 def _is_skipped(item):
@@ -422,16 +321,6 @@ def _sockets():
     except OSError:
         pass
     return found
-
-
-def _describe(status):
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        try:
-            return "killed by %s (%d)" % (signal.Signals(number).name, number)
-        except ValueError:
-            return "killed by signal %d" % number
-    return "exit status %d" % os.WEXITSTATUS(status)
 
 
 def _raise_this(problem):

@@ -10,21 +10,19 @@ are always of one class or module, with the same parameters of wider fixtures.
 Tests that change what the whole process shares run alone, and so does what is not a plain function.
 """
 
+import contextlib
 import inspect
-import io
-import logging
 import os
 import queue
 import select
 import sys
 import threading
-import time
 
 import pytest
 from _pytest.fixtures import FixtureDef
 from _pytest.runner import CallInfo, call_and_report
 
-from . import capture, frames, limits, records
+from . import apart, frames, limits
 
 try:
     from _pytest.warnings import catch_warnings_for_item
@@ -40,69 +38,6 @@ _ALONE_MARKS = ("forked", "filterwarnings", "asyncio", "anyio", "trio", "flaky",
 _HARMLESS = {"pytest_rerunfailures": "reruns", "pytest_timeout": "timeout",
              "_hypothesis_pytestplugin": None, "pytest_randomly": None, "pytest_asyncio": None}
 
-_here = threading.local()  # .run: the test that this thread is at
-
-
-def _run_here():
-    return getattr(_here, "run", None)
-
-
-class _PerTest:
-    """An attribute of FixtureDef that a fixture of function scope has once for each test in hand."""
-
-    def __init__(self, name, fresh):
-        self._name = name
-        self._fresh = fresh
-
-    def _place(self, fixturedef):
-        run = _run_here()
-        if run is None or fixturedef.scope != "function":
-            return fixturedef.__dict__
-        place = run.fixtures.get(id(fixturedef))
-        if place is None:
-            place = run.fixtures[id(fixturedef)] = {"of": fixturedef}  # so that its id stays its own
-        return place
-
-    def __get__(self, fixturedef, owner):
-        if fixturedef is None:
-            return self
-        place = self._place(fixturedef)
-        if self._name not in place:
-            place[self._name] = self._fresh()
-        return place[self._name]
-
-    def __set__(self, fixturedef, value):
-        self._place(fixturedef)[self._name] = value
-
-
-class _Router:
-    """Stands for sys.stdout or sys.stderr: what a test's thread writes goes to that test."""
-
-    def __init__(self, name, stream):
-        self.__dict__.update(_name=name, _stream=stream)
-
-    def _target(self):
-        run = _run_here()
-        return self._stream if run is None or not run.in_thread else run.streams[self._name]
-
-    def __getattr__(self, name):
-        return getattr(self._target(), name)
-
-    def __setattr__(self, name, value):
-        setattr(self._target(), name, value)
-
-    def __iter__(self):
-        return iter(self._target())
-
-
-class _ThreadLog(logging.Handler):
-    """Keeps what a test's thread logs until its report is made."""
-
-    def emit(self, record):
-        run = _run_here()
-        if run is not None and run.in_thread:
-            run.log.append(record)
-
 
 class _Phase:
     """What the agent reads when the worker has died: of a call, as long as one runs."""
@@ -113,29 +48,6 @@ class _Phase:
 
     def set(self, phase):
         self._phase.set(limits.CALL if any(run.in_thread for run in self._hand) else phase)
-
-
-class _Run:
-    """A test that has been set up, or is being."""
-
-    def __init__(self, index, item):
-        self.index = index
-        self.item = item
-        self.fixtures = {}  # id of FixtureDef -> its value and finalizers for this test
-        self.level = None  # what SetupState knows of the test
-        self.in_thread = False
-        self.call = None  # what came of the call
-        self.streams = {name: io.TextIOWrapper(io.BytesIO(), "utf-8", "replace", "", write_through=True)
-                        for name in ("stdout", "stderr")}
-        self.log = []
-        self.compare = None  # explains a failed comparison
-        self.out = []  # frames, held until the test is over
-        self.fold = records.Fold(item.nodeid)
-        self.entries = []
-        self.phases = []
-
-    def text(self, name):
-        return self.streams[name].buffer.getvalue().decode("utf-8", "replace")
 
 
 class Threads:
@@ -150,7 +62,7 @@ class Threads:
         os.set_blocking(self._reading, False)
         self._hand = []  # runs that are not over
         self._group = None  # what all of them share
-        self._patched = False
+        self._apart = None
         self._threads = 0
         self._logging = tests.config.pluginmanager.getplugin("logging-plugin")
         tests.phase = _Phase(tests.phase, self._hand)
@@ -175,7 +87,7 @@ class Threads:
         if self._tests._told_stop:
             return True
         self._group = group
-        self._begin(_Run(index, item))
+        self._begin(apart.Run(index, item))
         return True
 
     def drain(self):
@@ -199,8 +111,9 @@ class Threads:
     # One test.
 
     def _begin(self, run):
-        if not self._patched:
-            self._patch()
+        if self._apart is None:
+            self._apart = apart.Apart(self._tests, self._hand)
+            self._tests.config.pluginmanager.register(self, "makespan_threads")
         self._hand.append(run)
         tests = self._tests
         tests._out.append(frames.frame(frames.START, run.index))
@@ -214,7 +127,7 @@ class Threads:
         if not report.passed:
             self._finish(run)
             return
-        run.compare = _comparison(run.item)
+        run.compare = self._apart.comparison(run.item)
         run.in_thread = True
         if self._threads < len(self._hand):
             self._threads += 1
@@ -225,9 +138,10 @@ class Threads:
     def _serve(self):
         """A thread."""
         while True:
-            run = _here.run = self._work.get()
+            run = self._work.get()
+            apart.set_here(run)
             run.call = CallInfo.from_call(run.item.runtest, "call", reraise=None)
-            _here.run = None
+            apart.set_here(None)
             self._ended.put(run)
             os.write(self._writing, b".")
 
@@ -269,7 +183,7 @@ class Threads:
     def _warnings(self, item):
         plugin = self._tests.config.pluginmanager.getplugin("warnings")
         if catch_warnings_for_item is None or plugin is None:
-            return _Nothing()
+            return contextlib.nullcontext()
         return catch_warnings_for_item(config=item.config, ihook=item.ihook, when="runtest",
                                        item=item)
 
@@ -290,35 +204,11 @@ class Threads:
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_makereport(self, item, call):
-        run = _run_here()
+        run = apart.run_here()
         if run is not None and call.when == "call" and run.call is not None:
             call.start, call.stop = run.call.start, run.call.stop
             call.duration = run.call.duration
         yield
-
-    # Once.
-
-    def _patch(self):
-        self._patched = True
-        FixtureDef.cached_result = _PerTest("cached_result", lambda: None)
-        FixtureDef._finalizers = _PerTest("_finalizers", list)
-        _lock_fixtures()
-        _remember_finalizers(self._tests._setupstate, self._hand)
-        manager = self._tests.config.pluginmanager.getplugin("capturemanager")
-        running = getattr(manager, "_global_capturing", None)
-        for stream in (getattr(running, "out", None), getattr(running, "err", None)):
-            if isinstance(stream, capture.NamedCapture):
-                stream.route(_Router)
-        logging.getLogger().addHandler(_ThreadLog(0))
-        level = getattr(self._logging, "log_level", None)
-        if level is not None:
-            logging.getLogger().setLevel(min(level, logging.getLogger().level))
-        for name in ("report_handler", "caplog_handler"):
-            handler = getattr(self._logging, name, None)
-            if handler is not None:
-                handler.addFilter(_not_in_thread)
-        _route_comparisons(self._tests.config)
-        self._tests.config.pluginmanager.register(self, "makespan_threads")
 
 
 class _Main:
@@ -330,7 +220,7 @@ class _Main:
 
     def __enter__(self):
         tests, run = self._tests, self._run
-        _here.run = run
+        apart.set_here(run)
         self._before = (tests._index, tests._fold, tests._out, tests.current)
         tests._index, tests._fold, tests._out, tests.current = run.index, run.fold, run.out, run.item
         tests._entries, tests._phases = run.entries, run.phases
@@ -342,24 +232,10 @@ class _Main:
         run.entries, run.phases = tests._entries, tests._phases
         tests._index, tests._fold, tests._out, tests.current = self._before
         tests.holds = False
-        _here.run = None
+        apart.set_here(None)
         if raised[0] is not None:  # the session ends here: this is the test it ends in
             tests._out += run.out
             tests._index, tests._fold, tests.current = run.index, run.fold, run.item
-
-
-class _Nothing:
-    def __enter__(self):
-        pass
-
-    def __exit__(self, *raised):
-        pass
-
-
-def _not_in_thread(record):
-    """Of a handler of pytest: what another test's thread logs meanwhile is not for it."""
-    run = _run_here()
-    return run is None or not run.in_thread
 
 
 def _why_not(config):
@@ -403,63 +279,3 @@ def _group_of(tests, item):
             (name, index) for name, index in getattr(callspec, "indices", {}).items()
             if getattr(scopes.get(name), "value", "function") != "function"))
     return item.parent, wide
-
-
-def _lock_fixtures():
-    """A test that asks for a fixture while it runs must not meet another that does."""
-    lock, original = threading.RLock(), FixtureDef.execute
-
-    def execute(self, *args, **kwargs):
-        with lock:
-            return original(self, *args, **kwargs)
-
-    FixtureDef.execute = execute
-
-
-def _remember_finalizers(setupstate, hand):
-    """A finalizer for a test whose call runs: its level is not on pytest's stack just now."""
-    original = setupstate.addfinalizer
-
-    def addfinalizer(finalizer, node):
-        for run in list(hand):
-            if run.item is node and run.level is not None:
-                run.level[0].append(finalizer)
-                return
-        original(finalizer, node)
-
-    setupstate.addfinalizer = addfinalizer
-
-
-def _comparison(item):
-    """The function that pytest's own wrapper would install for this test."""
-    try:
-        from _pytest import assertion
-        from _pytest.assertion import util
-
-        before = util._reprcompare, util._assertion_pass, util._config
-        wrapper = assertion.pytest_runtest_protocol(item)
-        next(wrapper)
-        found = util._reprcompare
-        util._reprcompare, util._assertion_pass, util._config = before
-        _keep.append(wrapper)  # closed, it would reset what is there by then
-        del _keep[:-64]
-        return found
-    except Exception:
-        return None
-
-
-_keep = []
-
-
-def _route_comparisons(config):
-    try:
-        from _pytest.assertion import util
-    except ImportError:
-        return
-
-    def compare(op, left, right):
-        run = _run_here()
-        return run.compare(op, left, right) if run is not None and run.compare else None
-
-    util._reprcompare = compare
-    util._config = config
