@@ -150,7 +150,7 @@ class Xdist(harness.TestCase):
         self.assertEqual(len(re.findall(r"^\[gw[01]\] \[ *\d+%\] PASSED", agent.output, re.M)), 16, agent.output)
         for workers in self.where(suite).values():
             self.assertEqual(sorted(workers), ["gw0"] * 4 + ["gw1"] * 4)
-        self.assertRegex(agent.output, "16 of 16 tests ran here on 2 workers.*; complete")
+        self.assertRegex(agent.output, "16 of 16 tests ran here .*; complete")
 
     def test_each_goes_on_after_a_crash(self):
         agent, _suite = self.run_suite({"conftest.py": HOOKS, "test_it.py": NODES}, "-n", "2", "--dist", "each")
