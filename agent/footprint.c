@@ -12,6 +12,7 @@
 #define FOOTPRINT_VERSION 1u
 #define ROW_ITEMS         4u /* id, k, KiB, age */
 #define NAME_DIGITS       24
+#define KIB_MAX           ((uint64_t)1 << 40)
 
 /* Of what was needed before, a run that needed less leaves so much: 7/8. */
 #define FORGET_PARTS 8u
@@ -46,7 +47,7 @@ static bool read_row(const struct json *v, struct footprint_test *out)
 
     if (!json_is_array(v) || json_size(v) != ROW_ITEMS || !(id = json_text(json_at(v, 0))) ||
         strlen(id) > MANIFEST_ID_BYTES_MAX || !whole(json_at(v, 1), MANIFEST_TESTS_MAX, &k) ||
-        !whole(json_at(v, 2), POOL_MEM_BYTES_MAX / 1024, &kib) || !whole(json_at(v, 3), 1e6, &age))
+        !whole(json_at(v, 2), KIB_MAX, &kib) || !whole(json_at(v, 3), 1e6, &age))
         return false;
     *out = (struct footprint_test){
         .id = mem_strdup(id), .k = (uint32_t)k, .kib = (uint64_t)kib, .age = (uint32_t)age
@@ -69,8 +70,7 @@ static enum err_code read_doc(const struct json *doc, struct footprint *f, struc
 
     if ((rc = json_get_u64(doc, "version", FOOTPRINT_VERSION, FOOTPRINT_VERSION, &version, err)) !=
             ERR_NONE ||
-        (rc = json_opt_u64(doc, "worker_kib", 0, POOL_MEM_BYTES_MAX / 1024, &kib, err)) !=
-            ERR_NONE ||
+        (rc = json_opt_u64(doc, "worker_kib", 0, KIB_MAX, &kib, err)) != ERR_NONE ||
         (rc = json_opt_u64(doc, "busy_ppm", 0, PROTO_PPM_MAX, &busy_ppm, err)) != ERR_NONE ||
         (rc = json_opt_array(doc, "tests", FOOTPRINT_ROWS_MAX, &rows, err)) != ERR_NONE)
         return rc;

@@ -256,7 +256,7 @@ class Shortage(MemoryTest):
 
     LIMIT = 400 << 20
 
-    def group(self):
+    def group(self, limit_bytes=LIMIT):
         """A fresh group below ours, for memory; skips where there is none to be had."""
         for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
             _, controllers, place = line.split(":", 2)
@@ -269,9 +269,39 @@ class Shortage(MemoryTest):
                 folder.mkdir()
                 self.addCleanup(folder.rmdir)
                 if (folder / limit).exists():
-                    (folder / limit).write_text(str(self.LIMIT))
+                    (folder / limit).write_text(str(limit_bytes))
                     return folder
         self.skipTest("no control group for memory can be made here")
+
+    def run_inside(self, group, folder, workers):
+        inside = ["/bin/sh", "-c", f'echo $$ > "{group}/cgroup.procs"; exec "$@"', "sh"]
+        done = subprocess.run(
+            [*inside, harness.MAKESPAN, "run", "-n", workers, "--", *self.pytest("-q")], cwd=folder,
+            env=harness.clean_environ(XDG_CACHE_HOME=self.folder / "cache", RECORD=self.folder / "record"),
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+        text = done.stdout + done.stderr
+        self.assertEqual(done.returncode, 0, text)
+        return text
+
+    @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "one CPU, one worker")
+    def test_auto_starts_what_is_affordable_and_more_once_it_is_measured(self):
+        """300 MiB are enough for one worker of whom nothing is known, and for many that are small."""
+        group = self.group(300 << 20)
+        folder = self.suite({"conftest.py": RECORD, "test_it.py": '''
+import time, pytest
+
+@pytest.mark.parametrize("n", range(16))
+def test_it(n):
+    time.sleep(0.2)
+'''})
+        self.run_inside(group, folder, "auto")
+        ran = [Ran(line) for line in (self.folder / "record").read_text().splitlines()]
+        self.assertEqual({test.worker for test in ran[:3]}, {"gw0"})
+        self.assertGreater(len({test.worker for test in ran}), 1)
+        (self.folder / "record").unlink()
+        self.run_inside(group, folder, "auto")  # now it is known
+        ran = [Ran(line) for line in (self.folder / "record").read_text().splitlines()]
+        self.assertGreater(len({test.worker for test in ran[:3]}), 1)
 
     def test_workers_leave_before_the_kernel_kills(self):
         """Four workers keep 60 MiB each, then more: not all of them fit."""
@@ -286,13 +316,7 @@ def test_it(n):
         kept.append(bytearray(b"x") * (12 << 20))
     time.sleep(0.15)
 '''})
-        inside = ["/bin/sh", "-c", f'echo $$ > "{group}/cgroup.procs"; exec "$@"', "sh"]
-        done = subprocess.run(
-            [*inside, harness.MAKESPAN, "run", "-n", "4", "--", *self.pytest("-q")], cwd=folder,
-            env=harness.clean_environ(XDG_CACHE_HOME=self.folder / "cache"), stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, timeout=120)
-        text = done.stdout + done.stderr
-        self.assertEqual(done.returncode, 0, text)
+        text = self.run_inside(group, folder, "4")
         self.assertIn("40 passed", text)
         self.assertEqual(text.count("memory is short"), 1, text)
         retired = re.search(r"memory was short: (\d+) worker", text)
