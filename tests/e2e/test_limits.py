@@ -233,6 +233,18 @@ class LossTest(harness.TestCase):
         grown = agent.wait_for_line(r"killed by SIGABRT \(6\), its memory grew by up to (\d+) MiB")
         self.assertTrue(100 <= int(grown.group(1)) < 130, grown.group(0))
 
+    @unittest.skipUnless(harness.pathlib.Path("/proc/sys/kernel/core_pattern").read_text()[0] not in "|/",
+                         "the kernel puts memory images elsewhere")
+    def test_a_death_tells_where_the_core_is(self):
+        suite = self.suite({"test_core.py": "import os\n\ndef test_core(): os.abort()\n"})
+        shell = ["sh", "-c", 'ulimit -c unlimited && exec "$@"', "sh"]
+        agent = self._keep(harness.Process(
+            "agent", [*shell, harness.MAKESPAN, "run", "-n", "1", "--", *self.pytest("-q", suite)],
+            harness.clean_environ(), self.folder))
+        self.assertEqual(agent.wait(), 1, agent.output)
+        core = agent.wait_for_line(r"killed by SIGABRT \(6\).*, core dumped: (\S+)").group(1)
+        self.assertTrue(core.startswith(str(self.folder)) and os.path.exists(core), core)
+
     def test_a_death_in_the_teardown_of_a_wide_fixture_is_the_last_tests_error(self):
         suite = self.suite({"test_wide.py": WIDE.replace("time.sleep(1000)", "__import__('os')._exit(9)")})
         junit = self.folder / "out.xml"
