@@ -158,6 +158,7 @@ enum err_code supervise_new(const struct supervise_opts *opts, struct supervisor
     s->grace = evtimer_new(opts->base, on_grace, s);
     INVARIANT(s->grace);
     limits_new(s);
+    stacks_new(s);
     token_new("mk", s->key);
     id_new(s->run_uid);
     if ((rc = make_folder(s, err)) != ERR_NONE || (rc = listen_for_runner(s, err)) != ERR_NONE) {
@@ -187,6 +188,7 @@ void supervise_free(struct supervisor *s)
         event_free(s->keeper_event);
     event_free(s->grace);
     limits_free(s);
+    stacks_free(s);
     strays_free(s);
     free(s->folder);
     free(s->python_folder);

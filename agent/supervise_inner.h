@@ -250,7 +250,11 @@ void watch(struct supervisor *s, uint32_t number); /* after all that concerns th
 void watch_stopped(struct supervisor *s, struct slot *slot, int sig);
 void watch_continued(struct supervisor *s, struct slot *slot);
 void watch_shift(struct supervisor *s, uint64_t ms); /* nobody's time has passed */
-int stacks_signal(void);                             /* the one that faulthandler waits for */
+
+/* supervise_stacks.c */
+void stacks_new(struct supervisor *s);
+void stacks_free(struct supervisor *s);
+int stacks_signal(void); /* the one that faulthandler waits for */
 void stacks_ask(struct supervisor *s, uint32_t number);
 void stacks_take(struct supervisor *s, uint32_t number, struct str *out); /* what is new */
 void stacks_show_all(struct supervisor *s);                               /* SIGQUIT */
