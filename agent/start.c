@@ -79,7 +79,7 @@ void start_choose(enum start_wish wish, enum start_when when, const struct start
 
     add_fact(&text, facts->threads, "would not exist in a fork");
     add_fact(&text, facts->files, "would be shared by all forks");
-    add_fact(&text, facts->modules, "and would not work in a fork");
+    add_fact(&text, facts->modules, "(does not work in a fork)");
     add_fact(&text, facts->identity, "before there are workers");
     if (text.len > 0 && wish != START_WISH_SPAWN)
         (void)snprintf(choice.why, sizeof(choice.why), "%s%s %s", what_of(choice.mode),

@@ -120,6 +120,46 @@ static void test_hello_decode_refuses_what_makes_no_sense(void **state)
     }
 }
 
+/* What the process found of itself is read from its words; none of them is none. */
+static void test_frame_collected_decode_reads_facts_and_reason(void **state)
+{
+    struct frame frame = of(FRAME_COLLECT_END, 0, 1,
+                            "{\"reason\":\"\",\"facts\":{\"threads\":\"one\",\"files\":\"two\"}}");
+    struct frame_collected collected;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(frame_collected_decode(&frame, &collected, &err), ERR_NONE);
+    assert_true(collected.runs);
+    assert_string_equal(collected.facts.threads, "one");
+    assert_string_equal(collected.facts.files, "two");
+    assert_null(collected.facts.identity);
+    assert_false(start_is_safe(&collected.facts));
+    frame_collected_fini(&collected);
+    frame = of(FRAME_COLLECT_END, 4, 0, "{\"reason\":\"no such file\"}");
+    assert_int_equal(frame_collected_decode(&frame, &collected, &err), ERR_NONE);
+    assert_false(collected.runs);
+    assert_int_equal(collected.status, 4);
+    assert_string_equal(collected.reason, "no such file");
+    assert_true(start_is_safe(&collected.facts));
+    frame_collected_fini(&collected);
+}
+
+static void test_frame_collected_decode_refuses_what_is_no_text(void **state)
+{
+    static const char *const payloads[] = { "", "{\"reason\":5}", "{\"facts\":[]}",
+                                            "{\"facts\":{\"threads\":1}}" };
+    struct frame_collected collected;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(payloads); i++) {
+        struct frame frame = of(FRAME_COLLECT_END, 0, 1, payloads[i]);
+
+        assert_int_not_equal(frame_collected_decode(&frame, &collected, &err), ERR_NONE);
+    }
+}
+
 static void test_frame_test_next_walks_a_manifest_and_finds_its_ragged_end(void **state)
 {
     struct frame frame = { .kind = FRAME_MANIFEST, .a = 2, .payload = "a::b\0g\0serial\0c::d\0\0" };
@@ -246,6 +286,8 @@ int main(void)
         cmocka_unit_test(test_frame_header_is_refused_when_it_cannot_be_for_us),
         cmocka_unit_test(test_hello_decode_reads_what_a_reporter_says),
         cmocka_unit_test(test_hello_decode_refuses_what_makes_no_sense),
+        cmocka_unit_test(test_frame_collected_decode_reads_facts_and_reason),
+        cmocka_unit_test(test_frame_collected_decode_refuses_what_is_no_text),
         cmocka_unit_test(test_frame_test_next_walks_a_manifest_and_finds_its_ragged_end),
         cmocka_unit_test(test_frame_done_decode_reads_memory),
         cmocka_unit_test(test_frame_done_decode_reads_times_and_detail),

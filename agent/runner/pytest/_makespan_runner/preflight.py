@@ -171,6 +171,8 @@ def _modules():
     if hasattr(cuda, "is_initialized") and cuda.is_initialized():
         texts.append("torch has initialised CUDA")
     drivers = {target for target in map(_target, _descriptors()) if target.startswith(_DRIVERS)}
+    if not sys.platform.startswith("linux"):
+        texts.append("what %s's own libraries keep" % sys.platform)
     if drivers:
         texts.append("%s is open" % sorted(drivers)[0])
     return texts
