@@ -92,6 +92,12 @@ void deal_recost(struct deal *deal, uint32_t test, uint64_t cost_us)
         pool_recost(deal->piles[i].pool, test, cost_us);
 }
 
+void deal_rescope(struct deal *deal, uint32_t scope, uint64_t setup_us)
+{
+    for (uint32_t i = 0; i < deal->pile_count; i++)
+        pool_rescope(deal->piles[i].pool, scope, setup_us);
+}
+
 void deal_hurry(struct deal *deal, uint32_t test)
 {
     for (uint32_t i = 0; i < deal->pile_count; i++)

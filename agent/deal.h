@@ -23,6 +23,7 @@ struct pool *deal_pile(const struct deal *deal, uint32_t slot);
 /* In every pile. */
 void deal_put_back(struct deal *deal, uint32_t test);
 void deal_recost(struct deal *deal, uint32_t test, uint64_t cost_us);
+void deal_rescope(struct deal *deal, uint32_t scope, uint64_t setup_us);
 void deal_hurry(struct deal *deal, uint32_t test);
 /* Tests of several piles are not counted against each other. */
 void deal_budget(struct deal *deal, uint64_t mem_bytes);

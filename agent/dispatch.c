@@ -317,6 +317,12 @@ void dispatch_granted(struct dispatch *d)
     go_on(d);
 }
 
+void dispatch_scope(struct dispatch *d, uint32_t scope, uint64_t setup_us)
+{
+    INVARIANT(scope < d->in.suite->scope_count);
+    deal_rescope(d->deal, scope, setup_us);
+}
+
 bool dispatch_release(struct dispatch *d, uint32_t test)
 {
     INVARIANT(test < d->in.suite->test_count);

@@ -61,6 +61,8 @@ struct dispatch;
 struct dispatch *dispatch_new(const struct dispatch_input *in);
 void dispatch_free(struct dispatch *d);
 
+/* What entering a scope costs a worker; before the tests in it are granted. */
+void dispatch_scope(struct dispatch *d, uint32_t scope, uint64_t setup_us);
 /* Before it is granted: this one goes before all others. */
 void dispatch_hurry(struct dispatch *d, uint32_t test);
 /* Work comes; cost as predicted. A test that is here already is ignored. */

@@ -145,6 +145,8 @@ static void obey(struct remote *r, const struct order *order)
     switch (order->kind) {
     case ORDER_SHARD:
         r->held += order->test_count;
+        if (order->scope_count && events->scoped)
+            events->scoped(ctx, order->scopes, order->scope_count);
         if (r->draining || r->want_leave)
             give_back(r, order);
         else

@@ -30,6 +30,8 @@ struct source_events {
     void (*joined)(void *ctx, uint64_t seed);
     /* The manifest is accepted. costs: what is known (lent), or NULL when only granted tells. */
     void (*sealed)(void *ctx, const struct source_costs *costs);
+    /* What entering these costs a worker; before tests in them are granted. Lent. */
+    void (*scoped)(void *ctx, const struct scope_cost *scopes, uint32_t count);
     /* Run these too. fence goes back with each result. tests are lent; index: position in our
      * manifest. */
     void (*granted)(void *ctx, uint64_t fence, const struct order_test *tests, uint32_t count);

@@ -128,6 +128,18 @@ static uint32_t find(struct supervisor *s, const struct test_ref *ref)
     return s->manifest ? manifest_find(s->manifest, ref->id, ref->k) : FRAME_ANY;
 }
 
+static void on_scoped(void *ctx, const struct scope_cost *scopes, uint32_t count)
+{
+    struct supervisor *s = ctx;
+
+    for (uint32_t i = 0; s->dispatch && i < count; i++) {
+        uint32_t scope = suite_find_scope(s->suite, scopes[i].kind, scopes[i].id);
+
+        if (scope != POOL_NONE)
+            dispatch_scope(s->dispatch, scope, scopes[i].setup_us + scopes[i].teardown_us);
+    }
+}
+
 static void on_granted(void *ctx, uint64_t fence, const struct order_test *tests, uint32_t count)
 {
     struct supervisor *s = ctx;
@@ -271,6 +283,7 @@ static void on_failed(void *ctx, const struct err *err)
 static const struct source_events source_events = {
     .joined = on_joined,
     .sealed = on_sealed,
+    .scoped = on_scoped,
     .granted = on_granted,
     .recalled = on_recalled,
     .abandoned = on_abandoned,

@@ -118,12 +118,18 @@ struct order_test {
     uint64_t cost_us;
     bool first; /* shard: before all others; these lead */
 };
+struct scope_cost {
+    char *kind, *id; /* module, class, package, session */
+    uint64_t setup_us, teardown_us;
+};
 struct order {
     enum order_kind kind;
     uint64_t number;
     uint64_t fence;           /* shard */
     struct order_test *tests; /* shard, recall, abandon */
     uint32_t test_count;
+    struct scope_cost *scopes; /* shard: predicted, of those around its tests that cost anything */
+    uint32_t scope_count;
     char *text;    /* cancel: reason; end: message; may be NULL */
     bool complete; /* end */
     uint32_t exit; /* end */
@@ -164,10 +170,6 @@ struct run_error { /* what is wrong with the run itself, not with one test */
 struct unit_skip { /* a file or class that was skipped as a whole while it was collected: no test of
                       its own */
     char *id, *text; /* text: the runner's reason, as its JUnit XML shows it */
-};
-struct scope_cost {
-    char *kind, *id; /* module, class, package, session */
-    uint64_t setup_us, teardown_us;
 };
 struct results_request {
     char *session;

@@ -100,6 +100,7 @@ static struct json *order_json(const struct order *order)
         json_set_u64(obj, "fence", order->fence);
         put_order_tests(obj, order);
         put_first(obj, order);
+        put_scopes(obj, order->scopes, order->scope_count);
         break;
     case ORDER_RECALL:
     case ORDER_ABANDON:
@@ -126,6 +127,7 @@ static void read_order(struct fields *f, struct order *out)
         field_u64(f, "fence", INT64_MAX, &out->fence);
         field_order_tests(f, "tests", &out->tests, &out->test_count);
         read_first(f, out);
+        field_scopes(f, &out->scopes, &out->scope_count);
         break;
     case ORDER_RECALL:
     case ORDER_ABANDON:
@@ -191,6 +193,9 @@ void order_fini(struct order *order)
 {
     for (uint32_t i = 0; i < order->test_count; i++)
         test_ref_fini(&order->tests[i].ref);
+    for (uint32_t i = 0; i < order->scope_count; i++)
+        scope_cost_fini(&order->scopes[i]);
+    free(order->scopes);
     free(order->tests);
     free(order->text);
     *order = (struct order){ 0 };

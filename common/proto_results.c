@@ -261,25 +261,6 @@ static void read_result(struct fields *f, struct result *out)
     }
 }
 
-static struct json *scope_json(const struct scope_cost *s)
-{
-    struct json *obj = json_new_object();
-
-    json_set_text(obj, "kind", s->kind);
-    json_set_text(obj, "id", s->id);
-    json_set_u64(obj, "setup_us", s->setup_us);
-    json_set_u64(obj, "teardown_us", s->teardown_us);
-    return obj;
-}
-
-static void read_scope(struct fields *f, struct scope_cost *out)
-{
-    field_text(f, "kind", PROTO_NAME_BYTES_MAX, &out->kind);
-    field_text(f, "id", PROTO_ID_BYTES_MAX, &out->id);
-    field_u64_opt(f, "setup_us", PROTO_US_MAX, &out->setup_us);
-    field_u64_opt(f, "teardown_us", PROTO_US_MAX, &out->teardown_us);
-}
-
 static void put_skips(struct json *obj, const struct results_request *m)
 {
     struct json *skips;
@@ -357,13 +338,7 @@ char *results_request_encode(const struct results_request *m)
     put_refs(obj, "running", m->running, m->running_count);
     put_abandoned(obj, m);
     put_errors(obj, "errors", m->errors, m->error_count);
-    if (m->scope_count) {
-        struct json *scopes = json_new_array();
-
-        for (uint32_t i = 0; i < m->scope_count; i++)
-            json_append(scopes, scope_json(&m->scopes[i]));
-        json_set(obj, "scopes", scopes);
-    }
+    put_scopes(obj, m->scopes, m->scope_count);
     put_skips(obj, m);
     put_text(obj, "stop", m->stop);
     return proto_dump(obj);
@@ -383,23 +358,6 @@ static void read_results(struct fields *f, struct results_request *out)
 
         read_result(&item, &out->results[out->result_count]);
         fields_leave(f, &item, "results", out->result_count);
-    }
-}
-
-static void read_scopes(struct fields *f, struct results_request *out)
-{
-    uint32_t count = 0;
-    const struct json *array = field_array(f, "scopes", PROTO_TESTS_MAX, &count);
-
-    if (count == 0)
-        return;
-    out->scopes = mem_new(count, sizeof(*out->scopes));
-    for (; out->scope_count < count && !f->rc; out->scope_count++) {
-        struct fields item =
-            fields_of(f, json_at(array, out->scope_count), "scopes", out->scope_count);
-
-        read_scope(&item, &out->scopes[out->scope_count]);
-        fields_leave(f, &item, "scopes", out->scope_count);
     }
 }
 
@@ -436,7 +394,7 @@ enum err_code results_request_decode(const char *bytes, size_t len, struct resul
     field_refs(&f, "running", PROTO_WORKERS_MAX, &out->running, &out->running_count);
     read_abandoned(&f, out);
     field_errors(&f, "errors", &out->errors, &out->error_count);
-    read_scopes(&f, out);
+    field_scopes(&f, &out->scopes, &out->scope_count);
     read_skips(&f, out);
     field_people(&f, "stop", &out->stop);
     rc = fields_close(&f);

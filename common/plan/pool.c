@@ -450,3 +450,21 @@ uint64_t pool_setup_us(const struct pool *pool, uint32_t test)
         sum_us += pool->scopes[s].setup_us;
     return sum_us;
 }
+
+uint32_t pool_scope(const struct pool *pool, uint32_t test)
+{
+    INVARIANT(test < pool->test_count);
+    return pool->tests[test].scope;
+}
+
+uint32_t pool_scope_parent(const struct pool *pool, uint32_t scope)
+{
+    INVARIANT(scope < pool->scope_count);
+    return pool->scopes[scope].parent;
+}
+
+uint64_t pool_scope_us(const struct pool *pool, uint32_t scope)
+{
+    INVARIANT(scope < pool->scope_count);
+    return pool->scopes[scope].setup_us;
+}

@@ -135,3 +135,7 @@ uint64_t pool_held_us(const struct pool *pool, uint32_t taker);    /* held or st
 uint32_t pool_holder(const struct pool *pool, uint32_t test);      /* POOL_NONE if nobody */
 uint32_t pool_speed_ppm(const struct pool *pool, uint32_t taker);
 uint64_t pool_setup_us(const struct pool *pool, uint32_t test); /* of all scopes around it */
+/* The narrowest scope of a test, POOL_NONE for none; a scope's parent; its set-up alone. */
+uint32_t pool_scope(const struct pool *pool, uint32_t test);
+uint32_t pool_scope_parent(const struct pool *pool, uint32_t scope);
+uint64_t pool_scope_us(const struct pool *pool, uint32_t scope);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "core/decide.h"
+#include "core/index_map.h"
 #include "core/lease.h"
 #include "core/ledger.h"
 #include "log.h"
@@ -30,6 +31,42 @@ enum err_code service_enter(struct service *svc, const struct entry *entry, stru
 
 /* ---- pull ---- */
 
+static char *text_from(struct view v)
+{
+    char *text = mem_new(v.len + 1, 1);
+
+    memcpy(text, v.at, v.len);
+    return text;
+}
+
+/* What entering the scopes around these tests costs a worker, each once. plan/suite.h: a file, in
+ * it a class. */
+static void scopes_fill(const struct run *run, const struct session_order *from, struct order *to)
+{
+    struct index_map known;
+    size_t cap = 0;
+
+    index_map_init(&known, 2 * from->test_count);
+    for (uint32_t i = 0; i < from->test_count; i++) {
+        const char *id = run->manifest->tests[from->tests[i]].id;
+        uint32_t scope = pool_scope(run->pool, from->tests[i]), parent;
+
+        for (; scope != POOL_NONE && !index_map_get(&known, scope); scope = parent) {
+            parent = pool_scope_parent(run->pool, scope);
+            index_map_set(&known, scope, 1);
+            if (pool_scope_us(run->pool, scope) == 0)
+                continue;
+            to->scopes = mem_grow(to->scopes, &cap, to->scope_count + 1u, sizeof(*to->scopes));
+            to->scopes[to->scope_count++] = (struct scope_cost){
+                .kind = mem_strdup(parent == POOL_NONE ? "module" : "class"),
+                .id = text_from(parent == POOL_NONE ? manifest_id_file(id) : manifest_id_scope(id)),
+                .setup_us = pool_scope_us(run->pool, scope),
+            };
+        }
+    }
+    index_map_fini(&known);
+}
+
 static void order_fill(const struct run *run, const struct session_order *from, struct order *to)
 {
     *to = (struct order){ .kind = from->kind,
@@ -47,6 +84,8 @@ static void order_fill(const struct run *run, const struct session_order *from, 
                                             .cost_us = run->costs_us[from->tests[i]],
                                             .first = pool_is_first(run->pool, from->tests[i]) };
     }
+    if (from->kind == ORDER_SHARD)
+        scopes_fill(run, from, to);
 }
 
 void pull_box(const struct run *run, uint32_t session, struct box *out)

@@ -45,7 +45,8 @@ REPEATS(pull_request,
         "\"dry_us\":3,\"lead_us\":2,\"running\":[[\"a::b\",1]],\"wait_ms\":30000}")
 REPEATS(pull_answer,
         "{\"orders\":[{\"number\":1,\"kind\":\"shard\",\"fence\":17,\"tests\":[[\"a\",0,250]],"
-        "\"first\":1},"
+        "\"first\":1,\"scopes\":[{\"kind\":\"module\",\"id\":\"a\",\"setup_us\":5,"
+        "\"teardown_us\":0}]},"
         "{\"number\":2,\"kind\":\"recall\",\"tests\":[[\"a\",0]]},"
         "{\"number\":5,\"kind\":\"abandon\",\"tests\":[[\"a\",0]]},"
         "{\"number\":3,\"kind\":\"cancel\",\"reason\":\"why\"},"
