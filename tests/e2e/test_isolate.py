@@ -154,6 +154,38 @@ class Isolate(harness.TestCase):
         self.assertEqual([path.name for path in suite.glob("kept-*")], [])
         self.assertTrue((suite / "atexit").exists())
 
+    def test_wider_fixtures_that_skip_or_fail_do_so_in_each_test(self):
+        agent, _suite = self.run_suite("""
+    import pytest
+    class TestSkips:
+        @classmethod
+        def setup_class(cls): pytest.skip("no such thing here")
+        def test_a(self): pass
+        def test_b(self): pass
+    @pytest.fixture(scope="module")
+    def broken(): raise RuntimeError("of the fixture")
+    def test_c(broken): pass
+    def test_d(broken): pass
+    def test_e(): pass
+""")
+        self.assertEqual(agent.wait(), 1, agent.output)
+        self.assertRegex(agent.output, "1 passed, 2 skipped, 2 errors")
+        self.assertEqual(agent.output.count("E   RuntimeError: of the fixture")
+                         + agent.output.count("E       RuntimeError: of the fixture"), 2)
+
+    def test_isolated_tests_among_others(self):
+        """What is named next, and when it is, is no business of the child."""
+        agent, _suite = self.run_suite("""
+    import pytest, time
+    @pytest.mark.parametrize("number", range(12))
+    class TestMixed:
+        def test_here(self, number): time.sleep(0.002)
+        @pytest.mark.forked
+        def test_alone(self, number): time.sleep(0.002)
+""", options=(), workers=2)
+        self.assertEqual(agent.wait(), 0, agent.output)
+        self.assertIn("24 passed", agent.output)
+
     def test_exit_and_skips_mean_what_they_mean(self):
         agent, _suite = self.run_suite("""
     import os, pytest

@@ -125,8 +125,6 @@ class Isolation:
             self._tests._teardown_exact(None)
         except BaseException:
             pass  # each child sets it up and tears it down again, and says so
-        if hasattr(item, "_initrequest"):
-            item._initrequest()  # what it knew of its fixtures is void
 
     def _minds_fork(self):
         return bool(atfork.other_threads()) or bool(_sockets() - self._sockets)
@@ -277,13 +275,15 @@ def _fill_wider(setupstate, item):
     info = getattr(item, "_fixtureinfo", None)
     if info is None or not hasattr(item, "_initrequest"):
         return
-    if not getattr(item, "_request", None):
-        item._initrequest()
+    item._initrequest()
     scopes = getattr(getattr(item, "callspec", None), "_arg2scope", {})
-    for name in item.fixturenames:
-        found = info.name2fixturedefs.get(name)
-        if found and _is_wide(found[-1].scope) and _is_wide(scopes.get(name, found[-1].scope)):
-            item._request.getfixturevalue(name)
+    try:
+        for name in item.fixturenames:
+            found = info.name2fixturedefs.get(name)
+            if found and _is_wide(found[-1].scope) and _is_wide(scopes.get(name, found[-1].scope)):
+                item._request.getfixturevalue(name)
+    finally:
+        item._initrequest()  # the test starts as if it had asked for nothing yet
 
 
 def _is_wide(scope):
