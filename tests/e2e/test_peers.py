@@ -112,7 +112,7 @@ class SilentLosses(PeersTest):
         self.assertEqual(run.child.returncode, 1, run.output)
         self.assertRegex(run.output, "stopping after 1 failures")
         ran = len(self.notes())
-        self.assertLessEqual(ran, 12)  # in flight while the first one failed
+        self.assertLessEqual(ran, 30)  # those in flight, and what ends before the word is round
         self.xdist(suite, "-x", workers=4, loses=lambda status, output, notes: status == 2 and len(notes) > ran + 20)
 
     def test_no_restart_allowed(self):

@@ -191,8 +191,11 @@ class Forked(plugins.TestCase):
     uses = "python3-pytest-forked python3-py"
 
     def test_marked_tests_in_children(self):
-        serial, forked = self.both("forked", "-v")
+        """Makespan isolates them itself (docs/workers.md), in its own words."""
+        serial, forked = self.serial_run("forked", "-v"), self.forked_run("forked", "-v")
+        self.assertEqual((serial.status, serial.counts), (forked.status, forked.counts))
         self.assertIn("2 failed, 2 passed", forked.counts)
+        self.assertIn("SIGTERM", forked.output)
 
 
 class Everyday(plugins.TestCase):
