@@ -104,7 +104,7 @@ uint32_t os_cpus_allowed(void)
     return count;
 }
 
-/* A tenth of a second of waiting in two; unprivileged processes may ask for windows of 2 s only. */
+/* 0.2 s of waiting in 2 s; unprivileged processes may ask for windows of 2 s only. */
 static const char stall_order[] = "some 200000 2000000";
 
 /* The kernel says POLLPRI, which libevent does not know: an epoll of our own turns it into

@@ -76,7 +76,8 @@ struct memory_watch { /* supervise_memory.c */
     struct pressure pressure;
     uint64_t stalled_until_ms;
     uint32_t limit;        /* of workers, now */
-    uint64_t worker_bytes; /* the most that one had for itself */
+    uint64_t worker_bytes; /* the most that one had for itself, between two tests */
+    uint64_t busy_bytes;   /* or in a test, while that is all that is known */
     uint64_t *test_kib;    /* by test; UINT64_MAX: has not run */
     bool told_short;
 };

@@ -37,8 +37,6 @@ static bool look(struct supervisor *s, uint32_t number)
     slot->private_bytes = bytes;
     slot->looked_ms = now_ms(s);
     slot->looks++;
-    if (bytes > s->memory.worker_bytes)
-        s->memory.worker_bytes = bytes;
     return true;
 }
 
@@ -64,16 +62,31 @@ static void recycle_if_large(struct supervisor *s, uint32_t number)
         dispatch_retire(s->dispatch, number);
 }
 
-/* At most one a tick: a look takes milliseconds. */
-static void look_around(struct supervisor *s)
+/* Between two tests it has nothing but its own: this is what a worker needs. */
+static void look_at_rest(struct supervisor *s, uint32_t number)
+{
+    if (!look(s, number))
+        return;
+    if (slot_at(s, number)->private_bytes > s->memory.worker_bytes)
+        s->memory.worker_bytes = slot_at(s, number)->private_bytes;
+    recycle_if_large(s, number);
+}
+
+/* In a long first test it has more than its own: better than to know nothing. One a tick. */
+static void look_at_busy(struct supervisor *s)
 {
     for (uint32_t i = 0; i < dispatch_slots(s->dispatch) && i < s->slot_count; i++) {
-        if (!is_up(s, i) || !due(s, s->slots[i]))
+        if (!is_up(s, i) || s->slots[i]->looks > 0 || !due(s, s->slots[i]) || !look(s, i))
             continue;
-        if (look(s, i))
-            recycle_if_large(s, i);
+        if (s->slots[i]->private_bytes > s->memory.busy_bytes)
+            s->memory.busy_bytes = s->slots[i]->private_bytes;
         return;
     }
+}
+
+static uint64_t known_bytes(const struct supervisor *s)
+{
+    return s->memory.worker_bytes > 0 ? s->memory.worker_bytes : s->memory.busy_bytes;
 }
 
 static void count_workers(const struct supervisor *s, struct pressure_now *now)
@@ -164,7 +177,7 @@ static void add_measured(struct supervisor *s, const struct pressure_now *now)
 {
     uint64_t spare =
         now->free_bytes > CREW_RESERVE_BYTES ? now->free_bytes - CREW_RESERVE_BYTES : 0;
-    uint64_t more = s->memory.worker_bytes > 0 ? spare / s->memory.worker_bytes : 0;
+    uint64_t more = known_bytes(s) > 0 ? spare / known_bytes(s) : 0;
     uint64_t workers = now->working + more;
 
     if (s->memory.limit >= s->workers || s->memory.pressure.acted_ms > 0 ||
@@ -191,12 +204,12 @@ static void tick(evutil_socket_t fd, short what, void *ctx)
     if (s->phase != PHASE_RUN || s->killing)
         return;
     resources_read_memory("", &machine);
-    look_around(s);
+    look_at_busy(s);
     now.total_bytes = machine.memory_total;
     now.free_bytes = machine.memory_free;
     now.stalled = now.now_ms < s->memory.stalled_until_ms;
     now.wanted = s->workers;
-    now.worker_bytes = s->memory.worker_bytes;
+    now.worker_bytes = known_bytes(s);
     count_workers(s, &now);
     add_measured(s, &now);
     while (relieve(s, &now))
@@ -289,15 +302,15 @@ void memory_test(struct supervisor *s, uint32_t number, uint32_t test, uint64_t 
     struct slot *slot = slot_at(s, number);
 
     s->memory.test_kib[test] = kib;
-    if (kib > 0 && s->opts.local->recycle_above_bytes > 0 &&
-        now_ms(s) - slot->looked_ms >= RECYCLE_MS && look(s, number))
-        recycle_if_large(s, number);
+    if (due(s, slot) || (kib > 0 && s->opts.local->recycle_above_bytes > 0 &&
+                         now_ms(s) - slot->looked_ms >= RECYCLE_MS))
+        look_at_rest(s, number);
 }
 
 void memory_leaving(struct supervisor *s, uint32_t number)
 {
     if (slot_at(s, number)->looks == 0)
-        (void)look(s, number);
+        look_at_rest(s, number);
 }
 
 static void note_hungry(struct supervise_report *report, const struct manifest_test *test,

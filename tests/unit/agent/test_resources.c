@@ -10,6 +10,7 @@
 #include "cgroup.h"
 #include "fs.h"
 #include "mem.h"
+#include "os.h"
 #include "resources.h"
 
 static void put(const char *root, const char *path, const char *text)
@@ -165,6 +166,27 @@ static void test_cgroup_pressure_path_takes_the_nearest(void **state)
     str_fini(&path);
 }
 
+/* Where the kernel counts stalls and lets us listen: nothing is heard while nothing happens. */
+static void test_os_stalls_are_quiet_when_nobody_waits(void **state)
+{
+    struct os_stalls stalls = { 0 };
+    struct str path = STR_MAX(PATH_BYTES_MAX);
+
+    (void)state;
+    os_stall_close(&stalls);
+    assert_false(os_stall_open("/dev/null/nothing", &stalls));
+    assert_int_equal(stalls.watched, 0);
+    if (!cgroup_pressure_path("", &path) || !os_stall_open(path.at, &stalls)) {
+        str_fini(&path);
+        skip();
+    }
+    assert_true(stalls.watched > 0);
+    (void)os_stall_seen(stalls.watched); /* another process may wait just now */
+    os_stall_close(&stalls);
+    assert_int_equal(stalls.watched, 0);
+    str_fini(&path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +199,7 @@ int main(void)
             machine_free),
         cmocka_unit_test_setup_teardown(test_resources_read_knows_nothing_where_nothing_is_told,
                                         machine_new, machine_free),
+        cmocka_unit_test(test_os_stalls_are_quiet_when_nobody_waits),
         cmocka_unit_test_setup_teardown(test_cgroup_pressure_path_takes_the_nearest, machine_new,
                                         machine_free),
     };
