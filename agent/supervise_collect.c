@@ -186,10 +186,13 @@ void collect_frame(struct supervisor *s, struct peer *peer, const struct frame *
         return;
     switch ((int)frame->kind) {
     case FRAME_MANIFEST:
-        if (slot && !is_first && !slot->own)
-            slot->own = manifest_new();
-        if (is_first || !slot->own_whole)
-            take_manifest(is_first ? s->manifest : slot->own, frame, err);
+        if (is_first) {
+            take_manifest(s->manifest, frame, err);
+        } else if (slot && !slot->own_whole) {
+            if (!slot->own)
+                slot->own = manifest_new();
+            take_manifest(slot->own, frame, err);
+        }
         return;
     case FRAME_COLLECT_END:
         collection_ended(s, peer, is_first, frame, err);
