@@ -136,6 +136,15 @@ uint64_t deal_free_us(const struct deal *deal)
     return sum_us;
 }
 
+uint64_t deal_waiting_us(const struct deal *deal)
+{
+    uint64_t sum_us = 0;
+
+    for (uint32_t i = 0; i < deal->pile_count; i++)
+        sum_us += pool_waiting_us(deal->piles[i].pool);
+    return sum_us;
+}
+
 bool deal_wants(const struct deal *deal, uint32_t coming)
 {
     if (deal->pile_count == 1)

@@ -32,5 +32,6 @@ bool deal_withdraw(struct deal *deal, uint32_t test);
 
 uint32_t deal_free_count(const struct deal *deal); /* of all piles */
 uint64_t deal_free_us(const struct deal *deal);
+uint64_t deal_waiting_us(const struct deal *deal); /* with the set-ups still to be paid */
 /* Whether one more worker would find something, when so many are on their way. */
 bool deal_wants(const struct deal *deal, uint32_t coming);

@@ -30,6 +30,7 @@ struct dispatch {
     struct dispatch_fx *queue;
     size_t queue_cap, queue_count, queue_done;
     uint64_t tiny_us; /* predicted work below which one worker starts first */
+    bool more;        /* other work may still come, soon */
     bool ended, stopped, told_broken, told_empty;
 };
 
@@ -59,7 +60,6 @@ struct dispatch *dispatch_new(const struct dispatch_input *in)
     d->cost_us = mem_new(suite->test_count, sizeof(*d->cost_us));
     d->here = mem_new(suite->test_count, sizeof(*d->here));
     d->seen = mem_new(suite->scope_count, sizeof(*d->seen));
-    d->pace = (struct pace)PACE_OF_AGENT;
     d->tiny_us = UINT64_MAX; /* without any history all that is known is nothing */
     for (uint32_t i = 0; i < suite->test_count; i++) {
         if (!(suite->tests[i].flags & POOL_GUESS))
@@ -159,6 +159,7 @@ static void name_tests(struct dispatch *d, uint32_t slot)
         struct pool_ask ask = { .taker = slot,
                                 .free_workers = w->hand_count < w->threads || w->asks,
                                 .backlog_us = w->asks ? 0 : hand_us(d, w),
+                                .more = d->more && !d->ended,
                                 .lead_us = DISPATCH_EARLY_US };
         uint32_t test;
 
@@ -314,6 +315,7 @@ void dispatch_grant(struct dispatch *d, uint32_t test, uint64_t cost_us)
 
 void dispatch_granted(struct dispatch *d)
 {
+    d->more = !d->in.settle_when_dry; /* who sent this may send more */
     go_on(d);
 }
 
@@ -321,6 +323,22 @@ void dispatch_scope(struct dispatch *d, uint32_t scope, uint64_t setup_us)
 {
     INVARIANT(scope < d->in.suite->scope_count);
     deal_rescope(d->deal, scope, setup_us);
+}
+
+bool dispatch_waits(const struct dispatch *d)
+{
+    if (!d->more || d->ended || d->stopped || deal_free_count(d->deal) == 0)
+        return false;
+    for (uint32_t slot = 0; slot < d->slot_count; slot++)
+        if (worker_can_take(&d->workers[slot]) && d->workers[slot].hand_count == 0)
+            return true;
+    return false;
+}
+
+void dispatch_alone(struct dispatch *d)
+{
+    d->more = false;
+    go_on(d);
 }
 
 bool dispatch_release(struct dispatch *d, uint32_t test)
@@ -545,20 +563,23 @@ uint64_t dispatch_backlog_us(const struct dispatch *d)
 struct need dispatch_need(const struct dispatch *d, const uint64_t *ran_us)
 {
     uint64_t *left_us = mem_new(d->in.workers + d->slot_count, sizeof(*left_us));
+    uint64_t waiting_us = deal_waiting_us(d->deal);
     uint32_t busy = 0;
     struct need need;
 
     for (uint32_t slot = 0; slot < d->slot_count; slot++) {
         const struct worker *w = &d->workers[slot];
         uint64_t due_us = hand_us(d, w);
-        uint64_t first_us = w->started ? predicted_us(d, w->hand[0]) : 0;
+        uint64_t first_us = w->started ? predicted_us(d, w->hand[0]) : 0, own_us;
 
         if (w->state == WORKER_DEAD || w->hand_count == 0)
             continue;
-        left_us[busy++] = due_us - (ran_us[slot] < first_us ? ran_us[slot] : first_us);
+        own_us = pool_own_us(deal_pile(d->deal, slot), slot);
+        left_us[busy++] = due_us + own_us - (ran_us[slot] < first_us ? ran_us[slot] : first_us);
+        waiting_us -= own_us;
     }
-    need = need_of(left_us, busy > d->in.workers ? busy : d->in.workers, deal_free_us(d->deal),
-                   pace_speed_ppm(&d->pace, NULL));
+    need = need_of(left_us, busy > d->in.workers ? busy : d->in.workers, waiting_us,
+                   pace_speed_ppm(&d->pace));
     free(left_us);
     return need;
 }

@@ -70,6 +70,11 @@ void dispatch_grant(struct dispatch *d, uint32_t test, uint64_t cost_us);
 /* Call after the last grant of a batch. */
 void dispatch_granted(struct dispatch *d);
 
+/* A worker idles beside tests of a scope that is dear to enter and that another worker is in: it
+ * waits for other work to come, which is cheaper, until dispatch_alone says that none is coming. */
+bool dispatch_waits(const struct dispatch *d);
+void dispatch_alone(struct dispatch *d);
+
 /* Takes a test out if no worker has it; true when it may be given back. */
 bool dispatch_release(struct dispatch *d, uint32_t test);
 

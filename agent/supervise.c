@@ -156,7 +156,8 @@ enum err_code supervise_new(const struct supervise_opts *opts, struct supervisor
     s->one_output = is_one_output();
     s->manifest = manifest_new();
     s->grace = evtimer_new(opts->base, on_grace, s);
-    INVARIANT(s->grace);
+    s->alone = evtimer_new(opts->base, on_alone, s);
+    INVARIANT(s->grace && s->alone);
     limits_new(s);
     stacks_new(s);
     token_new("mk", s->key);
@@ -187,6 +188,7 @@ void supervise_free(struct supervisor *s)
     if (s->keeper_event)
         event_free(s->keeper_event);
     event_free(s->grace);
+    event_free(s->alone);
     limits_free(s);
     stacks_free(s);
     strays_free(s);

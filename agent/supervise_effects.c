@@ -1,9 +1,14 @@
 /* supervise_effects.c - does what dispatch wants done, and tells the source what is left. */
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/time.h>
+
+#include <event2/event.h>
 
 #include "mem.h"
 #include "supervise_inner.h"
+
+#define ALONE_MS 100 /* a few requests' time */
 
 static void send_run(struct supervisor *s, uint32_t number, uint32_t test)
 {
@@ -132,6 +137,27 @@ static bool tell_source(struct supervisor *s)
     return true;
 }
 
+void on_alone(int fd, short what, void *ctx)
+{
+    struct supervisor *s = ctx;
+
+    (void)fd;
+    (void)what;
+    if (!s->dispatch || !dispatch_waits(s->dispatch))
+        return;
+    dispatch_alone(s->dispatch);
+    do_effects(s);
+}
+
+/* Other work would be here by then, if there were any. */
+static void watch_waiting(struct supervisor *s)
+{
+    const struct timeval wait = { .tv_usec = ALONE_MS * 1000 };
+
+    if (dispatch_waits(s->dispatch) && !evtimer_pending(s->alone, NULL))
+        (void)evtimer_add(s->alone, &wait);
+}
+
 void do_effects(struct supervisor *s)
 {
     struct dispatch_fx fx;
@@ -146,4 +172,5 @@ void do_effects(struct supervisor *s)
         }
     } while (tell_source(s));
     s->in_effects = false;
+    watch_waiting(s);
 }

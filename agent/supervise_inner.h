@@ -101,7 +101,7 @@ struct supervisor {
     bool foreground; /* a terminal sends its Ctrl-C to the command too */
     bool one_output; /* stdout and stderr are the same terminal or file */
 
-    struct event *keeper_event, *grace;
+    struct event *keeper_event, *grace, *alone;
     struct event *signals[SIGNALS_MAX];
     struct limit_rules rules;
     struct event *limit_timer, *run_timer, *stacks_timer;
@@ -188,6 +188,7 @@ void command_ended(struct supervisor *s);
 /* The answer to source_leave. */
 void left(struct supervisor *s, uint32_t exit_code, bool complete);
 void on_grace(int fd, short what, void *ctx); /* the time after a stop is over */
+void on_alone(int fd, short what, void *ctx); /* nothing else has come for idle workers */
 
 /* supervise_abandon.c. False when no worker has the test in hand. */
 bool abandon(struct supervisor *s, uint32_t test, const char *why);

@@ -1,6 +1,7 @@
 #include "plan/pool.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "mem.h"
 #include "plan/pool_inner.h"
@@ -33,6 +34,26 @@ static bool is_alone(const struct node *t)
     return (t->flags & POOL_ALONE) != 0;
 }
 
+/* Set-ups that are still to be paid, once each: of scopes with free tests that nobody is in. */
+static uint64_t scope_due_us(const struct pool_place *place)
+{
+    return place->free && !place->touched ? place->setup_us : 0;
+}
+
+/* Tests of a scope, and of those around it, become free or cease to be; come into a hand or go
+ * back. */
+static void count_scopes(struct pool *pool, uint32_t scope, int32_t free_more, int32_t touched_more)
+{
+    for (; scope != POOL_NONE; scope = pool->scopes[scope].parent) {
+        struct pool_place *place = &pool->scopes[scope];
+
+        pool->free_setup_us -= scope_due_us(place);
+        place->free += (uint32_t)free_more;
+        place->touched += (uint32_t)touched_more;
+        pool->free_setup_us += scope_due_us(place);
+    }
+}
+
 static uint64_t bounded_cost(uint64_t cost_us)
 {
     return cost_us < POOL_COST_US_MAX ? cost_us : POOL_COST_US_MAX;
@@ -57,6 +78,7 @@ static void index_tests(struct pool *pool, const struct pool_input *in)
             .prev = POOL_NONE,
             .next = POOL_NONE,
             .taker = POOL_NONE,
+            .promised = POOL_NONE,
             .mem_mib = (uint32_t)((t->mem_bytes + MIB_BYTES - 1) / MIB_BYTES),
             .threads = (uint16_t)(t->threads < 1            ? 1
                                   : t->threads > UINT16_MAX ? UINT16_MAX
@@ -102,6 +124,7 @@ static void set_free(struct pool *pool, uint32_t test)
     pool->free_count++;
     pool->alone_free += is_alone(&pool->tests[test]);
     pool->free_us += pool->tests[test].cost_us;
+    count_scopes(pool, pool->tests[test].scope, 1, 0);
     lot_insert(pool, test);
 }
 
@@ -117,7 +140,6 @@ struct pool *pool_new(const struct pool_input *in)
     pool->scope_count = in->scope_count;
     pool->serial_taker = POOL_NONE;
     pool->first_free = in->test_count;
-    pool->takers = mem_new(POOL_TAKERS_MAX, sizeof(*pool->takers));
     index_scopes(pool, in);
     index_tests(pool, in);
     index_lots(pool);
@@ -145,19 +167,25 @@ void pool_join(struct pool *pool, uint32_t taker, uint32_t workers, uint32_t spe
     struct pool_taker *k;
 
     INVARIANT(taker < POOL_TAKERS_MAX && !taker_is_in(pool, taker) && workers > 0);
+    if (taker >= pool->taker_count) {
+        size_t more = taker + 1 - pool->taker_count;
+
+        pool->takers = mem_grow(pool->takers, &pool->taker_cap, taker + 1, sizeof(*pool->takers));
+        memset(&pool->takers[pool->taker_count], 0, more * sizeof(*pool->takers));
+        pool->taker_count = taker + 1;
+    }
     k = &pool->takers[taker];
     *k = (struct pool_taker){
         .held_head = POOL_NONE,
         .held_tail = POOL_NONE,
         .owned = POOL_NONE,
         .last = POOL_NONE,
+        .at = POOL_NONE,
         .workers = workers,
         .speed_milli = speed_ppm < 1000 ? 1 : speed_ppm / 1000,
     };
     pool->workers += workers;
     pool->capacity_milli += (uint64_t)workers * k->speed_milli;
-    if (taker >= pool->taker_count)
-        pool->taker_count = taker + 1;
 }
 
 void pool_leave(struct pool *pool, uint32_t taker)
@@ -201,8 +229,8 @@ static void count_in(struct pool *pool, struct pool_taker *k, uint32_t taker, co
 {
     if (k->held_count + k->running == 0)
         pool->busy_takers++;
-    k->held_us += t->cost_us;
-    pool->held_us += t->cost_us;
+    k->held_us += t->cost_us + t->setup_us;
+    pool->held_us += t->cost_us + t->setup_us;
     pool->extra_threads += t->threads - 1u;
     pool->alone_in_hand += is_alone(t);
     pool->hand_mib += t->mem_mib;
@@ -220,8 +248,8 @@ static void count_out(struct pool *pool, struct pool_taker *k, const struct node
 {
     if (k->held_count + k->running == 0)
         pool->busy_takers--;
-    k->held_us -= t->cost_us;
-    pool->held_us -= t->cost_us;
+    k->held_us -= t->cost_us + t->setup_us;
+    pool->held_us -= t->cost_us + t->setup_us;
     pool->extra_threads -= t->threads - 1u;
     pool->alone_in_hand -= is_alone(t);
     pool->hand_mib -= t->mem_mib;
@@ -255,6 +283,7 @@ static void detach(struct pool *pool, uint32_t test)
         pool->free_count--;
         pool->alone_free -= is_alone(t);
         pool->free_us -= t->cost_us;
+        count_scopes(pool, t->scope, -1, 0);
         lot_remove(pool, test);
         t->state = TEST_ABSENT;
         while (pool->first_free < pool->test_count &&
@@ -287,9 +316,13 @@ void pool_take(struct pool *pool, uint32_t taker, uint32_t test)
     INVARIANT(t->state == TEST_FREE);
     lot_claim(pool, test, taker);
     detach(pool, test);
+    t->setup_us = scope_enter_us(pool, t->scope, k->at);
+    k->at = t->scope;
     count_in(pool, k, taker, t);
+    count_scopes(pool, t->scope, 0, 1);
     t->state = TEST_HELD;
     t->taker = taker;
+    t->promised = POOL_NONE;
     t->prev = k->held_tail;
     t->next = POOL_NONE;
     if (k->held_tail == POOL_NONE)
@@ -298,6 +331,12 @@ void pool_take(struct pool *pool, uint32_t taker, uint32_t test)
         pool->tests[k->held_tail].next = test;
     k->held_tail = test;
     k->held_count++;
+}
+
+void pool_promise(struct pool *pool, uint32_t test, uint32_t taker)
+{
+    INVARIANT(test < pool->test_count && taker_is_in(pool, taker));
+    pool->tests[test].promised = taker;
 }
 
 void pool_start(struct pool *pool, uint32_t test)
@@ -317,6 +356,10 @@ void pool_finish(struct pool *pool, uint32_t test)
     INVARIANT(test < pool->test_count && pool->tests[test].state != TEST_DONE);
     if (pool->tests[test].state == TEST_HELD)
         lot_begin(pool, test);
+    if (pool->tests[test].state == TEST_HELD || pool->tests[test].state == TEST_STARTED)
+        pool->done_us += pool->tests[test].cost_us;
+    else
+        count_scopes(pool, pool->tests[test].scope, 0, 1);
     detach(pool, test);
     pool->tests[test].state = TEST_DONE;
 }
@@ -324,6 +367,8 @@ void pool_finish(struct pool *pool, uint32_t test)
 void pool_put_back(struct pool *pool, uint32_t test)
 {
     INVARIANT(test < pool->test_count && pool->tests[test].state != TEST_FREE);
+    if (pool->tests[test].state != TEST_ABSENT)
+        count_scopes(pool, pool->tests[test].scope, 0, -1);
     detach(pool, test);
     lot_unclaim(pool, test);
     pool->tests[test].taker = POOL_NONE;
@@ -384,8 +429,13 @@ bool pool_is_first(const struct pool *pool, uint32_t test)
 
 void pool_rescope(struct pool *pool, uint32_t scope, uint64_t setup_us)
 {
+    struct pool_place *place;
+
     INVARIANT(scope < pool->scope_count);
-    pool->scopes[scope].setup_us = bounded_cost(setup_us);
+    place = &pool->scopes[scope];
+    pool->free_setup_us -= scope_due_us(place);
+    place->setup_us = bounded_cost(setup_us);
+    pool->free_setup_us += scope_due_us(place);
 }
 
 uint32_t pool_free_count(const struct pool *pool)
@@ -406,14 +456,27 @@ bool pool_is_free(const struct pool *pool, uint32_t test)
 
 uint32_t pool_held_count(const struct pool *pool, uint32_t taker)
 {
-    INVARIANT(taker < POOL_TAKERS_MAX);
-    return pool->takers[taker].held_count;
+    return taker < pool->taker_count ? pool->takers[taker].held_count : 0;
 }
 
 uint64_t pool_held_us(const struct pool *pool, uint32_t taker)
 {
-    INVARIANT(taker < POOL_TAKERS_MAX);
-    return pool->takers[taker].held_us;
+    return taker < pool->taker_count ? pool->takers[taker].held_us : 0;
+}
+
+uint64_t pool_waiting_us(const struct pool *pool)
+{
+    return pool->free_us + pool->free_setup_us;
+}
+
+uint64_t pool_own_us(const struct pool *pool, uint32_t taker)
+{
+    const struct lot *lot;
+
+    if (!taker_is_in(pool, taker) || pool->takers[taker].last == POOL_NONE)
+        return 0;
+    lot = &pool->lots[pool->takers[taker].last];
+    return lot->kind == LOT_SCOPE && lot->owner == taker ? lot->sum_us : 0;
 }
 
 uint32_t pool_holder(const struct pool *pool, uint32_t test)

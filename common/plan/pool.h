@@ -99,6 +99,7 @@ struct pool_ask {
     uint32_t free_workers; /* workers without a test */
     uint64_t backlog_us;   /* predicted work it still has by its own account, summed over workers */
     uint64_t dry_us;       /* time until its first worker has nothing to do; 0: from backlog_us */
+    bool more;             /* in a machine: work may still come from elsewhere, soon */
     uint64_t lead_us;      /* from asking to having the answer; 0: POOL_LEAD_US, in a machine 0 */
 };
 #define POOL_LEAD_US 20000u
@@ -108,16 +109,18 @@ uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32
 /* Could the taker have this free test now, beside what all have in hand? */
 bool pool_may_take(const struct pool *pool, uint32_t taker, uint32_t test);
 
-/* Nothing free is left and taker is idle: which unstarted tests another taker should give back for
- * it. Never started ones, never the one that each worker of the holder would run next. Returns the
- * count; 0 when moving something would not end the run earlier. */
-uint32_t pool_choose_recall(const struct pool *pool, uint32_t taker, uint32_t *out_holder,
-                            uint32_t *out, uint32_t max);
+/* Nothing free is left and the taker is idle: which unstarted tests another taker should give back
+ * for it. Never started ones, never the one that each worker of the holder would run next. Returns
+ * the count; 0 when moving something would not end the run earlier. */
+uint32_t pool_choose_recall(const struct pool *pool, const struct pool_ask *ask,
+                            uint32_t *out_holder, uint32_t *out, uint32_t max);
 
 /* Changes. */
 void pool_take(struct pool *pool, uint32_t taker, uint32_t test); /* free -> held */
-void pool_start(struct pool *pool, uint32_t test);                /* held -> started */
-void pool_finish(struct pool *pool, uint32_t test);               /* any but done -> done */
+void pool_promise(struct pool *pool, uint32_t test,
+                  uint32_t taker);                    /* once back, it is for taker */
+void pool_start(struct pool *pool, uint32_t test);    /* held -> started */
+void pool_finish(struct pool *pool, uint32_t test);   /* any but done -> done */
 void pool_put_back(struct pool *pool, uint32_t test); /* absent, held, started, done -> free */
 void pool_recost(struct pool *pool, uint32_t test, uint64_t cost_us);    /* a better prediction */
 void pool_rescope(struct pool *pool, uint32_t scope, uint64_t setup_us); /* of its set-up */
@@ -131,8 +134,12 @@ bool pool_may_copy(const struct pool *pool, uint32_t test);        /* by its fla
 bool pool_is_alone(const struct pool *pool, uint32_t test);        /* POOL_ALONE */
 bool pool_is_first(const struct pool *pool, uint32_t test);        /* POOL_FIRST */
 uint32_t pool_held_count(const struct pool *pool, uint32_t taker); /* unstarted, held by it */
-uint64_t pool_held_us(const struct pool *pool, uint32_t taker);    /* held or started */
-uint32_t pool_holder(const struct pool *pool, uint32_t test);      /* POOL_NONE if nobody */
+uint64_t pool_held_us(const struct pool *pool, uint32_t taker);    /* held or started, with the
+                                                                      set-ups of their scopes */
+uint64_t pool_waiting_us(const struct pool *pool); /* free, with the set-ups still to be paid */
+uint64_t pool_own_us(const struct pool *pool, uint32_t taker); /* of that, what a taker is at and
+                                                                  others had better not enter */
+uint32_t pool_holder(const struct pool *pool, uint32_t test);  /* POOL_NONE if nobody */
 uint32_t pool_speed_ppm(const struct pool *pool, uint32_t taker);
 uint64_t pool_setup_us(const struct pool *pool, uint32_t test); /* of all scopes around it */
 /* The narrowest scope of a test, POOL_NONE for none; a scope's parent; its set-up alone. */

@@ -1,98 +1,27 @@
-#include "plan/pool_inner.h"
+#include "plan/pool_pick.h"
 
-#define SHARE_DIVISOR   4u     /* of what a taker has room for, it gets a quarter: shares shrink */
-#define LEADS_AHEAD     3u     /* but at least what keeps it busy for three requests */
-#define GATE_DIVISOR    4u     /* a taker that is busy for a quarter of the run to come can wait */
-#define PRESS_DIVISOR   8u     /* a test of an eighth of what a worker has still to do presses */
-#define PRESS_US_MIN    10000u /* shorter ones never do: a request takes longer */
-#define PRESS_US_MIN_IN 3000u  /* the same in a machine, where asking is cheap */
-
-/* One answer in the making. Work is in microseconds of an average machine, summed over workers. */
-struct pick {
-    const struct pool *pool;
-    const struct pool_taker *k;
-    uint32_t taker;
-    uint64_t level_us; /* work that a worker of this taker does until the run's predicted end */
-    uint64_t share_us; /* what it should get now */
-    uint64_t next_us;  /* what it needs until another request could be answered */
-    uint64_t given_us;
-    uint32_t least;        /* so many tests in any case */
-    uint32_t press_bucket; /* tests in larger buckets come first, wherever they are */
-    bool stopped;          /* the next test is too long for this share */
-    bool alone;            /* what was picked needs the run alone */
-    uint32_t *out;
-    uint32_t max, count;
-};
-
-static uint64_t sub(uint64_t a, uint64_t b)
-{
-    return a > b ? a - b : 0;
-}
-
-static uint64_t min_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t max_u64(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
-static uint64_t scale(uint64_t v, uint64_t by, uint64_t per)
-{
-    return (uint64_t)((wide_uint)v * by / per);
-}
-
-/* Time until the taker's first worker has nothing to do. */
-static uint64_t dry_us(const struct pick *p, const struct pool_ask *ask)
-{
-    if (p->least)
-        return 0;
-    return ask->dry_us ? ask->dry_us : ask->backlog_us * 1000 / taker_milli(p->k);
-}
-
-/* Workers that are not here yet count as those that are. */
-static uint64_t expected_milli(const struct pool *pool)
-{
-    uint64_t missing = sub(pool->expected_workers, pool->workers);
-
-    return pool->capacity_milli + missing * pool->capacity_milli / pool->workers;
-}
-
-/* Fills level, share, next, least and press; false when the taker has enough. */
-static bool pick_size(struct pick *p, const struct pool_ask *ask)
-{
-    const struct pool *pool = p->pool;
-    uint64_t mine_milli = taker_milli(p->k);
-    uint64_t lead_us = ask->lead_us || pool->one_machine ? ask->lead_us : POOL_LEAD_US;
-    uint64_t left_us = pool->free_us + sub(pool->held_us, p->k->held_us) + ask->backlog_us;
-    uint64_t end_us = scale(left_us, 1000, pool->capacity_milli);
-    uint64_t fair_us = scale(end_us, mine_milli, 1000);
-    uint64_t later_us = scale(left_us, mine_milli, expected_milli(pool));
-    uint32_t in_hand = p->k->held_count + p->k->running;
-    uint64_t dry, room_us;
-
-    p->least = ask->free_workers;
-    if (p->k->workers > in_hand + p->least)
-        p->least = p->k->workers - in_hand;
-    dry = dry_us(p, ask);
-    /* One long test in hand does not mean that the worker beside it has no room. */
-    room_us =
-        max_u64(sub(fair_us, ask->backlog_us), scale(sub(end_us, dry), p->k->speed_milli, 1000));
-    if (!p->least && (!room_us || dry > max_u64(end_us / GATE_DIVISOR, lead_us * LEADS_AHEAD)))
-        return false;
-    p->level_us = fair_us / p->k->workers;
-    p->next_us = min_u64(scale(sub(lead_us * LEADS_AHEAD, dry), mine_milli, 1000), room_us);
-    p->share_us = max_u64(sub(later_us, ask->backlog_us) / SHARE_DIVISOR, p->next_us);
-    p->press_bucket = bucket_of(
-        max_u64(p->level_us / PRESS_DIVISOR, pool->one_machine ? PRESS_US_MIN_IN : PRESS_US_MIN));
-    return true;
-}
+#define JOIN_LEADS (uint64_t)2 /* a set-up is dear beside this many requests */
 
 static bool pick_full(const struct pick *p)
 {
-    return p->stopped || p->count == p->max || (p->given_us >= p->share_us && p->count >= p->least);
+    return p->stopped || p->count == p->max ||
+           (p->given_us >= p->share_us && p->bridged_us >= p->bridge_us && p->count >= p->least);
+}
+
+/* Was it recalled for somebody else, who idles? Or it would go back to whom it was taken from, and
+ * be recalled again. What is left of a unit that had begun stays where it is. */
+static bool is_promised(const struct pick *p, const struct node *t)
+{
+    const struct pool *pool = p->pool;
+    const struct pool_taker *k;
+
+    if (t->promised == POOL_NONE || t->promised == p->taker || !taker_is_in(pool, t->promised))
+        return false;
+    if (t->lot != POOL_NONE && pool->lots[t->lot].kind == LOT_UNIT &&
+        pool->lots[t->lot].owner != POOL_NONE)
+        return false;
+    k = &pool->takers[t->promised];
+    return k->held_count + k->running < k->workers;
 }
 
 /* Of several machines: who needs the run alone gets it when nobody else is at anything, with others
@@ -115,6 +44,8 @@ static bool eligible(const struct pick *p, const struct node *t)
 
     if (t->mutex != POOL_NONE && pool->mutexes[t->mutex].taker != POOL_NONE &&
         pool->mutexes[t->mutex].taker != p->taker)
+        return false;
+    if (is_promised(p, t))
         return false;
     if (!pool->one_machine)
         return beside_all(p, t, others);
@@ -141,13 +72,16 @@ static uint64_t work_of(const struct pick *p, const struct node *t)
 static void pick_test(struct pick *p, uint32_t test)
 {
     const struct node *t = &p->pool->tests[test];
-    uint64_t work_us = work_of(p, t);
+    uint64_t work_us = work_of(p, t), setup_us = scope_enter_us(p->pool, t->scope, p->scope);
 
     /* A test longer than all that is left fills one worker, not the share of several. */
     if (t->threads == 1 && work_us > p->level_us && p->level_us)
         work_us = p->level_us;
+    work_us += setup_us;
     p->given_us += work_us;
     p->alone = t->flags & POOL_ALONE;
+    p->bridged_us += min_u64(work_us, p->horizon_us);
+    p->scope = t->scope;
     p->out[p->count++] = test;
 }
 
@@ -157,9 +91,9 @@ static void pick_alone(struct pick *p, uint32_t test)
 {
     const struct node *t = &p->pool->tests[test];
 
-    if (!eligible(p, t))
+    if (!eligible(p, t) || pick_waits(p, test))
         return;
-    if (p->count >= p->least && p->given_us >= p->next_us &&
+    if (p->count >= p->least && p->bridged_us >= p->bridge_us &&
         p->given_us + work_of(p, t) > p->share_us)
         p->stopped = true;
     else
@@ -169,7 +103,7 @@ static void pick_alone(struct pick *p, uint32_t test)
 /* Was it picked already, when tests that press were? */
 static bool pressed(const struct pick *p, uint32_t test)
 {
-    return p->pool->tests[test].queue == TESTS_ALONE &&
+    return !p->probe_us && p->pool->tests[test].queue == TESTS_ALONE &&
            p->pool->test_links[test].bucket > p->press_bucket;
 }
 
@@ -179,8 +113,6 @@ static void pick_unit(struct pick *p, const struct lot *lot)
 {
     if (p->count && lot->count > p->max - p->count)
         return;
-    if (eligible(p, &p->pool->tests[lot->head]))
-        p->given_us += lot_setup_us(p->pool, lot);
     for (uint32_t t = lot->head; t != POOL_NONE && p->count < p->max; t = p->pool->tests[t].next) {
         if (!eligible(p, &p->pool->tests[t]))
             return;
@@ -189,16 +121,14 @@ static void pick_unit(struct pick *p, const struct lot *lot)
 }
 
 /* A scope that is dear to enter: whole if it fits, else a piece that is worth its set-up. */
-static void pick_scope(struct pick *p, const struct lot *lot, bool entered)
+static void pick_scope(struct pick *p, const struct lot *lot)
 {
-    uint64_t setup_us = entered ? 0 : lot_setup_us(p->pool, lot);
+    uint64_t setup_us = scope_enter_us(p->pool, p->pool->tests[lot->head].scope, p->scope);
     uint64_t left_us = lot->sum_us;
-    uint64_t stop_us = p->given_us + setup_us > p->share_us ? p->given_us + setup_us : p->share_us;
+    uint64_t stop_us = max_u64(p->share_us, p->given_us + setup_us);
 
     /* One worker runs it: no more than it can do until the end. */
-    if (p->given_us + p->level_us < stop_us)
-        stop_us = p->given_us + p->level_us;
-    p->given_us += setup_us;
+    stop_us = min_u64(stop_us, p->given_us + p->level_us);
     for (uint32_t t = lot->head; t != POOL_NONE && p->count < p->max; t = p->pool->tests[t].next) {
         if (!eligible(p, &p->pool->tests[t]))
             return;
@@ -216,11 +146,15 @@ static void pick_some(struct pick *p, const struct lot *lot)
             pick_alone(p, t);
 }
 
-/* Others are in this scope: joining them ends it earlier only if the set-up is the smaller part. */
+/* Others are in this scope: joining them ends it earlier only if the set-up is the smaller part;
+ * and while something else may come, waiting for that is cheaper. */
 static bool worth_joining(const struct pick *p, const struct lot *lot)
 {
-    return lot->owner == p->taker || !taker_is_in(p->pool, lot->owner) ||
-           lot_setup_us(p->pool, lot) < lot->sum_us;
+    uint64_t setup_us = lot_setup_us(p->pool, lot);
+
+    if (lot->owner == p->taker || !taker_is_in(p->pool, lot->owner))
+        return true;
+    return setup_us < lot->sum_us && (!p->more || setup_us < JOIN_LEADS * POOL_LEAD_US);
 }
 
 static void pick_lot(struct pick *p, uint32_t index)
@@ -233,7 +167,7 @@ static void pick_lot(struct pick *p, uint32_t index)
         return;
     case LOT_SCOPE:
         if (index != p->k->last && worth_joining(p, lot))
-            pick_scope(p, lot, lot->owner == p->taker);
+            pick_scope(p, lot);
         return;
     case LOT_FILE:
         if (index != p->k->last)
@@ -255,7 +189,7 @@ static void pick_begun(struct pick *p)
     for (uint32_t i = p->k->owned; i != POOL_NONE && !pick_full(p); i = pool->lot_links[i].next)
         pick_unit(p, &pool->lots[i]);
     if (last && last->count && last->kind == LOT_SCOPE && !pick_full(p))
-        pick_scope(p, last, true);
+        pick_scope(p, last);
 }
 
 /* Longest first, as far as the order matters: tests and whole lots larger than a fraction of what
@@ -313,14 +247,48 @@ static void pick_in_order(struct pick *p)
             pick_test(p, t);
 }
 
+static bool is_picked(const struct pick *p, uint32_t test)
+{
+    for (uint32_t i = 0; i < p->count; i++)
+        if (p->out[i] == test)
+            return true;
+    return false;
+}
+
+/* What was left to others or for later, as this taker has nothing else to do: first all but the
+ * longest, which others may well end earlier; then that too, unless one of them would. */
+static void pick_put_off(struct pick *p)
+{
+    const struct bucket_queue *q = &p->pool->test_queues[TESTS_ALONE];
+    uint32_t longest = bucket_first(q);
+
+    p->probe_us = 0;
+    p->spared = longest;
+    for (uint32_t t = bucket_next(q, p->pool->test_links, longest);
+         t != BUCKET_NONE && !pick_full(p); t = bucket_next(q, p->pool->test_links, t))
+        if (!is_picked(p, t))
+            pick_alone(p, t);
+    p->spared = POOL_NONE;
+    if (!pick_full(p) && !is_picked(p, longest))
+        pick_alone(p, longest);
+}
+
 uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32_t *out,
                      uint32_t max)
 {
-    struct pick p = { .pool = pool, .taker = ask->taker, .out = out, .max = max };
+    struct pick p = { .pool = pool,
+                      .taker = ask->taker,
+                      .more = ask->more,
+                      .lead_us = pool_lead_us(pool, ask),
+                      .rival = POOL_NONE,
+                      .spared = POOL_NONE,
+                      .out = out,
+                      .max = max };
     uint32_t lot;
 
     INVARIANT(taker_is_in(pool, ask->taker));
     p.k = &pool->takers[ask->taker];
+    p.scope = p.k->at;
     if (!pool->free_count || !max || !pick_size(&p, ask))
         return 0;
     pick_tests(&p, TESTS_FIRST, false);
@@ -328,6 +296,7 @@ uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32
         pick_in_order(&p);
         return p.count;
     }
+    pick_probe(&p);
     pick_begun(&p);
     pick_tests(&p, TESTS_HEAVY, false);
     lot = bucket_first(&pool->lot_queues[LOTS_WHOLE]);
@@ -338,6 +307,8 @@ uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32
     pick_lots(&p, LOTS_FILES, bucket_first(&pool->lot_queues[LOTS_FILES]));
     pick_lots(&p, LOTS_BEGUN, bucket_first(&pool->lot_queues[LOTS_BEGUN]));
     pick_tests(&p, TESTS_ALONE, true);
+    if (p.put_off && p.count < p.least)
+        pick_put_off(&p);
     return p.count;
 }
 

@@ -27,10 +27,12 @@ enum test_queue {
 
 struct node {
     uint64_t cost_us;
+    uint64_t setup_us; /* while in hand: of the scopes that its taker enters with it */
     uint32_t scope, group, mutex;
     uint32_t lot;        /* the lot it is in while free, and was in last; POOL_NONE for none */
     uint32_t prev, next; /* in the lot while free, in its taker's list while held */
     uint32_t taker;      /* who holds it, started it, or finished it last */
+    uint32_t promised;   /* for whom it is recalled, POOL_NONE for nobody */
     uint32_t mem_mib;
     uint16_t threads;
     uint8_t state; /* enum test_state */
@@ -73,12 +75,14 @@ struct pool_taker {
     uint32_t held_count, running;  /* unstarted, started */
     uint32_t owned;                /* its units with free tests */
     uint32_t last;                 /* the scope or file that it took from last */
+    uint32_t at;                   /* the scope of the test that it took last */
     uint32_t workers, speed_milli; /* 0 workers: not there */
 };
 
 struct pool_place {             /* a scope */
     uint64_t setup_us, work_us; /* work: own time of all its tests */
     uint32_t parent, root;
+    uint32_t free, touched; /* tests in it that are free; that are held, started or done */
 };
 
 struct pool_mutex {
@@ -94,7 +98,8 @@ struct pool {
     struct pool_mutex *mutexes;
     struct bucket_queue test_queues[TESTS_QUEUES], lot_queues[LOTS_QUEUES];
     uint32_t test_count, scope_count, group_count, mutex_count, lot_count;
-    uint32_t taker_count; /* highest index in use, plus one */
+    size_t taker_cap;
+    uint32_t taker_count; /* highest index that was ever in use, plus one */
     uint32_t free_count;
     uint32_t first_free;                 /* no test before it is free */
     uint32_t busy_takers, extra_threads; /* with a test in hand; threads over one a test in hand */
@@ -103,6 +108,8 @@ struct pool {
     uint32_t serial_taker, serial_count; /* in a machine: who has serial tests in hand */
     uint32_t alone_count, alone_free, alone_in_hand; /* POOL_ALONE; ever, free, held or started */
     uint64_t free_us, held_us, capacity_milli;
+    uint64_t free_setup_us; /* of the scopes that nobody has been in yet, with free tests */
+    uint64_t done_us;       /* that was run here */
     enum pool_policy policy;
     bool one_machine;
 };
@@ -113,6 +120,9 @@ void lot_remove(struct pool *pool, uint32_t test);
 void lot_disown(struct pool *pool, uint32_t index);
 uint64_t lot_setup_us(const struct pool *pool, const struct lot *lot);
 
+/* Set-ups that a worker pays on going from one scope to another. */
+uint64_t scope_enter_us(const struct pool *pool, uint32_t to, uint32_t from);
+
 /* What a unit must know to stay where it was begun; all but lot_claim are for tests not free. */
 void lot_claim(struct pool *pool, uint32_t test, uint32_t taker);
 void lot_begin(struct pool *pool, uint32_t test);
@@ -120,10 +130,15 @@ void lot_unclaim(struct pool *pool, uint32_t test);
 
 static inline bool taker_is_in(const struct pool *pool, uint32_t taker)
 {
-    return taker < POOL_TAKERS_MAX && pool->takers[taker].workers > 0;
+    return taker < pool->taker_count && pool->takers[taker].workers > 0;
 }
 
 static inline uint64_t taker_milli(const struct pool_taker *k)
 {
     return (uint64_t)k->workers * k->speed_milli;
+}
+
+static inline uint64_t pool_lead_us(const struct pool *pool, const struct pool_ask *ask)
+{
+    return ask->lead_us || pool->one_machine ? ask->lead_us : POOL_LEAD_US;
 }

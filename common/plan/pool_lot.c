@@ -82,6 +82,23 @@ uint64_t lot_setup_us(const struct pool *pool, const struct lot *lot)
     return setup_us;
 }
 
+uint64_t scope_enter_us(const struct pool *pool, uint32_t to, uint32_t from)
+{
+    uint64_t setup_us = 0;
+
+    for (; to != POOL_NONE; to = pool->scopes[to].parent) {
+        uint32_t open = from;
+
+        /* A scope's index is above its parent's. */
+        while (open != POOL_NONE && open > to)
+            open = pool->scopes[open].parent;
+        if (open == to)
+            return setup_us;
+        setup_us += pool->scopes[to].setup_us;
+    }
+    return setup_us;
+}
+
 static enum lot_queue queue_of(const struct lot *lot)
 {
     if (!lot->count)
@@ -194,9 +211,14 @@ void lot_insert(struct pool *pool, uint32_t test)
     struct lot *lot;
 
     t->lot = lot_of(pool, t, &kind, &queue);
-    if ((t->flags & POOL_FIRST) && may_part(t->lot, kind, queue)) {
+    if ((t->flags & POOL_FIRST) && t->promised == POOL_NONE && may_part(t->lot, kind, queue)) {
         t->lot = POOL_NONE;
         queue = TESTS_FIRST;
+    }
+    /* Recalled for somebody, who will take it wherever the rest of its scope is run. */
+    if (t->promised != POOL_NONE && may_part(t->lot, kind, queue)) {
+        t->lot = POOL_NONE;
+        queue = TESTS_ALONE;
     }
     t->queue = (uint8_t)queue;
     if (queue < TESTS_QUEUES)
@@ -265,7 +287,7 @@ void lot_claim(struct pool *pool, uint32_t test, uint32_t taker)
     struct lot *lot;
 
     if (index == POOL_NONE) {
-        if (pool->tests[test].flags & POOL_FIRST)
+        if ((pool->tests[test].flags & POOL_FIRST) || pool->tests[test].promised == taker)
             enter_scope(pool, test, taker);
         return;
     }

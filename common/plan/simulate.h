@@ -31,6 +31,7 @@ struct sim_input {
     uint32_t agent_count;
     bool expect_all;     /* the coordinator knows from the start how many will come */
     uint64_t request_us; /* from sending a request to having its answer */
+    uint64_t grace_us;   /* that a machine which leaves with notice gives its running tests */
     uint64_t detect_us;  /* silence after which an agent is taken for dead */
 };
 

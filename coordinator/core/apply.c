@@ -30,7 +30,6 @@ static void apply_open(struct run *run, struct change_open *o)
     run->seed = o->seed;
     run->created_ms = o->created_ms;
     run->wide = o->wide;
-    run->pace = (struct pace)PACE_OF_FLEET;
     memcpy(run->previous_digest, o->previous_digest, sizeof(run->previous_digest));
     run->carried = o->carried;
     run->carried_count = o->carried_count;
@@ -82,7 +81,6 @@ static void apply_join(struct run *run, struct change_join *j)
     s->speculate = j->speculate;
     s->first_ppm = j->first_ppm;
     s->held_first = POOL_NONE;
-    s->pace = (struct pace)PACE_OF_FLEET;
     run->sessions = mem_grow(run->sessions, &run->session_cap, (size_t)run->session_count + 1,
                              sizeof(*run->sessions));
     run->sessions[run->session_count++] = s;
@@ -182,7 +180,7 @@ static void apply_recall(struct run *run, struct change_pull *p)
     struct session_order *order = order_make(run->sessions[p->holder], ORDER_RECALL);
 
     for (uint32_t i = 0; i < p->recall.count; i++)
-        places_recall(run, p->recall.at[i]);
+        places_recall(run, p->recall.at[i], p->session);
     order->tests = p->recall.at;
     order->test_count = p->recall.count;
     p->recall = (struct index_list){ .at = NULL };

@@ -85,11 +85,13 @@ static void choose_lane(const struct run *run, uint32_t session, struct change_p
         p->fence = run->fence_count + 1;
 }
 
-static void choose_recall(const struct run *run, uint32_t session, struct change_pull *p)
+static void choose_recall(const struct run *run, uint32_t session, const struct pull_request *req,
+                          struct change_pull *p)
 {
     uint32_t tests[RECALL_TESTS_MAX];
     uint32_t holder = SESSION_NONE;
-    uint32_t count = pool_choose_recall(run->pool, session, &holder, tests, ARRAY_LEN(tests));
+    const struct pool_ask ask = { .taker = session, .lead_us = req->lead_us };
+    uint32_t count = pool_choose_recall(run->pool, &ask, &holder, tests, ARRAY_LEN(tests));
 
     if (count == 0 || run->sessions[holder]->state != SESSION_LIVE ||
         run->sessions[holder]->recall_count)
@@ -187,7 +189,7 @@ static void give(const struct run *run, uint32_t session, const struct pull_requ
     if (p->shard.count || req->free_workers == 0)
         return;
     if (run->lanes.count == 1)
-        choose_recall(run, session, p);
+        choose_recall(run, session, req, p);
     if (p->recall.count)
         return;
     if (run->lanes.count == 1)

@@ -58,8 +58,12 @@ static void add_tests(struct hash *h, const struct run *run)
     }
 }
 
-static void add_pace(struct hash *h, const struct pace *pace)
+static void add_pace(struct hash *h, const struct pace_fleet *pace)
 {
+    for (uint32_t i = 0; i < PACE_CLASSES; i++) {
+        add_u64(h, (uint64_t)pace->mean_log_ppm[i]);
+        add_u64(h, pace->count[i]);
+    }
     add_u64(h, pace->predicted_us);
     add_u64(h, pace->took_us);
 }
@@ -106,7 +110,8 @@ static void add_session(struct hash *h, const struct session *s)
     for (uint32_t i = 0; i < s->last_count; i++)
         add_u64(h, (uint64_t)s->last[i].worker << 32 | s->last[i].test);
     add_u64(h, (uint64_t)s->runner_exit << 32 | s->exit);
-    add_pace(h, &s->pace);
+    add_u64(h, (uint64_t)s->pace.mean_log_ppm);
+    add_u64(h, s->pace.count);
 }
 
 static void add_refs(struct hash *h, const struct test_ref *refs, uint32_t count)

@@ -198,9 +198,8 @@ static void learn_pace(struct run *run, uint32_t session, const struct result_it
 
     if (item->outcome != OUTCOME_PASSED || !session_lives(s))
         return;
-    pace_add(&s->pace, run->costs_us[item->test], took_us);
-    pace_add(&run->pace, run->costs_us[item->test], took_us);
-    pool_respeed(run->pool, session, pace_speed_ppm(&s->pace, &run->pace));
+    pace_learn(&run->pace, &s->pace, run->costs_us[item->test], took_us);
+    pool_respeed(run->pool, session, pace_machine_ppm(&run->pace, &s->pace));
 }
 
 void ledger_accept(struct run *run, uint32_t session, struct result_item *item)

@@ -121,7 +121,7 @@ struct session {
     uint32_t copy_count;             /* copies in its hands */
     uint32_t done_count, bad_count;  /* accepted results that are its */
     uint32_t error_count;            /* run-level errors that it reported */
-    struct pace pace;                /* how its tests went against their predictions */
+    struct pace_machine pace;        /* how its tests went against their predictions */
     struct session_last *last;
     uint32_t last_count;
     size_t last_cap;
@@ -183,7 +183,7 @@ struct run {
     uint64_t bound_us;                             /* set when the last test is done ... */
     struct drift drift;                            /* ... and with it */
     uint64_t detail_bytes;
-    struct pace pace; /* of all sessions */
+    struct pace_fleet pace; /* of all sessions */
 
     struct session **sessions;
     uint32_t session_count;

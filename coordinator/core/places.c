@@ -172,7 +172,7 @@ void places_start(struct run *run, uint32_t test)
     pool_start(run->pool, test);
 }
 
-void places_recall(struct run *run, uint32_t test)
+void places_recall(struct run *run, uint32_t test, uint32_t for_session)
 {
     struct run_test *t = &run->tests[test];
 
@@ -180,6 +180,7 @@ void places_recall(struct run *run, uint32_t test)
     if (t->flags & TEST_RECALLED)
         return;
     t->flags |= TEST_RECALLED;
+    pool_promise(run->pool, test, for_session);
     run->sessions[t->session]->recall_count++;
 }
 

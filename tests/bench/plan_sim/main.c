@@ -4,22 +4,27 @@
  *   plan_sim [--seeds N] --synthetic           made-up suites with set-ups of several shapes
  *   plan_sim [--seeds N] --trouble TRACE...    20 % noise, 5 % unknown tests, one machine twice as
  *                                              slow, one leaving at half time
+ *   --from N   the first seed (1); others than those that constants were chosen with
+ *   --where    in place of the peers: where the time above the bound went
  *
- * Plans with the first recorded run of a suite and executes the durations of the second. Agents
- * start over an exponential 0.5 s, their speeds are log-normal with 10 %, two workers each, 20 ms a
- * request. Figures are geometric means over the seeds. Exit status 1 when a bar is missed. */
+ * Plans with the first recorded run of a suite, through the estimates that the product makes, and
+ * executes the durations of the second. Agents start over an exponential 0.5 s, their speeds are
+ * log-normal with 10 %, two workers each, 20 ms a request. Figures are geometric means over the
+ * seeds. Exit status 1 when a bar is missed. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "chance.h"
+#include "learn.h"
 #include "mem.h"
 #include "peers.h"
 #include "plan/bound.h"
 #include "plan/simulate.h"
 #include "synthetic.h"
 #include "trace.h"
+#include "where.h"
 
 #define SIZES      4u
 #define AGENTS_MAX 16u
@@ -29,20 +34,29 @@
 #define UNKNOWN    0.05
 #define REQUEST_US 20000u
 #define DETECT_US  10000000u
-#define POLICIES   (PEER_COUNT + 1)
+#define GRACE_US   10000000u /* as the agent gives running tests after SIGTERM */
+#define POLICIES   (PEER_COUNT + 2)
 #define OURS       PEER_COUNT
-#define AS_GOOD    1.005 /* within half a percent is as good */
+#define KNOWING    (PEER_COUNT + 1) /* ours, if all durations were known */
+#define AS_GOOD    1.005            /* within half a percent is as good */
 
 static const uint32_t sizes[SIZES] = { 2, 4, 8, 16 };
 static const double bars[SIZES] = { 1.015, 1.035, 1.05, 1.13 };
 
 enum mode { MODE_PLAIN, MODE_SETUPS, MODE_TROUBLE };
 
+struct options {
+    enum mode mode;
+    uint32_t from, seeds;
+    bool where;
+};
+
 struct tally {
     double log_sum[SIZES][POLICIES];
     uint32_t n[SIZES];
     uint64_t requests[SIZES];
     uint32_t worse; /* rows in which a peer was better */
+    double where[SIZES][WHERE_PARTS], bound_s[SIZES];
 };
 
 static void make_agents(struct sim_agent *agents, uint32_t count, uint64_t seed)
@@ -62,26 +76,31 @@ static void make_agents(struct sim_agent *agents, uint32_t count, uint64_t seed)
 }
 
 /* The bound of what then happened; every scope is set up once at the least. A machine that leaves
- * counts for the time that it was there. */
-static uint64_t bound_of(const struct sim_input *in)
+ * counts for the time until it is told to, and for what it ended after that. */
+static uint64_t bound_of(const struct sim_input *in, const struct sim_result *res)
 {
     struct bound_taker takers[AGENTS_MAX];
-    uint64_t first_us = UINT64_MAX, us, gone_us = 0;
+    uint64_t us, gone_us = 0;
     uint32_t n = 0;
     uint64_t *costs_us = mem_new(in->test_count + in->scope_count + 1, sizeof(*costs_us));
 
     memcpy(costs_us, in->actual_us, in->test_count * sizeof(*costs_us));
     memcpy(costs_us + in->test_count, in->actual_setup_us, in->scope_count * sizeof(*costs_us));
-    for (uint32_t i = 0; i < in->agent_count; i++)
-        if (in->agents[i].start_us < first_us)
-            first_us = in->agents[i].start_us;
     for (uint32_t i = 0; i < in->agent_count; i++) {
         const struct sim_agent *a = &in->agents[i];
 
         if (a->leave_us == SIM_NEVER)
-            takers[n++] = (struct bound_taker){ a->start_us - first_us, a->workers, a->speed_ppm };
+            takers[n++] =
+                (struct bound_taker){ a->start_us - res->first_us, a->workers, a->speed_ppm };
         else if (a->leave_us > a->start_us)
             gone_us += (a->leave_us - a->start_us) * a->workers * (a->speed_ppm / 1000) / 1000;
+    }
+    for (uint32_t i = 0; i < res->span_count; i++) {
+        const struct sim_span *s = &res->spans[i];
+        const struct sim_agent *a = &in->agents[s->agent];
+
+        if (s->end_us > a->leave_us)
+            gone_us += (s->end_us - a->leave_us) * (a->speed_ppm / 1000) / 1000;
     }
     for (uint32_t i = 0; gone_us && i < in->test_count; i++) {
         uint64_t part_us = costs_us[i] < gone_us ? costs_us[i] : gone_us;
@@ -94,50 +113,86 @@ static uint64_t bound_of(const struct sim_input *in)
     return us;
 }
 
-static void run_one(const struct sim_input *in, struct tally *tally, uint32_t size, bool peers)
+static void run_ours(const struct sim_input *in, uint32_t policy, struct tally *tally,
+                     uint32_t size, uint64_t *out_bound_us)
 {
-    double bound = (double)bound_of(in);
+    double idle_us[WHERE_PARTS];
     struct sim_result res;
 
-    for (uint32_t p = 0; p < PEER_COUNT && peers; p++)
-        tally->log_sum[size][p] += log((double)peer_run((enum peer)p, in) / bound);
     sim_run(in, &res);
     if (res.ended != in->test_count) {
         (void)fprintf(stderr, "plan_sim: %u of %u tests ran\n", res.ended, in->test_count);
         exit(1);
     }
-    tally->log_sum[size][OURS] += log((double)res.makespan_us / bound);
-    tally->requests[size] += res.requests;
-    tally->n[size]++;
+    *out_bound_us = bound_of(in, &res);
+    tally->log_sum[size][policy] += log((double)res.makespan_us / (double)*out_bound_us);
+    if (policy == OURS) {
+        where_idle(in, &res, idle_us);
+        for (uint32_t i = 0; i < WHERE_PARTS; i++)
+            tally->where[size][i] += idle_us[i] / (double)*out_bound_us;
+        tally->bound_s[size] += (double)*out_bound_us / 1e6;
+        tally->requests[size] += res.requests;
+        tally->n[size]++;
+    }
     free(res.spans);
 }
 
-/* Trouble: what is planned with is worse than a record, and the fleet than it seems. */
-static void make_trouble(struct pool_test *tests, const struct trace *t, struct sim_agent *agents,
-                         uint32_t count, uint64_t seed)
+/* A suite as the planner, the peers and somebody who knows all durations see it. */
+struct views {
+    struct pool_test *recorded, *known;
+    struct pool_scope *known_scopes;
+};
+
+static void run_one(const struct sim_input *in, const struct views *views, struct tally *tally,
+                    uint32_t size)
 {
-    uint64_t chance = seed * 77 + count, sum_us = 0, span_us;
+    struct sim_input other = *in;
+    uint64_t lower_us, ignored_us;
+
+    run_ours(in, OURS, tally, size, &lower_us);
+    other.tests = views->known;
+    other.scopes = views->known_scopes;
+    run_ours(&other, KNOWING, tally, size, &ignored_us);
+    other.tests = views->recorded;
+    other.scopes = in->scopes;
+    for (uint32_t p = 0; p < PEER_COUNT; p++)
+        tally->log_sum[size][p] +=
+            log((double)peer_run((enum peer)p, p == PEER_IDEAL ? in : &other) / (double)lower_us);
+}
+
+/* Trouble: a machine of half the speed, and one that leaves at half time. */
+static void make_trouble(const struct trace *t, struct sim_agent *agents, uint32_t count)
+{
+    uint64_t sum_us = 0, span_us;
 
     for (uint32_t i = 0; i < t->test_count; i++)
         sum_us += t->us[0][i];
-    for (uint32_t i = 0; i < t->test_count; i++) {
-        double noisy = (double)t->us[0][i] * exp(NOISE_DEV * chance_normal(&chance));
-
-        tests[i].cost_us =
-            chance_uniform(&chance) < UNKNOWN ? sum_us / t->test_count : (uint64_t)noisy;
-    }
     span_us = sum_us / (2 * count);
     agents[0].speed_ppm /= 2;
     if (count > 2)
         agents[1].leave_us = agents[1].start_us + span_us / 2;
 }
 
-static void run_trace(const struct trace *t, uint32_t seeds, enum mode mode, struct tally *tally)
+static struct views make_views(struct trace *t, bool setups)
 {
-    bool setups = mode == MODE_SETUPS;
+    struct views v = { .recorded = mem_dup(t->tests, t->test_count * sizeof(*v.recorded)) };
+
+    for (uint32_t i = 0; i < t->test_count; i++)
+        v.recorded[i].cost_us = setups ? trace_own_us(t, 0, i) : t->us[0][i];
+    learn(t, &(struct learn_opts){ .setups = setups, .exact = true });
+    v.known = mem_dup(t->tests, t->test_count * sizeof(*v.known));
+    v.known_scopes = mem_dup(t->scopes, t->scope_count * sizeof(*v.known_scopes));
+    learn(t, &(struct learn_opts){ .setups = setups });
+    return v;
+}
+
+static void run_trace(struct trace *t, const struct options *opts, struct tally *tally)
+{
+    bool setups = opts->mode == MODE_SETUPS;
     struct sim_agent agents[AGENTS_MAX];
+    struct views views;
     uint64_t *actual_us = mem_new(t->test_count, sizeof(*actual_us));
-    uint64_t *setup_us = mem_new(t->scope_count, sizeof(*setup_us));
+    uint64_t *setup_us = mem_new(t->scope_count + 1, sizeof(*setup_us));
     struct sim_input in = { .tests = t->tests,
                             .actual_us = actual_us,
                             .test_count = t->test_count,
@@ -147,24 +202,28 @@ static void run_trace(const struct trace *t, uint32_t seeds, enum mode mode, str
                             .agents = agents,
                             .expect_all = true,
                             .request_us = REQUEST_US,
+                            .grace_us = GRACE_US,
                             .detect_us = DETECT_US };
 
-    for (uint32_t i = 0; i < t->test_count; i++) {
-        t->tests[i].cost_us = setups ? trace_own_us(t, 0, i) : t->us[0][i];
+    for (uint32_t i = 0; i < t->test_count; i++)
         actual_us[i] = setups ? trace_own_us(t, 1, i) : t->us[1][i];
-    }
-    for (uint32_t c = 0; c < t->scope_count; c++) {
-        t->scopes[c].setup_us = setups ? t->setup_us[0][c] : 0;
-        setup_us[c] = setups ? t->setup_us[1][c] : 0;
-    }
+    for (uint32_t c = 0; c < t->scope_count && setups; c++)
+        setup_us[c] = t->setup_us[1][c];
+    views = make_views(t, setups);
     for (uint32_t s = 0; s < SIZES; s++)
-        for (uint32_t seed = 1; seed <= seeds; seed++) {
+        for (uint32_t seed = opts->from; seed < opts->from + opts->seeds; seed++) {
             in.agent_count = sizes[s];
             make_agents(agents, sizes[s], seed);
-            if (mode == MODE_TROUBLE)
-                make_trouble(t->tests, t, agents, sizes[s], seed);
-            run_one(&in, tally, s, mode != MODE_TROUBLE);
+            if (opts->mode == MODE_TROUBLE) {
+                learn(t, &(struct learn_opts){
+                             .noise_dev = NOISE_DEV, .unknown = UNKNOWN, .seed = seed + sizes[s] });
+                make_trouble(t, agents, sizes[s]);
+            }
+            run_one(&in, &views, tally, s);
         }
+    free(views.recorded);
+    free(views.known);
+    free(views.known_scopes);
     free(actual_us);
     free(setup_us);
 }
@@ -174,31 +233,47 @@ static double ratio(const struct tally *t, uint32_t size, uint32_t policy)
     return exp(t->log_sum[size][policy] / t->n[size]);
 }
 
-static void print_head(bool peers)
+/* Peers that leave and slow down as ours do are not simulated. */
+static uint32_t peers_shown(const struct options *opts)
 {
-    printf("| suite | agents |");
-    for (uint32_t p = 0; p < PEER_COUNT && peers; p++)
-        printf(" %s |", peer_names[p]);
-    printf(" makespan | requests |\n|---|---|");
-    for (uint32_t p = 0; p < PEER_COUNT && peers; p++)
-        printf("---|");
-    printf("---|---|\n");
+    return opts->where || opts->mode == MODE_TROUBLE ? 0 : PEER_COUNT;
 }
 
-static void print_rows(const char *name, struct tally *t, bool peers)
+static void print_head(const struct options *opts)
+{
+    uint32_t columns = peers_shown(opts) + (opts->where ? 4 : 0) + 5;
+
+    printf("| suite | agents |");
+    for (uint32_t p = 0; p < peers_shown(opts); p++)
+        printf(" %s |", peer_names[p]);
+    if (opts->where)
+        printf(" bound s | before first test | between tests | at the end |");
+    printf(" makespan | durations known | requests |\n|");
+    while (columns--)
+        printf("---|");
+    printf("\n");
+}
+
+static void print_rows(const char *name, struct tally *t, const struct options *opts)
 {
     for (uint32_t s = 0; s < SIZES; s++) {
         double best = 1e9, ours = ratio(t, s, OURS);
+        bool worse;
 
         printf("| %s | %u |", name, sizes[s]);
-        for (uint32_t p = 0; p < PEER_COUNT && peers; p++) {
+        for (uint32_t p = 0; p < peers_shown(opts); p++) {
             printf(" %.3f |", ratio(t, s, p));
             if (p != PEER_IDEAL && ratio(t, s, p) < best)
                 best = ratio(t, s, p);
         }
-        printf(" %.3f | %.0f |%s\n", ours, (double)t->requests[s] / t->n[s],
-               ours > best * AS_GOOD ? " worse" : "");
-        t->worse += ours > best * AS_GOOD;
+        if (opts->where)
+            printf(" %.3f |", t->bound_s[s] / t->n[s]);
+        for (uint32_t i = 0; i < WHERE_PARTS && opts->where; i++)
+            printf(" %.4f |", t->where[s][i] / t->n[s]);
+        worse = ours > best * AS_GOOD;
+        printf(" %.4f | %.4f | %.0f |%s\n", ours, ratio(t, s, KNOWING),
+               (double)t->requests[s] / t->n[s], worse ? " worse" : "");
+        t->worse += worse;
     }
 }
 
@@ -207,18 +282,21 @@ static void add(struct tally *to, const struct tally *from)
     for (uint32_t s = 0; s < SIZES; s++) {
         for (uint32_t p = 0; p < POLICIES; p++)
             to->log_sum[s][p] += from->log_sum[s][p];
+        for (uint32_t i = 0; i < WHERE_PARTS; i++)
+            to->where[s][i] += from->where[s][i];
+        to->bound_s[s] += from->bound_s[s];
         to->n[s] += from->n[s];
         to->requests[s] += from->requests[s];
     }
     to->worse += from->worse;
 }
 
-static void run_and_print(struct trace *t, uint32_t seeds, enum mode mode, struct tally *all)
+static void run_and_print(struct trace *t, const struct options *opts, struct tally *all)
 {
     struct tally one = { .worse = 0 };
 
-    run_trace(t, seeds, mode, &one);
-    print_rows(t->name, &one, mode != MODE_TROUBLE);
+    run_trace(t, opts, &one);
+    print_rows(t->name, &one, opts);
     add(all, &one);
 }
 
@@ -234,24 +312,28 @@ static double against_best_peer(const struct tally *t)
             sum += log(ratio(t, s, p)) / SIZES;
         if (p == OURS)
             ours = sum;
-        else if (p != PEER_IDEAL && sum < best)
+        else if (p < PEER_IDEAL && sum < best)
             best = sum;
     }
     return exp(ours - best);
 }
 
-static void run_synthetic(uint32_t seeds, struct tally *all)
+static void run_synthetic(const struct options *opts, struct tally *all)
 {
     for (uint32_t shape = 0; shape < SYNTHETIC_COUNT; shape++) {
         struct tally one = { .worse = 0 };
         struct trace *t = NULL;
 
-        for (uint32_t seed = 1; seed <= seeds; seed++) {
+        for (uint32_t seed = opts->from; seed < opts->from + opts->seeds; seed++) {
+            struct options this = *opts;
+
+            this.from = seed;
+            this.seeds = 1;
             trace_free(t);
             t = synthetic_new(shape, seed);
-            run_trace(t, 1, MODE_SETUPS, &one);
+            run_trace(t, &this, &one);
         }
-        print_rows(t->name, &one, true);
+        print_rows(t->name, &one, opts);
         add(all, &one);
         trace_free(t);
     }
@@ -266,38 +348,53 @@ static bool misses_a_bar(const struct tally *t, enum mode mode)
     return missed;
 }
 
-int main(int argc, char **argv)
+/* Leaves the traces in argv, NULL elsewhere. */
+static bool read_options(int argc, char **argv, struct options *opts)
 {
-    struct tally all = { .worse = 0 };
-    uint32_t seeds = 10;
-    enum mode mode = MODE_PLAIN;
     bool synthetic = false;
 
     for (int i = 1; i < argc; i++) {
-        if (!strcmp(argv[i], "--setups"))
-            mode = MODE_SETUPS;
-        else if (!strcmp(argv[i], "--trouble"))
-            mode = MODE_TROUBLE;
-        else if (!strcmp(argv[i], "--synthetic"))
-            synthetic = true;
-        else if (!strcmp(argv[i], "--seeds") && i + 1 < argc)
-            seeds = (uint32_t)strtoul(argv[++i], NULL, 10);
-    }
-    print_head(mode != MODE_TROUBLE);
-    for (int i = 1; i < argc && !synthetic; i++) {
-        struct trace *t;
+        char *arg = argv[i];
+        bool valued = i + 1 < argc && (!strcmp(arg, "--seeds") || !strcmp(arg, "--from"));
 
-        i += !strcmp(argv[i], "--seeds");
-        if (argv[i][0] == '-' || (argv[i][0] >= '0' && argv[i][0] <= '9'))
-            continue;
-        t = trace_load(argv[i]);
-        run_and_print(t, seeds, mode, &all);
-        trace_free(t);
+        if (arg[0] == '-')
+            argv[i] = NULL;
+        if (valued) {
+            *(strcmp(arg, "--from") ? &opts->seeds : &opts->from) =
+                (uint32_t)strtoul(argv[i + 1], NULL, 10);
+            argv[++i] = NULL;
+        } else if (!strcmp(arg, "--setups")) {
+            opts->mode = MODE_SETUPS;
+        } else if (!strcmp(arg, "--trouble")) {
+            opts->mode = MODE_TROUBLE;
+        } else if (!strcmp(arg, "--where")) {
+            opts->where = true;
+        } else if (!strcmp(arg, "--synthetic")) {
+            opts->mode = MODE_SETUPS;
+            synthetic = true;
+        }
     }
+    return synthetic;
+}
+
+int main(int argc, char **argv)
+{
+    struct tally all = { .worse = 0 };
+    struct options opts = { .from = 1, .seeds = 10 };
+    bool synthetic = read_options(argc, argv, &opts);
+
+    print_head(&opts);
+    for (int i = 1; i < argc && !synthetic; i++)
+        if (argv[i]) {
+            struct trace *t = trace_load(argv[i]);
+
+            run_and_print(t, &opts, &all);
+            trace_free(t);
+        }
     if (synthetic)
-        run_synthetic(seeds, &all);
-    print_rows("geometric mean", &all, mode != MODE_TROUBLE);
-    if (mode != MODE_TROUBLE)
+        run_synthetic(&opts, &all);
+    print_rows("geometric mean", &all, &opts);
+    if (peers_shown(&opts))
         printf("\nall sizes: %.3f of the best single peer\n", against_best_peer(&all));
-    return misses_a_bar(&all, synthetic ? MODE_SETUPS : mode);
+    return misses_a_bar(&all, opts.mode);
 }

@@ -331,6 +331,7 @@ static void test_pool_choose_gives_the_run_to_who_needs_it_alone(void **state)
     for (uint32_t i = 0; i < 2; i++) {
         assert_int_equal(choose_and_take(pool, 0, 1, out, 1), 1);
         assert_int_equal(out[0], 1 + i);
+        pool_start(pool, out[0]);
         assert_int_equal(choose(pool, 1, 1, out, 4), 0);
         assert_false(pool_may_copy(pool, 0));
     }
@@ -425,7 +426,7 @@ static void test_pool_join_takes_one_that_has_left(void **state)
     pool_free(pool);
 }
 
-/* The tail of the one that would end last moves; what runs, and what runs next, stays. */
+/* The tail of the one that would end last moves; what runs, and what is about to, stays. */
 static void test_pool_recall_takes_half_from_the_slowest(void **state)
 {
     struct pool_test tests[12];
@@ -444,7 +445,7 @@ static void test_pool_recall_takes_half_from_the_slowest(void **state)
     pool_take(pool, 1, 10);
     pool_take(pool, 1, 11);
     pool_start(pool, 0);
-    n = pool_choose_recall(pool, 2, &holder, out, 12);
+    n = pool_choose_recall(pool, &(struct pool_ask){ .taker = 2 }, &holder, out, 12);
     assert_int_equal(holder, 0);
     assert_in_range(n, 4, 5);
     for (uint32_t i = 0; i < n; i++)
@@ -453,7 +454,8 @@ static void test_pool_recall_takes_half_from_the_slowest(void **state)
     for (uint32_t i = 0; i < 12; i++)
         if (i != 9)
             pool_finish(pool, i);
-    assert_int_equal(pool_choose_recall(pool, 2, &holder, out, 12), 0);
+    assert_int_equal(pool_choose_recall(pool, &(struct pool_ask){ .taker = 2 }, &holder, out, 12),
+                     0);
     pool_free(pool);
 }
 

@@ -25,7 +25,7 @@ struct world {
     enum place place[TESTS_MAX];
     uint32_t taker[TESTS_MAX]; /* holder, or who has run it */
     bool in_run[TAKERS_MAX];
-    uint32_t workers[TAKERS_MAX];
+    uint32_t workers[TAKERS_MAX], speed_ppm[TAKERS_MAX];
     uint32_t taker_count, takers_live, retries;
     uint64_t trace; /* digest of everything that was decided */
     struct pool *pool;
@@ -78,7 +78,8 @@ static void world_init(struct world *w, uint64_t seed)
     for (uint32_t k = 0; k < w->taker_count; k++) {
         w->in_run[k] = true;
         w->workers[k] = machine ? 1 : 1 + chance_below(&w->chance, 3);
-        pool_join(w->pool, k, w->workers[k], 500000 + chance_below(&w->chance, 1000000));
+        w->speed_ppm[k] = 500000 + chance_below(&w->chance, 1000000);
+        pool_join(w->pool, k, w->workers[k], w->speed_ppm[k]);
     }
 }
 
@@ -144,11 +145,16 @@ static bool breaks_promise(const struct world *w, uint32_t k, uint32_t i)
     return others_busy && ((t->flags & POOL_SERIAL) || threads > w->takers_live);
 }
 
-/* Two reasons for idling: a unit runs in order, so one of its tests may hold up the others; and a
- * scope that others are in is joined only where that pays. */
+/* Three reasons for idling: a unit runs in order, so one of its tests may hold up the others; a
+ * scope that others are in is joined only where that pays; and another machine may end a long test
+ * earlier. */
 static bool may_wait(const struct world *w, uint32_t k, uint32_t i)
 {
     uint32_t scope = w->tests[i].scope, unit = unit_of(w, i);
+
+    for (uint32_t o = 0; o < w->taker_count && !w->in.one_machine; o++)
+        if (w->in_run[o] && w->speed_ppm[o] > w->speed_ppm[k] && w->tests[i].cost_us > POOL_LEAD_US)
+            return true;
 
     for (uint32_t j = 0; j < w->in.test_count && unit != POOL_NONE; j++)
         if (w->place[j] == FREE && unit_of(w, j) == unit && breaks_promise(w, k, j))
@@ -200,7 +206,7 @@ static void recall(struct world *w, uint32_t k)
 {
     uint32_t out[TESTS_MAX], holder = POOL_NONE, n;
 
-    n = pool_choose_recall(w->pool, k, &holder, out, TESTS_MAX);
+    n = pool_choose_recall(w->pool, &(struct pool_ask){ .taker = k }, &holder, out, TESTS_MAX);
     note(w, 3, n);
     for (uint32_t i = 0; i < n; i++) {
         note(w, 4, out[i]);
@@ -261,7 +267,8 @@ static void check_counts(const struct world *w)
     assert_int_equal(pool_free_us(w->pool), free_us);
     for (uint32_t k = 0; k < w->taker_count; k++) {
         assert_int_equal(pool_held_count(w->pool, k), held[k]);
-        assert_int_equal(pool_held_us(w->pool, k), held_us[k]);
+        /* With set-ups; which of them depends on the order in which tests came. */
+        assert_in_range(pool_held_us(w->pool, k), held_us[k], held_us[k] + TESTS_MAX * 400000);
     }
 }
 

@@ -1,0 +1,66 @@
+/* pool_pick.h - one answer of pool_choose in the making: what pool_choose.c (in which order),
+ * pool_size.c (how much) and pool_match.c (on which machine) share. Not for: anybody else.
+ *
+ * Work is in microseconds of an average machine, summed over workers. */
+#pragma once
+
+#include "plan/pool_inner.h"
+
+struct pick {
+    const struct pool *pool;
+    const struct pool_taker *k;
+    uint32_t taker;
+    bool more;        /* of pool_ask */
+    uint64_t lead_us; /* likewise */
+
+    /* How much: pool_size.c */
+    uint64_t end_us;       /* time until the run's predicted end, with all that are expected */
+    uint64_t level_us;     /* work that a worker of this taker does until then */
+    uint64_t share_us;     /* what it should get now */
+    uint64_t bridge_us;    /* what its workers need until another request could be answered */
+    uint64_t horizon_us;   /* no test of one worker counts for more of that than this */
+    uint32_t least;        /* so many tests in any case */
+    uint32_t press_bucket; /* tests in larger buckets come first, wherever they are */
+
+    /* On which machine: pool_match.c */
+    uint64_t probe_us; /* no test longer than this yet; 0: any */
+    uint32_t rival;    /* who would end the longest test first; POOL_NONE: not looked for yet */
+    uint32_t spared;   /* left to another machine for now, POOL_NONE for none */
+    bool put_off;      /* a test was left that this taker might run */
+
+    uint64_t given_us, bridged_us; /* of share_us, of bridge_us */
+    uint32_t scope;                /* of the last test given */
+    bool stopped;                  /* the next test is too long for this share */
+    bool alone;                    /* what was picked needs the run alone */
+    uint32_t *out;
+    uint32_t max, count;
+};
+
+/* Fills in how much; false when the taker has enough. */
+bool pick_size(struct pick *p, const struct pool_ask *ask);
+
+/* Fills in probe_us, and keeps the share small while it is above 0. */
+void pick_probe(struct pick *p);
+
+/* Should this test wait for another machine, or until more is known of them? */
+bool pick_waits(struct pick *p, uint32_t test);
+
+static inline uint64_t sub_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+static inline uint64_t min_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline uint64_t max_u64(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+static inline uint64_t scale_u64(uint64_t v, uint64_t by, uint64_t per)
+{
+    return (uint64_t)((wide_uint)v * by / per);
+}

@@ -1,0 +1,59 @@
+/* pool_size.c - how much a taker should get now. */
+#include "plan/pool_pick.h"
+
+#define SHARE_DIVISOR   4u     /* of what a taker has room for, it gets a quarter: shares shrink */
+#define LEADS_AHEAD     3u     /* but at least what keeps it busy for three requests */
+#define GATE_DIVISOR    4u     /* a taker that is busy for a quarter of the run to come can wait */
+#define PRESS_DIVISOR   8u     /* a test of an eighth of what a worker has still to do presses */
+#define PRESS_US_MIN    10000u /* shorter ones never do: a request takes longer */
+#define PRESS_US_MIN_IN 3000u  /* the same in a machine, where asking is cheap */
+
+/* Time until the taker's first worker has nothing to do. */
+static uint64_t dry_us(const struct pick *p, const struct pool_ask *ask)
+{
+    if (p->least)
+        return 0;
+    return ask->dry_us ? ask->dry_us : ask->backlog_us * 1000 / taker_milli(p->k);
+}
+
+/* Workers that are not here yet count as those that are. */
+static uint64_t expected_milli(const struct pool *pool)
+{
+    uint64_t missing = sub_u64(pool->expected_workers, pool->workers);
+
+    return pool->capacity_milli + missing * pool->capacity_milli / pool->workers;
+}
+
+bool pick_size(struct pick *p, const struct pool_ask *ask)
+{
+    const struct pool *pool = p->pool;
+    uint64_t mine_milli = taker_milli(p->k);
+    uint64_t lead_us = pool_lead_us(pool, ask);
+    uint64_t left_us = pool->free_us + pool->free_setup_us + sub_u64(pool->held_us, p->k->held_us) +
+                       ask->backlog_us;
+    uint64_t end_us = scale_u64(left_us, 1000, pool->capacity_milli);
+    uint64_t fair_us = scale_u64(end_us, mine_milli, 1000);
+    uint64_t later_us = scale_u64(left_us, mine_milli, expected_milli(pool));
+    uint32_t in_hand = p->k->held_count + p->k->running;
+    uint64_t dry, room_us, ahead_us = lead_us * LEADS_AHEAD;
+
+    /* A worker that idles beside unstarted tests is not in want of others. */
+    p->least = (uint32_t)sub_u64(ask->free_workers, p->k->held_count);
+    if (p->k->workers > in_hand + p->least)
+        p->least = p->k->workers - in_hand;
+    dry = dry_us(p, ask);
+    /* One long test in hand does not mean that the worker beside it has no room. */
+    room_us = max_u64(sub_u64(fair_us, ask->backlog_us),
+                      scale_u64(sub_u64(end_us, dry), p->k->speed_milli, 1000));
+    if (!p->least && (!room_us || dry > max_u64(end_us / GATE_DIVISOR, ahead_us)))
+        return false;
+    p->end_us = scale_u64(left_us, 1000, expected_milli(pool));
+    p->level_us = fair_us / p->k->workers;
+    ahead_us += lead_us; /* which is over when the answer is there */
+    p->horizon_us = scale_u64(ahead_us, p->k->speed_milli, 1000);
+    p->bridge_us = min_u64(scale_u64(sub_u64(ahead_us, dry), mine_milli, 1000), room_us);
+    p->share_us = max_u64(sub_u64(later_us, ask->backlog_us) / SHARE_DIVISOR, p->bridge_us);
+    p->press_bucket = bucket_of(
+        max_u64(p->level_us / PRESS_DIVISOR, pool->one_machine ? PRESS_US_MIN_IN : PRESS_US_MIN));
+    return true;
+}

@@ -1,0 +1,115 @@
+/* sim_desk.c - the coordinator: answers requests or holds them, recalls, learns. */
+#include <stdlib.h>
+
+#include "mem.h"
+#include "plan/sim_inner.h"
+
+static void list_take(struct list *l, const uint32_t *items, uint32_t count)
+{
+    free(l->items);
+    l->items = mem_dup(items, count * sizeof(*items));
+    l->count = count;
+}
+
+static void recall_for(struct sim *s, uint32_t index)
+{
+    uint32_t holder = POOL_NONE, n;
+
+    n = pool_choose_recall(s->pool, &s->agents[index].ask, &holder, s->answer, s->in->test_count);
+    if (!n || s->agents[holder].giving || s->agents[holder].leaving)
+        return;
+    list_take(&s->agents[holder].recalled, s->answer, n);
+    s->agents[holder].giving = true;
+    for (uint32_t i = 0; i < n; i++)
+        pool_promise(s->pool, s->answer[i], index);
+    s->out->recalls++;
+    sim_post(s, half_request_us(s), (struct event){ .kind = EVENT_RECALL, .agent = holder });
+}
+
+/* Answers a request if that is possible; else it is held. */
+static void answer(struct sim *s, uint32_t index)
+{
+    struct agent *a = &s->agents[index];
+    uint32_t n;
+
+    if (!a->known || a->ordered || a->leaving)
+        return; /* sent before it saw the last order: it will ask anew */
+    n = pool_choose(s->pool, &a->ask, s->answer, s->in->test_count);
+    a->held = n == 0;
+    if (!n) {
+        if (a->ask.free_workers && !pool_free_count(s->pool))
+            recall_for(s, index);
+        return;
+    }
+    for (uint32_t i = 0; i < n; i++)
+        pool_take(s->pool, index, s->answer[i]);
+    a->ordered = true;
+    list_take(&a->granted, s->answer, n);
+    sim_post(s, half_request_us(s), (struct event){ .kind = EVENT_GRANT, .agent = index });
+}
+
+static void answer_held(struct sim *s)
+{
+    for (uint32_t i = 0; i < s->in->agent_count; i++)
+        if (s->agents[i].held)
+            answer(s, i);
+}
+
+void desk_ask(struct sim *s, const struct event *ev)
+{
+    s->agents[ev->agent].ask = ev->ask;
+    answer(s, ev->agent);
+}
+
+void desk_begun(struct sim *s, const struct event *ev)
+{
+    if (s->agents[ev->agent].known && pool_holder(s->pool, ev->test) == ev->agent)
+        pool_start(s->pool, ev->test);
+}
+
+void desk_result(struct sim *s, const struct event *ev)
+{
+    struct agent *a = &s->agents[ev->agent];
+
+    if (s->done[ev->test])
+        return;
+    s->done[ev->test] = true;
+    s->out->ended++;
+    pool_finish(s->pool, ev->test);
+    pace_learn(&s->fleet_pace, &a->fleet_pace, s->in->tests[ev->test].cost_us, ev->took_us);
+    if (a->known)
+        pool_respeed(s->pool, ev->agent, pace_machine_ppm(&s->fleet_pace, &a->fleet_pace));
+    answer_held(s);
+}
+
+void desk_released(struct sim *s, uint32_t index)
+{
+    struct agent *a = &s->agents[index];
+
+    a->giving = false;
+    for (uint32_t i = 0; i < a->recalled.count; i++)
+        if (pool_holder(s->pool, a->recalled.items[i]) == index)
+            pool_put_back(s->pool, a->recalled.items[i]);
+    answer_held(s);
+}
+
+void desk_returned(struct sim *s, uint32_t index)
+{
+    struct agent *a = &s->agents[index];
+
+    a->held = false;
+    for (uint32_t i = 0; i < a->returned.count; i++)
+        if (pool_holder(s->pool, a->returned.items[i]) == index)
+            pool_put_back(s->pool, a->returned.items[i]);
+    answer_held(s);
+}
+
+void desk_gone(struct sim *s, uint32_t index)
+{
+    s->agents[index].known = s->agents[index].held = false;
+    pool_leave(s->pool, index);
+    for (uint32_t t = 0; t < s->in->test_count; t++)
+        if (pool_holder(s->pool, t) == index)
+            pool_put_back(s->pool, t);
+    answer_held(s);
+}

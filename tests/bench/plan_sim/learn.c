@@ -1,0 +1,36 @@
+#include "learn.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "chance.h"
+#include "mem.h"
+#include "plan/estimate.h"
+
+void learn(struct trace *t, const struct learn_opts *opts)
+{
+    uint32_t run = opts->exact ? 1 : 0;
+    uint64_t chance = opts->seed * 77, *costs_us = mem_new(t->test_count, sizeof(*costs_us));
+    struct estimate *known = mem_new(t->test_count, sizeof(*known));
+
+    for (uint32_t i = 0; i < t->test_count; i++) {
+        uint64_t us = opts->setups ? trace_own_us(t, run, i) : t->us[run][i];
+
+        if (opts->noise_dev > 0)
+            us = (uint64_t)((double)us * exp(opts->noise_dev * chance_normal(&chance)));
+        costs_us[i] = us;
+        t->tests[i].flags = 0;
+        if (opts->unknown > 0 && chance_uniform(&chance) < opts->unknown)
+            t->tests[i].flags = POOL_GUESS;
+        else
+            estimate_add(&known[i], us, false);
+    }
+    if (!opts->exact)
+        (void)estimate_fill((const char *const *)t->ids, known, t->test_count, costs_us);
+    for (uint32_t i = 0; i < t->test_count; i++)
+        t->tests[i].cost_us = costs_us[i];
+    for (uint32_t c = 0; c < t->scope_count; c++)
+        t->scopes[c].setup_us = opts->setups ? t->setup_us[run][c] : 0;
+    free(costs_us);
+    free(known);
+}

@@ -1,0 +1,73 @@
+/* A worker that idles beside a scope that is dear to enter. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "dispatch.h"
+#include "str.h"
+
+#define TESTS 8u
+
+static uint32_t runs(struct dispatch *d)
+{
+    struct dispatch_fx fx;
+    uint32_t count = 0;
+
+    while (dispatch_next(d, &fx))
+        count += fx.kind == DISPATCH_RUN;
+    return count;
+}
+
+static struct manifest *one_file(void)
+{
+    struct manifest *m = manifest_new();
+    struct err err = ERR_INIT;
+
+    for (uint32_t i = 0; i < TESTS; i++) {
+        struct str id = STR_MAX(64);
+
+        assert_int_equal(str_addf(&id, &err, "f.py::t%u", i), ERR_NONE);
+        assert_int_equal(manifest_add(m, view_of(str_text(&id)), view_of(""), view_of(""), &err),
+                         ERR_NONE);
+        str_fini(&id);
+    }
+    manifest_seal(m);
+    return m;
+}
+
+/* One worker is in the file: the other waits for other work before it pays the set-up again. */
+static void test_dispatch_waits_before_a_worker_joins_a_dear_scope(void **state)
+{
+    struct manifest *m = one_file();
+    struct suite *suite = suite_new(m);
+    struct dispatch *d =
+        dispatch_new(&(struct dispatch_input){ .suite = suite, .workers = 2, .restarts_max = 8 });
+
+    (void)state;
+    dispatch_scope(d, 0, 2000000);
+    for (uint32_t i = 0; i < TESTS; i++)
+        dispatch_grant(d, i, 1000000);
+    dispatch_granted(d);
+    assert_true(dispatch_heard(d, 0, WORKER_EV_HELLO, 0, 0));
+    assert_true(dispatch_heard(d, 1, WORKER_EV_HELLO, 0, 0));
+    assert_int_equal(runs(d), 1);
+    assert_true(dispatch_waits(d));
+    dispatch_alone(d);
+    assert_int_equal(runs(d), 1);
+    assert_false(dispatch_waits(d));
+    dispatch_free(d);
+    suite_free(suite);
+    manifest_free(m);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_dispatch_waits_before_a_worker_joins_a_dear_scope),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
