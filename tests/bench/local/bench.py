@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 import xml.etree.ElementTree
 
 import measure
@@ -31,7 +32,9 @@ class Bench:
     def __init__(self, options):
         self.options = options
         self.root = pathlib.Path(options.folder).resolve()
-        self.cache = tempfile.mkdtemp(prefix="makespan-bench-")
+        self.cache = str(self.root / "cache")  # durations of earlier runs, as in everyday use
+        self.deadline = time.monotonic() + options.minutes * 60
+        self.took = {}  # by suite: seconds of its last round
         self.best = {}  # (suite, configuration) -> Cost of least wall and least CPU
         self.runs = {}
         self.modes = modes_of(options.python)
@@ -76,7 +79,7 @@ class Bench:
 
     def best_mode(self, suite, number):
         """The xdist mode that was fastest so far."""
-        rows = [("%s %d" % (mode, number)) for mode in self.modes]
+        rows = [("%s %d" % (mode, number)) for mode in suite.modes or self.modes]
         return min((who for who in rows if (suite.name, who) in self.best),
                    key=lambda who: self.best[suite.name, who].wall)
 
@@ -106,14 +109,20 @@ class Bench:
     def round(self, suite, number):
         numbers = self.options.workers
         if number == 0:
-            rows = ["%s %d" % (mode, n) for n in numbers for mode in self.modes]
+            rows = ["%s %d" % (mode, n) for n in numbers for mode in suite.modes or self.modes]
         else:
             rows = [self.best_mode(suite, n) for n in numbers]
         rows = ["serial", "makespan 1"] + rows + ["makespan %d" % n for n in numbers]
         if self.options.freeze:
             rows.append("frozen")
+        if suite.waits:
+            rows.append("makespan auto")
+        begin = time.monotonic()
+        if begin + self.took.get(suite.name, 0.0) > self.deadline:
+            return
         for who in rows:
             self.keep(suite, who, self.run(suite, who))
+        self.took[suite.name] = time.monotonic() - begin
 
     def memory(self, suite):
         for number in self.options.workers:
@@ -124,7 +133,18 @@ class Bench:
 
     # The table.
 
+    def waiting(self, suite, number):
+        """-n auto of a suite that waits: it takes more workers than there are CPUs."""
+        auto = self.best.get((suite.name, "makespan auto"))
+        if auto is not None:
+            theirs = self.best[suite.name, self.best_mode(suite, number)]
+            print("| %s, `-n auto` | | | %.2f | %.2f | **%.2f** | %.2f | %.2f | **%.2f** |" % (
+                suite.name, theirs.wall, auto.wall, auto.wall / theirs.wall, theirs.cpu, auto.cpu,
+                auto.cpu / theirs.cpu))
+
     def table(self, chosen):
+        if not chosen:
+            return
         for number in self.options.workers:
             print("\n## %d workers\n" % number)
             print("| suite | serial s | best xdist | xdist s | makespan s | wall | CPU xdist |"
@@ -142,6 +162,8 @@ class Bench:
                 if not suite.waits and suite.name != "empty":
                     walls.append(ours.wall / theirs.wall)
                     cpus.append(ours.cpu / theirs.cpu)
+            for suite in chosen:
+                self.waiting(suite, number)
             print("\nGeometric mean of those that compute: wall %.2f, CPU %.2f." % (
                 mean(walls), mean(cpus)))
         print("\n## One worker against serial pytest\n")
@@ -184,6 +206,8 @@ def main():
     parser.add_argument("--makespan", required=True, type=os.path.abspath)
     parser.add_argument("--python", default="/usr/bin/python3")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=18, help="start nothing that would end"
+                        " later")
     parser.add_argument("--workers", type=lambda text: [int(n) for n in text.split(",")],
                         default=[2, 4])
     parser.add_argument("--only", default="", help="suites, with commas between")
@@ -210,8 +234,7 @@ def main():
     for number in range(options.rounds):
         for suite in chosen:
             bench.round(suite, number)
-    if options.rounds:
-        bench.table(chosen)
+    bench.table([suite for suite in chosen if suite.name in bench.took])
 
 
 if __name__ == "__main__":
