@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -121,6 +122,11 @@ void on_pull(void *ctx, const union answer *a, const struct err *err)
     p->order = a->pull->orders[p->order_count - 1].number;
     p->fence = a->pull->orders[0].fence;
     p->test_count = a->pull->orders[0].test_count;
+    p->scope_count = a->pull->orders[0].scope_count;
+    if (p->scope_count)
+        (void)snprintf(p->scope, sizeof(p->scope), "%s %s %llu", a->pull->orders[0].scopes[0].kind,
+                       a->pull->orders[0].scopes[0].id,
+                       (unsigned long long)a->pull->orders[0].scopes[0].setup_us / 1000);
 }
 
 void on_results(void *ctx, const union answer *a, const struct err *err)

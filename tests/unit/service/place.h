@@ -24,6 +24,8 @@ struct place {
     uint32_t order_count, test_count;
     enum order_kind order_kind;
     uint64_t order, fence;
+    char scope[40]; /* kind, id and set-up of the shard's first scope */
+    uint32_t scope_count;
     enum verdict verdict;
     bool final;
     uint32_t exit, rows, duration_count, live;

@@ -291,6 +291,27 @@ static void test_service_lists_runs_of_the_project_only(void **state)
     place_fini(&p);
 }
 
+/* A shard tells, once, what a worker pays for the file around its tests. */
+static void test_service_tells_set_ups_with_a_shard(void **state)
+{
+    struct store_estimate row = { .kind = "module", .id = "a.py", .seen_ms = 1 };
+    struct store_fold fold = { .project = "p", .suite = "s", .rows = &row, .row_count = 1 };
+    struct place p;
+
+    (void)state;
+    estimate_add(&row.est, 70500, false);
+    place_init(&p);
+    assert_int_equal(store_history_fold(p.store, &fold, &p.err), ERR_NONE);
+    joins(&p, "p", NONCE, 0);
+    collects(&p);
+    uploads(&p, NULL);
+    pulls(&p, 0, 0);
+    assert_int_equal(p.order_kind, ORDER_SHARD);
+    assert_int_equal(p.scope_count, 1);
+    assert_string_equal(p.scope, "module a.py 70");
+    place_fini(&p);
+}
+
 /* Stopping: what is held is answered, and nothing is held any more. */
 static void test_service_releases_what_is_held(void **state)
 {
@@ -325,6 +346,7 @@ int main(void)
         cmocka_unit_test(test_service_goes_on_after_a_restart),
         cmocka_unit_test(test_service_takes_back_what_was_not_stored),
         cmocka_unit_test(test_service_lists_runs_of_the_project_only),
+        cmocka_unit_test(test_service_tells_set_ups_with_a_shard),
         cmocka_unit_test(test_service_releases_what_is_held),
     };
 
