@@ -166,6 +166,8 @@ def pytest_cmdline_main(config):
     ours, theirs = socket.socketpair()
     atfork.ignore_quit(link)
     link.random_watch.remember()
+    if link.settings.get("gc_freeze", True):
+        link.thaw.freeze()  # no full collection writes to what both sides share
     if atfork.fork() == 0:
         ours.close()
         from . import forker
