@@ -2,22 +2,75 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "fs.h"
 #include "mem.h"
 
+/* Who has started us by exec may have children, which are ours then: more than so many he has not.
+ */
+#define STRANGERS_MAX    256u
+#define ADOPTED_MS_MAX   10000u
+#define ADOPTED_PAUSE_MS 2
+
 struct keeper {
+    pid_t strangers[STRANGERS_MAX]; /* children that were there before the keeper */
+    uint32_t stranger_count;
     int fd;
     pid_t pid;
     bool holds_all;
     size_t held; /* bytes of a partly read event */
     struct keeper_event partial;
 };
+
+static void note_stranger(void *ctx, pid_t pid)
+{
+    struct keeper *keeper = ctx;
+
+    if (keeper->stranger_count < STRANGERS_MAX)
+        keeper->strangers[keeper->stranger_count++] = pid;
+}
+
+struct hunt {
+    const struct keeper *keeper;
+    bool any;
+};
+
+static void kill_adopted(void *ctx, pid_t pid)
+{
+    struct hunt *hunt = ctx;
+
+    for (uint32_t i = 0; i < hunt->keeper->stranger_count; i++) {
+        if (hunt->keeper->strangers[i] == pid)
+            return;
+    }
+    hunt->any = true;
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, WNOHANG);
+}
+
+/* The keeper was killed, and what was below it has become ours, layer by layer as we kill. */
+static void kill_all_adopted(const struct keeper *keeper)
+{
+    uint64_t until_ms = clock_mono_ms(clock_system()) + ADOPTED_MS_MAX;
+    struct hunt hunt = { .keeper = keeper, .any = true };
+
+    while (hunt.any && clock_mono_ms(clock_system()) < until_ms) {
+        struct timespec pause = { .tv_nsec = ADOPTED_PAUSE_MS * 1000000L };
+
+        hunt.any = false;
+        (void)os_each_child(getpid(), kill_adopted, &hunt);
+        if (hunt.any)
+            (void)nanosleep(&pause, NULL);
+    }
+}
 
 /* Waits for the keeper's first words, so that nothing is started before it is ready. */
 static enum err_code wait_ready(struct keeper *keeper, struct err *err)
@@ -46,6 +99,8 @@ enum err_code keeper_start(struct keeper **out, struct err *err)
         return err_errno(err, errno, "socketpair for the keeper");
     (void)fcntl(ends[0], F_SETFD, FD_CLOEXEC);
     (void)fcntl(ends[1], F_SETFD, FD_CLOEXEC);
+    keeper = mem_new(1, sizeof(*keeper));
+    (void)os_each_child(agent, note_stranger, keeper);
     (void)os_adopt_orphans(); /* of the keeper, should somebody kill it */
     pid = fork();
     if (pid == 0) {
@@ -55,9 +110,9 @@ enum err_code keeper_start(struct keeper **out, struct err *err)
     (void)close(ends[1]);
     if (pid < 0) {
         (void)close(ends[0]);
+        free(keeper);
         return err_errno(err, errno, "fork of the keeper");
     }
-    keeper = mem_new(1, sizeof(*keeper));
     keeper->fd = ends[0];
     keeper->pid = pid;
     rc = wait_ready(keeper, err);
@@ -168,11 +223,14 @@ enum err_code keeper_next(struct keeper *keeper, struct keeper_event *out, bool 
 
 void keeper_stop(struct keeper *keeper)
 {
+    int status = 0;
+
     if (!keeper)
         return;
     fd_close(&keeper->fd); /* end of file is the order to kill what is left and to go */
-    while (waitpid(keeper->pid, NULL, 0) < 0 && errno == EINTR) {
+    while (waitpid(keeper->pid, &status, 0) < 0 && errno == EINTR) {
     }
-    keeper_kill_children(0);
+    if (WIFSIGNALED(status))
+        kill_all_adopted(keeper);
     free(keeper);
 }

@@ -78,8 +78,3 @@ struct keeper_hello { /* the first bytes from the keeper */
 };
 
 NORETURN void keeper_process(int fd, pid_t agent);
-
-/* Kills children until there are none: the children of a killed process become ours, and so on
- * down, whatever session or group they made for themselves. known: where children cannot be listed,
- * the one that is known by its pid, or 0. */
-void keeper_kill_children(pid_t known);

@@ -173,7 +173,9 @@ static void kill_one(void *ctx, pid_t pid)
     (void)kill(pid, SIGKILL);
 }
 
-void keeper_kill_children(pid_t known)
+/* Kills children until there are none: the children of a killed process become ours, and so on
+ * down, whatever session or group they made for themselves. */
+static void kill_descendants(const struct keeping *k)
 {
     struct os_usage usage;
     int status;
@@ -182,8 +184,8 @@ void keeper_kill_children(pid_t known)
     while (clock_mono_ms(clock_system()) < until_ms) {
         struct timespec pause = { .tv_nsec = KILL_PAUSE_MS * 1000000L };
 
-        if (!os_each_child(getpid(), kill_one, NULL) && known > 0 && is_child(known))
-            (void)kill(known, SIGKILL);
+        if (!os_each_child(getpid(), kill_one, NULL) && k->spawned > 0 && is_child(k->spawned))
+            (void)kill(k->spawned, SIGKILL);
         while (os_reap(&status, &usage) > 0) {
         }
         if (waitid(P_ALL, 0, &(siginfo_t){ 0 }, WEXITED | WNOHANG | WNOWAIT) != 0)
@@ -243,7 +245,7 @@ NORETURN void keeper_process(int fd, pid_t agent)
         if (ready > 0)
             alive = obey(&k);
     }
-    keeper_kill_children(k.spawned);
+    kill_descendants(&k);
     if (k.folder)
         (void)!fs_remove_tree(k.folder, &ignored); /* the agent may have done it already */
     _exit(0);

@@ -72,6 +72,31 @@ static void test_keeper_relays_the_exit_status_of_what_it_spawned(void **state)
     keeper_stop(keeper);
 }
 
+/* The agent ends what a killed keeper leaves, but not the children that its own process had before:
+ * a script that ends with exec of the agent may have started a service. */
+static void test_keeper_stop_ends_what_it_adopted_when_the_keeper_was_killed(void **state)
+{
+    pid_t stranger = fork();
+    struct keeper *keeper;
+    struct keeper_event event;
+    int status;
+
+    (void)state;
+    if (stranger == 0) {
+        for (;;)
+            (void)pause();
+    }
+    keeper = start();
+    event = spawn_shell(keeper, "sleep 1000");
+    assert_int_equal(event.kind, KEEPER_SPAWNED);
+    assert_int_equal(kill(keeper_pid(keeper), SIGKILL), 0);
+    keeper_stop(keeper);
+    assert_false(lives(event.pid));
+    assert_true(lives(stranger));
+    assert_int_equal(kill(stranger, SIGKILL), 0);
+    assert_int_equal(waitpid(stranger, &status, 0), stranger);
+}
+
 /* The reason comes back as errno, for a name in the search path and for a path. */
 static void test_keeper_tells_why_a_command_cannot_start(void **state)
 {
@@ -190,6 +215,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keeper_relays_the_exit_status_of_what_it_spawned),
+        cmocka_unit_test(test_keeper_stop_ends_what_it_adopted_when_the_keeper_was_killed),
         cmocka_unit_test(test_keeper_tells_why_a_command_cannot_start),
         cmocka_unit_test(test_keeper_adopts_orphans),
         cmocka_unit_test(test_keeper_stop_kills_detached_sessions),
