@@ -173,6 +173,20 @@ class Isolate(harness.TestCase):
         self.assertEqual(agent.output.count("E   RuntimeError: of the fixture")
                          + agent.output.count("E       RuntimeError: of the fixture"), 2)
 
+    def test_unittest_classes_are_set_up_in_each_child(self):
+        agent, _suite = self.run_suite("""
+    import os, unittest
+    class TestIt(unittest.TestCase):
+        @classmethod
+        def setUpClass(cls): cls.pid = os.getpid()
+        @classmethod
+        def tearDownClass(cls): assert cls.pid == os.getpid()
+        def test_a(self): self.assertEqual(self.pid, os.getpid())
+        def test_b(self): self.assertEqual(self.pid, os.getpid())
+""")
+        self.assertEqual(agent.wait(), 0, agent.output)
+        self.assertIn("2 passed", agent.output)
+
     def test_isolated_tests_among_others(self):
         """What is named next, and when it is, is no business of the child."""
         agent, _suite = self.run_suite("""

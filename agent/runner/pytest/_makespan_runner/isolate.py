@@ -270,11 +270,14 @@ def _is_expected(item, report):
 
 
 def _fill_wider(setupstate, item):
-    """What SetupState.setup(item) would do but for the function level."""
+    """What SetupState.setup(item) would do but for the function level.
+
+    Of other kinds of tests (unittest's, those of plugins) only they know how: the child does it all.
+    """
     setupstate.setup(item.parent)
-    info = getattr(item, "_fixtureinfo", None)
-    if info is None or not hasattr(item, "_initrequest"):
+    if type(item) is not pytest.Function:
         return
+    info = item._fixtureinfo
     item._initrequest()
     scopes = getattr(getattr(item, "callspec", None), "_arg2scope", {})
     try:
