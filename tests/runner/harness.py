@@ -1,5 +1,6 @@
 """Run one suite serially and through the fake agent, and make the two comparable."""
 
+import fcntl
 import json
 import os
 import re
@@ -7,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import termios
 import xml.etree.ElementTree
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -88,6 +90,24 @@ class Runs:
             with open(facts) as stream:
                 outcome.facts = json.load(stream)
         return outcome
+
+    def on_terminal(self, *args, workers=2, options=()):
+        """As forked(), with a terminal as stdin and as the controlling one; the finished process."""
+        leader, follower = os.openpty()
+
+        def take_terminal():
+            os.setsid()
+            fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+        try:
+            return subprocess.run(
+                [sys.executable, os.path.join(HERE, "fake_agent.py"), "-n", str(workers), *options, "--",
+                 sys.executable, "-m", "pytest", *args], cwd=self.suite, env=self.environment, stdin=follower,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, preexec_fn=take_terminal,
+                encoding="utf-8", errors="replace")
+        finally:
+            os.close(leader)
+            os.close(follower)
 
     def read(self, name):
         """A file that the suite wrote, by the name of its variable, as lines; and forget it."""

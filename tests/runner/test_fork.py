@@ -62,6 +62,15 @@ class Fork(unittest.TestCase):
             by_worker = {worker: value for worker, value in notes.get(name, ())}
             self.assertEqual(len(set(by_worker.values())), len(by_worker), name)
 
+    def test_terminal_stays_the_reporters(self):
+        for start in STARTS:
+            with self.subTest(start):
+                self.runs = harness.Runs(os.path.join(harness.SUITES, "fork"))
+                self.addCleanup(self.runs.close)
+                done = self.runs.on_terminal("-k", "terminal or stdin", options=["--start", start])
+                self.assertEqual(done.returncode, 0, done.stdout)
+                self.assertIn("2 passed", done.stdout)
+
     def test_xdist_agrees(self):
         if importlib.util.find_spec("xdist") is None:
             self.skipTest("pytest-xdist is not installed")
