@@ -254,6 +254,8 @@ static void send_pull(struct remote *r)
                                     .running = running,
                                     .running_count = r->running_count };
 
+    if (r->draining)
+        request.free_workers = 0; /* whatever it is good for: it goes away */
     r->asked_free = r->free_workers;
     r->asked_backlog_us = r->backlog_us;
     r->asked_dry = is_dry(r);
@@ -306,9 +308,10 @@ void remote_idle(struct source *s, uint32_t free_workers, struct need need)
     r->dry_at_us = clock_mono_us(r->opts.clock) + need.dry_us;
     if (r->state != REMOTE_RUNNING || r->gone.code || r->pull_tries > 0)
         return;
-    if (need_changed(r) && !evtimer_pending(r->pull_timer, NULL))
+    if (!r->draining && need_changed(r) && !evtimer_pending(r->pull_timer, NULL))
         remote_arm(r->pull_timer, gap_ms(r));
-    watch_dry(r, need.dry_us);
+    if (!r->draining)
+        watch_dry(r, need.dry_us);
     /* Nothing runs here: what was measured last must not wait for company. */
     if (free_workers >= r->opts.workers)
         remote_results_now(r);
