@@ -340,7 +340,8 @@ static void remember(struct supervisor *s)
         return;
     (void)!footprint_load(path, &now, &ignored); /* what cannot be read is written anew */
     footprint_learn(&now, s->memory.worker_bytes, s->manifest, s->memory.test_kib);
-    footprint_learn_busy(&now, s->busy_us, s->tests_us);
+    if (s->opts.local->threads <= 1) /* else tests wait while others of their worker do not */
+        footprint_learn_busy(&now, s->busy_us, s->tests_us);
     (void)!footprint_save(path, &now, &ignored);
     footprint_fini(&now);
 }
