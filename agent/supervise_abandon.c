@@ -38,12 +38,13 @@ static bool waits(const struct supervisor *s, uint32_t test)
     return false;
 }
 
-static void end_try(struct supervisor *s, uint32_t number)
+static void end_try(struct supervisor *s, uint32_t number, uint32_t test)
 {
     struct slot *slot = slot_at(s, number);
     struct timeval tv = { .tv_sec = GRACE_MS / 1000 };
 
     slot->abandons = true;
+    slot->useless = test;
     dispatch_condemn(s->dispatch, number);
     tell(slot->peer, FRAME_QUIT, 1, 0, NULL);
     if (slot->pid > 0 && !slot->exited)
@@ -65,14 +66,14 @@ bool abandon(struct supervisor *s, uint32_t test, const char *why)
     s->abandoned[s->abandoned_count++] = (struct abandoned){ .test = test };
     say(s, "%s %s and is ended here", s->manifest->tests[test].id, why);
     if (worker_running(dispatch_worker(s->dispatch, number)) == test)
-        end_try(s, number);
+        end_try(s, number, test);
     return true;
 }
 
 void abandoned_started(struct supervisor *s, uint32_t number, uint32_t test)
 {
     if (waits(s, test))
-        end_try(s, number);
+        end_try(s, number, test);
 }
 
 bool abandoned_again(struct supervisor *s, uint32_t test, uint64_t fence,

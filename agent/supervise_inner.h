@@ -60,6 +60,7 @@ struct slot {
     uint64_t stacks_from; /* where in gwN.stack the stacks begin that nobody has seen */
     int stop_signal;      /* that stopped it last */
     bool abandons;        /* its test is of no use any more: it is being ended */
+    uint32_t useless;     /* which that is */
     uint64_t private_bytes, looked_ms; /* its memory, when it was looked at last */
     uint32_t looks;
 };

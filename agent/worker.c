@@ -135,6 +135,8 @@ enum worker_fx worker_step(struct worker *w, enum worker_event event, uint32_t t
             w->settled = true;
             return WORKER_FX_NONE;
         }
+        if (w->condemned)
+            return WORKER_FX_NONE; /* it may have been told to go past us */
         if (w->state != WORKER_SETTLING)
             return WORKER_FX_BROKE;
         w->state = WORKER_IDLE;
