@@ -11,11 +11,13 @@ import socket
 import stat
 import sys
 import threading
+import time
 
 from . import capture, frames, identity, openblas
 
 _SHOWN = 3
 _TEXT_MAX = 300
+_LOOKS = 20
 _DRIVERS = ("/dev/nvidia", "/dev/kfd", "/dev/dri/")
 
 
@@ -66,13 +68,24 @@ def _threads():
     """Those that a fork would lose."""
     here = [thread for thread in threading.enumerate() if thread is not threading.current_thread()]
     texts = [_describe_thread(thread) for thread in here]
-    try:
-        native = len(os.listdir("/proc/self/task")) - 1 - len(here) - openblas.pool_threads()
-    except OSError:
-        native = 0
+    native = _native_threads(len(here))
     if native > 0:
         texts.append("%d thread%s of a library" % (native, "s" if native != 1 else ""))
     return texts
+
+
+def _native_threads(known):
+    """How many there are that Python does not know. One that was joined may take a moment to end."""
+    native = 0
+    for _ in range(_LOOKS):
+        try:
+            native = len(os.listdir("/proc/self/task")) - 1 - known - openblas.pool_threads()
+        except OSError:
+            return 0
+        if native <= 0:
+            break
+        time.sleep(0.001)
+    return native
 
 
 def _describe_thread(thread):
