@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "command/command.h"
+#include "options/suggest.h"
 #include "proto.h"
-#include "suggest.h"
 
 struct subcommand {
     const char *name;

@@ -3,7 +3,7 @@
  */
 #pragma once
 
-#include "supervise.h"
+#include "supervise/supervise.h"
 
 enum closing_mode {
     CLOSING_ALONE,    /* all tests on this machine */

@@ -5,11 +5,11 @@
 #include <unistd.h>
 
 #include "command.h"
-#include "http_date.h"
 #include "json.h"
-#include "local.h"
 #include "mem.h"
+#include "net/http_date.h"
 #include "reading.h"
+#include "supervise/local.h"
 
 #define CHECKS_MAX   24u
 #define DETAIL_BYTES 1200u

@@ -4,8 +4,8 @@
 #pragma once
 
 #include "cfg.h"
-#include "forecast.h"
-#include "options.h"
+#include "core/forecast.h"
+#include "options/options.h"
 
 #define FLEET_OWN_ROWS 9u
 #define FLEET_ROWS     (FLEET_OWN_ROWS + OPTIONS_ROWS_MAX)

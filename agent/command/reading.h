@@ -1,8 +1,8 @@
 /* reading.h - what the commands that only ask have in common: options, target, run, output. */
 #pragma once
 
-#include "ask.h"
-#include "options.h"
+#include "net/ask.h"
+#include "options/options.h"
 
 struct reading {
     struct options options;

@@ -11,9 +11,9 @@
 #include "fs.h"
 #include "mem.h"
 #include "proto.h"
-#include "share.h"
-#include "solo.h"
-#include "supervise.h"
+#include "source/share.h"
+#include "source/solo.h"
+#include "supervise/supervise.h"
 
 #define IDS_BYTES_MAX (256u << 20)
 

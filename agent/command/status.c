@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "command.h"
+#include "core/verdict_text.h"
 #include "json.h"
 #include "reading.h"
-#include "verdict_text.h"
 
 #define SESSIONS_MAX 100000u
 

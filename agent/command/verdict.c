@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "command.h"
+#include "core/verdict_text.h"
 #include "reading.h"
-#include "verdict_text.h"
 
 #define TIMEOUT_MS_DEFAULT 3600000u
 #define TIMEOUT_MS_MAX     86400000u

@@ -14,12 +14,12 @@
 #include "clock.h"
 #include "command.h"
 #include "fs.h"
-#include "ignore.h"
+#include "machine/spawn.h"
 #include "mem.h"
 #include "proto.h"
-#include "rerun.h"
-#include "spawn.h"
-#include "watch.h"
+#include "watch/ignore.h"
+#include "watch/rerun.h"
+#include "watch/watch.h"
 
 #define SETTLE_US        100000u  /* without another change; an editor writes several files */
 #define SETTLE_US_MAX    1000000u /* from the first change */

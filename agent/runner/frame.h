@@ -5,8 +5,8 @@
  * (supervise, worker). */
 #pragma once
 
+#include "core/start.h"
 #include "proto.h"
-#include "start.h"
 
 #define FRAME_PROTOCOL     1u
 #define FRAME_HEADER_BYTES 16u

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "death.h"
-#include "stray.h"
+#include "core/death.h"
+#include "core/stray.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -24,7 +24,20 @@ LAYERS = {
     "coordinator/http": {"common", "coordinator/http"},
     "coordinator": {"common", "common/plan", "coordinator", "coordinator/store",
                     "coordinator/service/auth.h"},
-    "agent": {"common", "common/plan", "agent"},
+    "agent/options": {"common", "agent/options"},
+    "agent/core": {"common", "common/plan", "agent/options", "agent/core", "agent/machine/resources.h"},
+    "agent/machine": {"common", "agent/machine"},
+    "agent/net": {"common", "agent/options", "agent/net"},
+    "agent/runner": {"common", "agent/core/start.h", "agent/runner"},
+    "agent/source": {"common", "common/plan", "agent/options", "agent/core", "agent/net", "agent/source"},
+    "agent/supervise": {"common", "common/plan", "agent/core", "agent/machine", "agent/runner",
+                        "agent/source/source.h", "agent/source/sharded.h", "agent/source/footprint.h",
+                        "agent/supervise"},
+    "agent/watch": {"common", "agent/watch"},
+    "agent/command": {"common", "common/plan", "agent/options", "agent/core", "agent/machine",
+                      "agent/net", "agent/source", "agent/supervise/supervise.h",
+                      "agent/supervise/local.h", "agent/watch", "agent/command"},
+    "agent": {"common", "agent/command/command.h"},
 }
 # main.c knows which parts are plugged in, and nobody else does.
 WIRING = {"coordinator": "coordinator/"}
@@ -36,14 +49,14 @@ PURE_HEADERS = {"stdint.h", "stdbool.h", "stddef.h", "string.h", "stdlib.h", "in
 
 # Libraries: the files that may include their headers. A name that ends in / is a folder.
 LIBRARIES = {
-    r"curl/": ["agent/transport.c"],
+    r"curl/": ["agent/net/transport.c"],
     r"sqlite3": ["coordinator/store/sql.c", "coordinator/store/store_sqlite.c"],
     r"(.*/)?libpq-fe": ["coordinator/store/store_pg.c"],
     r"jansson": ["common/json.c", "common/json.h", "common/proto.c", "common/proto_"],
     r"zlib": ["common/gz.c"],
     r"libxml/": ["coordinator/report/", "agent/result", "coordinator/api/junit"],
     r"openssl/": ["common/hash.c", "common/id.c", "coordinator/http/tls.c", "coordinator/http/cert"],
-    r"sys/inotify": ["agent/watch_inotify.c"],
+    r"sys/inotify": ["agent/watch/watch_inotify.c"],
     r"event2/": ["coordinator/http/", "coordinator/main.c", "agent/"],
 }
 

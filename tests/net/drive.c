@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "mem.h"
-#include "options.h"
-#include "remote.h"
+#include "options/options.h"
+#include "source/remote.h"
 
 #define TESTS_MAX   1000000u
 #define WORKERS_MAX 64u

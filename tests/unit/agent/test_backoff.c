@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "backoff.h"
+#include "net/backoff.h"
 
 /* The way there may get better; a refusal stays one. */
 static void test_backoff_retries_trouble_on_the_way_only(void **state)

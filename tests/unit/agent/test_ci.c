@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "ci.h"
+#include "options/ci.h"
 
 #define VARIABLES_MAX 12
 #define DIGEST        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "client.h"
+#include "net/client.h"
 
 struct refusal_case {
     uint32_t status;

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "core_file.h"
+#include "machine/core_file.h"
 
 static void assert_glob(const char *pattern, bool uses_pid, const char *expected)
 {

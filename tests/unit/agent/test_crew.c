@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "crew.h"
+#include "core/crew.h"
 #include "proto.h"
 
 #define MIB ((uint64_t)1 << 20)

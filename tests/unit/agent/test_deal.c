@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "deal.h"
+#include "core/deal.h"
 
 #define TESTS 6u
 #define SPEED 1000000u

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "death.h"
+#include "core/death.h"
 
 #define KILLED_BY(sig) (sig) /* as waitpid packs it on every system we know */
 #define EXITED(code)   ((code) << 8)

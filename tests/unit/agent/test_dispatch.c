@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "dispatch.h"
+#include "core/dispatch.h"
 
 #define SLOTS_MAX 64u
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "dispatch.h"
+#include "core/dispatch.h"
 
 #define TESTS 10u
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "dispatch.h"
+#include "core/dispatch.h"
 #include "str.h"
 
 #define TESTS 8u

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "fallback.h"
+#include "core/fallback.h"
 
 static char url[] = "https://ci.example.org";
 

@@ -8,10 +8,10 @@
 
 #include <cmocka.h>
 
-#include "footprint.h"
 #include "fs.h"
+#include "machine/memory.h"
 #include "mem.h"
-#include "memory.h"
+#include "source/footprint.h"
 
 #define MIB     ((uint64_t)1 << 20)
 #define NOT_RUN UINT64_MAX

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "forecast.h"
+#include "core/forecast.h"
 
 #define TESTS 300u
 

@@ -8,7 +8,7 @@
 #include <cmocka.h>
 
 #include "fs.h"
-#include "history.h"
+#include "source/history.h"
 
 struct place {
     char *folder, *path;

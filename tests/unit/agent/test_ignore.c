@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "ignore.h"
+#include "watch/ignore.h"
 
 static bool ignores(const char *rules, const char *path, enum ignore_kind kind)
 {

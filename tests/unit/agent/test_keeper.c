@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "fs.h"
-#include "keeper.h"
+#include "machine/keeper.h"
 
 #define PATIENCE_MS 10000
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "limit.h"
+#include "core/limit.h"
 
 static const struct limit_rules rules = {
     .test_ms = 1000, .stall_ms = 60000, .stopped_ms = 5000, .grace_ms = 3000

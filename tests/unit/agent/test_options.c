@@ -8,9 +8,9 @@
 #include <cmocka.h>
 
 #include "fs.h"
-#include "http_date.h"
 #include "mem.h"
-#include "options.h"
+#include "net/http_date.h"
+#include "options/options.h"
 
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define PIN    "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="

@@ -11,7 +11,7 @@
 
 #include "fs.h"
 #include "mem.h"
-#include "outbox.h"
+#include "source/outbox.h"
 
 /* A state folder of the test's own. */
 static int set_up(void **state)

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "paid.h"
+#include "core/paid.h"
 
 /* A price paid by three workers is a third each on entry, and once in the least that is due; what
  * is wider than a file is due as it was. */

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "pressure.h"
+#include "core/pressure.h"
 
 #define MIB   ((uint64_t)1 << 20)
 #define TOTAL (1000 * MIB)

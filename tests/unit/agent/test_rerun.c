@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "rerun.h"
+#include "watch/rerun.h"
 
 /* Failed only, until that is green; then everything, without waiting. */
 static void test_rerun_runs_everything_when_what_failed_passes(void **state)

@@ -7,11 +7,11 @@
 
 #include <cmocka.h>
 
-#include "cgroup.h"
 #include "fs.h"
+#include "machine/cgroup.h"
+#include "machine/os.h"
+#include "machine/resources.h"
 #include "mem.h"
-#include "os.h"
-#include "resources.h"
 
 static void put(const char *root, const char *path, const char *text)
 {

@@ -9,7 +9,7 @@
 
 #include "fs.h"
 #include "json.h"
-#include "sharded.h"
+#include "source/sharded.h"
 
 static char url[] = "https://ci.example.org";
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "mem.h"
-#include "solo.h"
+#include "source/solo.h"
 
 #define TESTS           20u
 #define PYTEST_NO_TESTS 5u

@@ -9,9 +9,9 @@
 #include <cmocka.h>
 
 #include "command/durations_merge.h"
+#include "core/split.h"
 #include "fs.h"
 #include "mem.h"
-#include "split.h"
 
 #define TESTS 60u
 

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "start.h"
+#include "core/start.h"
 
 static void test_start_reads_its_words_and_no_others(void **state)
 {

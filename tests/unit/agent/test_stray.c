@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "stray.h"
+#include "core/stray.h"
 
 #define BYTES(text) ((struct view){ .at = (text), .len = sizeof(text) - 1 })
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "suggest.h"
+#include "options/suggest.h"
 
 static const char *const words[] = { "run", "status", "verdict", "durations" };
 

@@ -12,7 +12,7 @@
 #include <event2/event.h>
 
 #include "fs.h"
-#include "watch.h"
+#include "watch/watch.h"
 
 #define PATIENCE_S 20
 

@@ -5,7 +5,7 @@
 
 #include <cmocka.h>
 
-#include "worker.h"
+#include "core/worker.h"
 
 static void up(struct worker *w)
 {

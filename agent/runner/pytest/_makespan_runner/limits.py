@@ -1,6 +1,6 @@
 """Time limits, as far as Python takes part in them.
 
-The agent watches the time and ends what is over it (agent/limit.h). Here is told what limit a test
+The agent watches the time and ends what is over it (agent/core/limit.h). Here is told what limit a test
 has, and a worker leaves two things for the moment when it cannot speak any more: in gwN.phase what it
 is at, a byte in shared memory, and in gwN.stack its stacks, written by faulthandler when the agent's
 signal comes, even while the interpreter is stuck in foreign code.

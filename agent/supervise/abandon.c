@@ -1,0 +1,125 @@
+/* supervise/abandon.c - ending a test that somebody else was faster with, or that another machine
+ * may be given soon: that test only, its fixtures torn down as far as it lets us, its worker
+ * replaced; no crash, and no word to pytest.
+ *
+ * The worker is told that what it runs is of no use (QUIT with 1) and interrupted as by Ctrl-C; it
+ * tears down and says BYE. One that does not is killed. Either way its end brings abandoned_ended.
+ */
+#include <signal.h>
+#include <stdlib.h>
+
+#include <event2/event.h>
+
+#include "inner.h"
+#include "mem.h"
+
+#define GRACE_MS 3000u /* from the interrupt to SIGKILL */
+
+/* The worker that has this test in hand, or dispatch_slots. */
+static uint32_t slot_of(const struct supervisor *s, uint32_t test)
+{
+    uint32_t count = dispatch_slots(s->dispatch);
+
+    for (uint32_t i = 0; i < count; i++) {
+        const struct worker *w = dispatch_worker(s->dispatch, i);
+
+        for (uint32_t k = 0; w->state != WORKER_DEAD && k < w->hand_count; k++)
+            if (w->hand[k] == test)
+                return i;
+    }
+    return count;
+}
+
+static bool waits(const struct supervisor *s, uint32_t test)
+{
+    for (uint32_t i = 0; i < s->abandoned_count; i++)
+        if (s->abandoned[i].test == test)
+            return true;
+    return false;
+}
+
+static void end_try(struct supervisor *s, uint32_t number, uint32_t test)
+{
+    struct slot *slot = slot_at(s, number);
+    struct timeval tv = { .tv_sec = GRACE_MS / 1000 };
+
+    slot->abandons = true;
+    slot->useless = test;
+    dispatch_condemn(s->dispatch, number);
+    tell(slot->peer, FRAME_QUIT, 1, 0, NULL);
+    if (slot->pid > 0 && !slot->exited)
+        keeper_signal(s->opts.keeper, slot->pid, SIGINT);
+    slot->timer_kills = true;
+    (void)evtimer_add(slot->timer, &tv);
+}
+
+bool abandon(struct supervisor *s, uint32_t test, const char *why)
+{
+    uint32_t number = slot_of(s, test);
+
+    if (number == dispatch_slots(s->dispatch))
+        return false;
+    if (waits(s, test))
+        return true;
+    s->abandoned =
+        mem_grow(s->abandoned, &s->abandoned_cap, s->abandoned_count + 1u, sizeof(*s->abandoned));
+    s->abandoned[s->abandoned_count++] = (struct abandoned){ .test = test };
+    say(s, "%s %s and is ended here", s->manifest->tests[test].id, why);
+    if (worker_running(dispatch_worker(s->dispatch, number)) == test)
+        end_try(s, number, test);
+    return true;
+}
+
+void abandoned_started(struct supervisor *s, uint32_t number, uint32_t test)
+{
+    if (waits(s, test))
+        end_try(s, number, test);
+}
+
+bool abandoned_again(struct supervisor *s, uint32_t test, uint64_t fence,
+                     const struct order_test *given)
+{
+    for (uint32_t i = 0; i < s->abandoned_count; i++) {
+        struct abandoned *a = &s->abandoned[i];
+
+        if (a->test != test)
+            continue;
+        a->again = true;
+        a->fence = fence;
+        a->cost_us = given->cost_us;
+        return true;
+    }
+    return false;
+}
+
+void abandoned_ended(struct supervisor *s, uint32_t number, uint32_t test)
+{
+    const struct slot *slot = slot_at(s, number);
+    struct abandoned a = { .test = WORKER_NO_TEST };
+
+    for (uint32_t i = 0; i < s->abandoned_count && a.test == WORKER_NO_TEST; i++) {
+        if (s->abandoned[i].test != test)
+            continue;
+        a = s->abandoned[i];
+        s->abandoned[i] = s->abandoned[--s->abandoned_count];
+    }
+    if (a.test == WORKER_NO_TEST)
+        return;
+    s->granted[test] = false;
+    s->report.granted--;
+    s->report.abandoned++;
+    s->source->ops->cut(s->source,
+                        &(struct try_cut){ .test = { .id = mem_strdup(s->manifest->tests[test].id),
+                                                     .k = s->manifest->tests[test].k },
+                                           .fence = s->fences[test],
+                                           .worker = number,
+                                           .started_ms = (slot->started_us - s->joined_us) / 1000,
+                                           .took_us = now_us(s) - slot->started_us });
+    if (!a.again)
+        return;
+    s->fences[test] = a.fence;
+    s->granted[test] = true;
+    s->report.granted++;
+    dispatch_grant(s->dispatch, test, a.cost_us);
+    dispatch_granted(s->dispatch);
+}

@@ -1,0 +1,217 @@
+/* supervise/collect.c - what was collected: by the one whose collection is the run's, and by
+ * workers that collect for themselves and must have found the same. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "inner.h"
+#include "json.h"
+#include "mem.h"
+
+#define NAMED_MAX 3u /* ids of a difference that are shown, each way */
+
+static void take_manifest(struct manifest *manifest, const struct frame *frame, struct err *err)
+{
+    struct frame_test test;
+    uint32_t offset = 0;
+
+    for (uint32_t i = 0; i < frame->a; i++) {
+        if (frame_test_next(frame, &offset, &test, err) ||
+            manifest_add(manifest, test.id, test.group, test.flags, err))
+            return;
+    }
+    if (offset != frame->size)
+        err_set(err, ERR_MALFORMED, "MANIFEST with %u bytes too many", frame->size - offset);
+}
+
+static void add_ids(const struct manifest *m, const uint32_t *tests, uint32_t count,
+                    const char *where, struct str *out)
+{
+    struct err ignored = ERR_INIT;
+
+    if (count == 0)
+        return;
+    (void)!str_addf(out, &ignored, "%s only in %s: ", out->len ? ";" : "", where);
+    for (uint32_t i = 0; i < count && i < NAMED_MAX; i++) {
+        (void)!str_addz(out, i ? ", " : "", &ignored);
+        (void)!manifest_show(m->tests[tests[i]].id, m->tests[tests[i]].k, out, &ignored);
+    }
+    if (count > NAMED_MAX)
+        (void)!str_addf(out, &ignored, " and %u more", count - NAMED_MAX);
+}
+
+/* Names what only one of both has; false when it is nothing: order, groups and marks may differ. */
+static bool describe_difference(const struct manifest *ours, const struct manifest *own,
+                                struct str *out)
+{
+    struct manifest_diff diff;
+    bool differs;
+
+    manifest_diff(ours, own, &diff);
+    differs = diff.only_a_count + diff.only_b_count > 0;
+    add_ids(ours, diff.only_a, diff.only_a_count, "the first", out);
+    add_ids(own, diff.only_b, diff.only_b_count, "this one", out);
+    manifest_diff_fini(&diff);
+    return differs;
+}
+
+/* A worker that cannot run what the run is about is sent home. The run goes on without it and is
+ * red: which tests there are must not depend on who looks. */
+static void refuse(struct supervisor *s, uint32_t number, const char *why)
+{
+    struct slot *slot = slot_at(s, number);
+    struct str text = STR_MAX(PROTO_TEXT_BYTES_MAX);
+    struct err ignored = ERR_INIT;
+    struct json *doc = json_new_object();
+
+    (void)!str_addf(&text, &ignored, "worker 'gw%u' gets no tests: %s", number, why);
+    slot->refused = true;
+    report_error(s, "collection", str_text(&text));
+    json_set_text(doc, "text", str_text(&text));
+    tell_json(s->reporter, FRAME_CRASH, FRAME_ANY, number, doc);
+    tell(s->reporter, FRAME_DOWN, number, 1, str_text(&text));
+    tell(slot->peer, FRAME_QUIT, 0, 0, NULL);
+    json_free(doc);
+    str_fini(&text);
+}
+
+static void compare(struct supervisor *s, uint32_t number)
+{
+    struct slot *slot = slot_at(s, number);
+    struct str text = STR_MAX(PROTO_TEXT_BYTES_MAX), why = STR_MAX(PROTO_TEXT_BYTES_MAX);
+    struct err ignored = ERR_INIT;
+
+    manifest_seal(slot->own);
+    if (slot->own_problem) {
+        refuse(s, number, slot->own_problem);
+    } else if (describe_difference(s->manifest, slot->own, &text)) {
+        (void)!str_addf(&why, &ignored, "it collected other tests than the first process did;%s",
+                        str_text(&text));
+        refuse(s, number, str_text(&why));
+    } else {
+        slot->ready = true;
+        worker_ready(s, number);
+    }
+    manifest_free(slot->own);
+    slot->own = NULL;
+    str_fini(&text);
+    str_fini(&why);
+}
+
+/* The first collection is known: those that were ready before it can be compared now. */
+static void compare_waiting(struct supervisor *s)
+{
+    for (uint32_t i = 0; i < s->slot_count; i++) {
+        if (s->slots[i]->own && s->slots[i]->own_whole)
+            compare(s, i);
+    }
+}
+
+static void seal(struct supervisor *s)
+{
+    struct json *doc;
+    uint32_t count = s->manifest->count;
+
+    manifest_seal(s->manifest);
+    s->fences = mem_new(count, sizeof(*s->fences));
+    s->granted = mem_new(count, sizeof(*s->granted));
+    s->took_us = mem_new(count, sizeof(*s->took_us));
+    s->runs = mem_new(count, sizeof(*s->runs));
+    s->report.collected = count;
+    doc = json_new_object();
+    json_set_u64(doc, "collected", count);
+    json_set_text(doc, "message", s->start_why);
+    tell_json(s->reporter, FRAME_TOTAL, count, 0, doc);
+    json_free(doc);
+    compare_waiting(s);
+    s->phase = PHASE_SEAL;
+    if (s->dist && strcmp(s->dist, "each") == 0 && !s->opts.alone)
+        s->source->ops->each(s->source);
+    s->source->ops->collected(s->source, s->manifest, s->runtime);
+}
+
+static void first_ended(struct supervisor *s, const struct frame_collected *collected)
+{
+    if (!collected->runs) {
+        if (collected->status != 0 && collected->status != 5)
+            report_error(s, "collection", collected->reason);
+        stop_tests(s, ENDING_NOTHING, collected->status, collected->reason);
+        return;
+    }
+    if (s->collector == FRAME_ANY)
+        start_decide(s, &collected->facts);
+    else
+        slot_at(s, s->collector)->ready = true;
+    seal(s);
+}
+
+static void other_ended(struct supervisor *s, uint32_t number,
+                        const struct frame_collected *collected)
+{
+    struct slot *slot = slot_at(s, number);
+
+    if (slot->own_whole)
+        return;
+    slot->own_whole = true;
+    if (!collected->runs)
+        slot->own_problem = mem_strdup(collected->reason);
+    if (!slot->own)
+        slot->own = manifest_new();
+    if (s->phase != PHASE_COLLECT)
+        compare(s, number);
+}
+
+static void collection_ended(struct supervisor *s, struct peer *peer, bool is_first,
+                             const struct frame *frame, struct err *err)
+{
+    struct frame_collected collected;
+
+    if (frame_collected_decode(frame, &collected, err))
+        return;
+    if (is_first)
+        first_ended(s, &collected);
+    else
+        other_ended(s, peer_slot(peer), &collected);
+    frame_collected_fini(&collected);
+}
+
+void collect_frame(struct supervisor *s, struct peer *peer, const struct frame *frame,
+                   struct err *err)
+{
+    bool is_worker = peer_role(peer) == ROLE_WORKER;
+    bool is_first = !is_worker || peer_slot(peer) == s->collector;
+    struct slot *slot = is_worker ? slot_at(s, peer_slot(peer)) : NULL;
+    struct frame_skip skip;
+
+    if ((is_first && s->phase != PHASE_COLLECT) || (slot && slot->refused))
+        return;
+    switch ((int)frame->kind) {
+    case FRAME_MANIFEST:
+        if (is_first) {
+            take_manifest(s->manifest, frame, err);
+        } else if (slot && !slot->own_whole) {
+            if (!slot->own)
+                slot->own = manifest_new();
+            take_manifest(slot->own, frame, err);
+        }
+        return;
+    case FRAME_COLLECT_END:
+        collection_ended(s, peer, is_first, frame, err);
+        return;
+    case FRAME_SKIP:
+        if (is_first && !frame_skip_decode(frame, &skip, err))
+            s->source->ops->skipped(s->source, skip.id, skip.text);
+        return;
+    default:
+        UNREACHABLE("frame of a collection");
+    }
+}
+
+void collector_died(struct supervisor *s)
+{
+    if (s->phase != PHASE_COLLECT)
+        return;
+    if (s->collector != FRAME_ANY) /* it has left last words */
+        worker_crashed(s, s->collector, WORKER_NO_TEST);
+    report_error(s, "runner-died", "the collecting process died");
+    stop_tests(s, ENDING_BROKEN, FRAME_ANY, "the collecting process died");
+}

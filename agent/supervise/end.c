@@ -1,0 +1,331 @@
+/* supervise/end.c - how a run on this machine ends: stopped, interrupted, broken or done. */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include <event2/event.h>
+
+#include "inner.h"
+#include "json.h"
+#include "mem.h"
+
+#define GRACE_INTERRUPT_MS 700u /* for the running tests after Ctrl-C: all is over within 1 s */
+#define GRACE_BROKEN_MS    2000u
+#define GRACE_DRAIN_MS     5000u /* after SIGTERM: a CI kills some seconds later */
+#define GRACE_END_MS       5000u /* for the rest, after the workers were killed */
+#define PYTEST_USAGE       4u
+#define PYTEST_NO_TESTS    5u
+
+void finish(struct supervisor *s)
+{
+    s->finished = true;
+    (void)event_base_loopbreak(s->opts.base);
+}
+
+static void start_grace(struct supervisor *s, uint64_t ms)
+{
+    struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
+                          .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+
+    (void)evtimer_add(s->grace, &tv);
+}
+
+void on_grace(int fd, short what, void *ctx)
+{
+    struct supervisor *s = ctx;
+
+    (void)fd;
+    (void)what;
+    if (!s->killing) {
+        kill_workers(s);
+        start_grace(s, GRACE_END_MS);
+        return;
+    }
+    say(s, "pytest did not end in time and is killed");
+    s->report.exit = s->signal ? SIGNAL_EXIT + s->signal : EXIT_INCOMPLETE;
+    finish(s);
+}
+
+/* How the command ended, as a shell tells it. */
+static uint32_t command_exit(const struct supervisor *s)
+{
+    if (WIFSIGNALED(s->command_status))
+        return SIGNAL_EXIT + (uint32_t)WTERMSIG(s->command_status);
+    return (uint32_t)WEXITSTATUS(s->command_status);
+}
+
+static bool runner_is_content(uint32_t status)
+{
+    return status == 0 || status == PYTEST_NO_TESTS;
+}
+
+/* The source has given up: results that it still holds are said to be undelivered. */
+static void leave_without_source(struct supervisor *s)
+{
+    enum err_code code = s->fail_err.code;
+    bool away = code == ERR_UNREACHABLE || code == ERR_TIMEOUT || code == ERR_UNAVAILABLE;
+
+    if (away && s->report.finished > 0) {
+        say(s, "results could not be delivered: %s", s->fail_err.text);
+        s->fail_err.code = ERR_NONE;
+        s->report.exit = EXIT_UNDELIVERED;
+    }
+    finish(s);
+}
+
+static void leave(struct supervisor *s, uint32_t status)
+{
+    if (s->phase == PHASE_LEAVE)
+        return;
+    s->phase = PHASE_LEAVE;
+    if (s->source_failed)
+        leave_without_source(s);
+    else
+        s->source->ops->leave(s->source, status);
+}
+
+static const char *ending_word(enum ending ending)
+{
+    switch (ending) {
+    case ENDING_DONE:
+        return "done";
+    case ENDING_STOPPED:
+        return "stopped";
+    case ENDING_INTERRUPTED:
+        return "interrupted";
+    case ENDING_CANCELLED:
+        return "cancelled";
+    case ENDING_NOTHING:
+        return "nothing";
+    case ENDING_BROKEN:
+        return "broken";
+    }
+    UNREACHABLE("ending");
+}
+
+void end_reporter(struct supervisor *s)
+{
+    struct json *doc;
+    char *text;
+
+    if (s->phase >= PHASE_END)
+        return;
+    s->phase = PHASE_END;
+    quit_starters(s);
+    if (s->command_ended)
+        leave(s, command_exit(s));
+    if (!s->reporter || s->command_ended)
+        return;
+    doc = json_new_object();
+    json_set_text(doc, "reason", ending_word(s->ending));
+    json_set_text(doc, "message", s->ending_text);
+    if (s->ending_status != FRAME_ANY)
+        json_set_u64(doc, "status", s->ending_status);
+    else
+        json_set_text(doc, "status", NULL);
+    text = json_dump(doc, JSON_TIGHT);
+    peer_send(s->reporter, &(struct frame){ .kind = FRAME_END,
+                                            .a = s->ending != ENDING_DONE,
+                                            .size = (uint32_t)strlen(text),
+                                            .payload = text });
+    free(text);
+    json_free(doc);
+}
+
+void stop_tests(struct supervisor *s, enum ending why, uint32_t status, const char *text)
+{
+    if (s->ending_known || s->phase >= PHASE_END)
+        return;
+    s->ending_known = true;
+    s->ending = why;
+    s->ending_status = status;
+    s->ending_text = text ? mem_strdup(text) : NULL;
+    if (s->phase == PHASE_COLLECT || s->phase == PHASE_SEAL) {
+        end_reporter(s);
+    } else if (s->phase == PHASE_RUN) {
+        if (why == ENDING_BROKEN)
+            start_grace(s, GRACE_BROKEN_MS);
+        dispatch_stop(s->dispatch);
+        do_effects(s);
+    }
+}
+
+/* All is delivered: the exit status of the process, by invariant 2 of the design. */
+void left(struct supervisor *s, uint32_t exit_code, bool complete)
+{
+    uint32_t runner = command_exit(s);
+    bool lost = s->report.finished < s->report.granted;
+
+    s->report.complete = complete && !lost;
+    s->report.out_of_time = s->out_of_time;
+    s->report.drained = ((s->signal != 0 && s->signal != SIGINT) || s->out_of_time) &&
+                        !(s->report.complete && s->report.ran);
+    if (s->report.drained)
+        s->report.exit = EXIT_DRAINED;
+    else if (!runner_is_content(runner))
+        s->report.exit = runner;
+    else if (s->ending == ENDING_BROKEN || (lost && s->ending == ENDING_DONE))
+        s->report.exit = EXIT_INCOMPLETE;
+    else
+        s->report.exit = s->opts.alone ? runner : exit_code;
+    finish(s);
+}
+
+void fail(struct supervisor *s, const struct err *err)
+{
+    if (s->fail_err.code == ERR_NONE)
+        s->fail_err = *err;
+    s->source_failed = true;
+    switch (s->phase) {
+    case PHASE_JOIN:
+    case PHASE_START:
+    case PHASE_INLINE:
+        finish(s);
+        return;
+    case PHASE_COLLECT:
+    case PHASE_SEAL:
+    case PHASE_RUN: /* pytest tells what it has; the failure is told after that */
+        stop_tests(s, ENDING_BROKEN, FRAME_ANY, err->text);
+        return;
+    case PHASE_END:
+        return;
+    case PHASE_LEAVE:
+        leave_without_source(s);
+        return;
+    }
+    UNREACHABLE("phase");
+}
+
+/* The command is over before its time: say so where it counts, and go. */
+void gave_up(struct supervisor *s, enum err_code code, const char *text)
+{
+    err_set(&s->fail_err, code, "%s", text);
+    if (s->opts.alone) {
+        finish(s);
+        return;
+    }
+    report_error(s, "runner-died", text);
+    leave(s, EXIT_HANDSHAKE);
+}
+
+static void no_handshake(struct supervisor *s)
+{
+    struct err text = ERR_INIT;
+
+    if (s->signal || (s->way == INJECT_ARGUMENTS && command_exit(s) == PYTEST_USAGE)) {
+        leave(s, command_exit(s)); /* pytest refused its arguments, and has said why */
+        return;
+    }
+    err_set(&text, ERR_HANDSHAKE,
+            "the command '%s' ended with status %u and no pytest in it spoke to makespan: "
+            "%s",
+            s->opts.argv[0], command_exit(s),
+            s->way == INJECT_ARGUMENTS
+                ? "is pytest installed for that Python?"
+                : "does it pass PYTEST_ADDOPTS, PYTHONPATH and _MAKESPAN_* on to pytest?");
+    gave_up(s, ERR_HANDSHAKE, text.text);
+}
+
+void first_signal(struct supervisor *s, uint32_t sig)
+{
+    bool terminal_told_it = s->foreground && sig == SIGINT;
+
+    switch (s->phase) {
+    case PHASE_JOIN:
+        s->report.exit = SIGNAL_EXIT + sig;
+        finish(s);
+        return;
+    case PHASE_START:
+    case PHASE_INLINE:
+        if (!terminal_told_it && s->command_pid > 0)
+            keeper_signal(s->opts.keeper, s->command_pid, (int)sig);
+        return;
+    case PHASE_COLLECT:
+    case PHASE_SEAL:
+    case PHASE_RUN:
+        say(s, "stopping: running tests have %u ms to end; a second signal kills them",
+            sig == SIGINT ? GRACE_INTERRUPT_MS : GRACE_DRAIN_MS);
+        s->source->ops->drain(s->source, sig == SIGINT ? "SIGINT" : "SIGTERM");
+        start_grace(s, sig == SIGINT ? GRACE_INTERRUPT_MS : GRACE_DRAIN_MS);
+        if (sig == SIGINT)
+            interrupt_workers(s);
+        stop_tests(s, ENDING_INTERRUPTED, FRAME_ANY, sig == SIGINT ? "SIGINT" : "SIGTERM");
+        return;
+    case PHASE_END:
+    case PHASE_LEAVE:
+        return;
+    }
+    UNREACHABLE("phase");
+}
+
+/* What runs shows where it is before it is interrupted. */
+void out_of_time(struct supervisor *s)
+{
+    double seconds = (double)s->opts.local->run_timeout_ms / 1e3;
+    struct err text = ERR_INIT;
+
+    if (s->signal || s->phase >= PHASE_END)
+        return;
+    s->out_of_time = true;
+    err_set(&text, ERR_TIMEOUT, "the run's time limit of %g s is over", seconds);
+    say(s, "%s", text.text);
+    if (s->phase == PHASE_START || s->phase == PHASE_INLINE) {
+        if (s->command_pid > 0)
+            keeper_signal(s->opts.keeper, s->command_pid, SIGINT);
+        s->killing = true; /* no workers: the grace ends the command */
+        start_grace(s, GRACE_END_MS);
+        return;
+    }
+    stacks_show_all(s);
+    s->source->ops->drain(s->source, text.text);
+    start_grace(s, GRACE_INTERRUPT_MS);
+    interrupt_workers(s);
+    stop_tests(s, ENDING_STOPPED, FRAME_ANY, text.text);
+}
+
+void command_ended(struct supervisor *s)
+{
+    uint32_t sig = WIFSIGNALED(s->command_status) ? (uint32_t)WTERMSIG(s->command_status) : 0;
+
+    /* A signal to the whole group may be seen here before our own copy of it. */
+    if (s->signal == 0 && (sig == SIGTERM || sig == SIGHUP || sig == SIGINT)) {
+        s->signal = sig;
+        s->signal_inferred = true;
+        first_signal(s, sig);
+    }
+    switch (s->phase) {
+    case PHASE_JOIN:
+    case PHASE_LEAVE:
+        return;
+    case PHASE_START:
+        no_handshake(s);
+        return;
+    case PHASE_INLINE:
+        s->report.exit = s->out_of_time ? EXIT_DRAINED : command_exit(s);
+        finish(s);
+        return;
+    case PHASE_COLLECT:
+    case PHASE_SEAL:
+    case PHASE_RUN:
+        if (!s->ending_known) {
+            s->ending_known = true;
+            s->ending = ENDING_BROKEN;
+        }
+        if (s->ending == ENDING_BROKEN && s->signal == 0)
+            report_error(s, "runner-died", "pytest ended before its tests did");
+        /* A signal to the whole group ends pytest before the tests' time is up; what they still
+         * give is wanted. */
+        if (s->phase == PHASE_RUN && s->signal && !s->killing)
+            return;
+        if (s->dispatch)
+            dispatch_stop(s->dispatch);
+        kill_workers(s);
+        leave(s, command_exit(s));
+        return;
+    case PHASE_END:
+        leave(s, command_exit(s));
+        return;
+    }
+    UNREACHABLE("phase");
+}

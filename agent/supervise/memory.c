@@ -1,0 +1,389 @@
+/* supervise/memory.c - watches memory while tests run: what workers and tests need, and what is
+ * left.
+ *
+ * The decisions are crew's (how many workers) and pressure's (what to do when memory is short);
+ * here are the timers, the readings and what becomes of them. */
+#include <stdlib.h>
+#include <string.h>
+
+#include <event2/event.h>
+
+#include "inner.h"
+#include "machine/memory.h"
+#include "mem.h"
+
+#define TICK_MS       500u
+#define TICK_SHORT_MS 100u  /* when there is little left */
+#define NEAR_TIMES    3u    /* what is low: little left */
+#define STALL_MS      2000u /* how long a stall counts */
+#define LOOK_MS       1000u /* after its start a worker is looked at; then twice as late each time */
+#define RECYCLE_MS    100u  /* between two looks at a worker that may be too large */
+
+static void tick(evutil_socket_t fd, short what, void *ctx);
+
+static uint64_t now_ms(const struct supervisor *s)
+{
+    return now_us(s) / 1000;
+}
+
+/* Reads what a worker has for itself; false when it is on its way out. */
+static bool look(struct supervisor *s, uint32_t number)
+{
+    struct slot *slot = slot_at(s, number);
+    uint64_t bytes = 0;
+
+    if (slot->pid == 0 || slot->exited || !memory_private("", slot->pid, &bytes))
+        return false;
+    slot->private_bytes = bytes;
+    slot->looked_ms = now_ms(s);
+    slot->looks++;
+    return true;
+}
+
+static bool is_up(const struct supervisor *s, uint32_t number)
+{
+    return worker_is_up(dispatch_worker(s->dispatch, number));
+}
+
+static bool due(const struct supervisor *s, const struct slot *slot)
+{
+    uint64_t wait_ms = LOOK_MS << (slot->looks < 16 ? slot->looks : 16);
+
+    if (s->opts.local->recycle_above_bytes > 0)
+        wait_ms = LOOK_MS;
+    return now_ms(s) - slot->looked_ms >= wait_ms;
+}
+
+static void recycle_if_large(struct supervisor *s, uint32_t number)
+{
+    uint64_t above = s->opts.local->recycle_above_bytes;
+
+    if (above > 0 && slot_at(s, number)->private_bytes > above && is_up(s, number))
+        dispatch_retire(s->dispatch, number);
+}
+
+/* Between two tests it has nothing but its own: this is what a worker needs. */
+static void look_at_rest(struct supervisor *s, uint32_t number)
+{
+    if (!look(s, number))
+        return;
+    if (slot_at(s, number)->private_bytes > s->memory.worker_bytes)
+        s->memory.worker_bytes = slot_at(s, number)->private_bytes;
+    recycle_if_large(s, number);
+}
+
+/* In a long first test it has more than its own: better than to know nothing. One a tick. */
+static void look_at_busy(struct supervisor *s)
+{
+    for (uint32_t i = 0; i < dispatch_slots(s->dispatch) && i < s->slot_count; i++) {
+        if (!is_up(s, i) || s->slots[i]->looks > 0 || !due(s, s->slots[i]) || !look(s, i))
+            continue;
+        if (s->slots[i]->private_bytes > s->memory.busy_bytes)
+            s->memory.busy_bytes = s->slots[i]->private_bytes;
+        return;
+    }
+}
+
+static uint64_t known_bytes(const struct supervisor *s)
+{
+    return s->memory.worker_bytes > 0 ? s->memory.worker_bytes : s->memory.busy_bytes;
+}
+
+static void count_workers(const struct supervisor *s, struct pressure_now *now)
+{
+    now->working = now->held = now->leaving = 0;
+    for (uint32_t i = 0; i < dispatch_slots(s->dispatch); i++) {
+        const struct worker *w = dispatch_worker(s->dispatch, i);
+
+        if (w->state == WORKER_DEAD)
+            continue;
+        if (w->state == WORKER_QUITTING)
+            now->leaving++;
+        else if (w->held)
+            now->held++;
+        else
+            now->working++;
+    }
+}
+
+/* The largest of those that are held, or of those that are not; FRAME_ANY: none. */
+static uint32_t largest(struct supervisor *s, bool held)
+{
+    uint32_t best = FRAME_ANY;
+
+    for (uint32_t i = 0; i < dispatch_slots(s->dispatch) && i < s->slot_count; i++) {
+        if (!is_up(s, i) || dispatch_worker(s->dispatch, i)->held != held || !look(s, i))
+            continue;
+        if (best == FRAME_ANY || s->slots[i]->private_bytes > s->slots[best]->private_bytes)
+            best = i;
+    }
+    return best;
+}
+
+static void set_limit(struct supervisor *s, uint32_t workers)
+{
+    s->memory.limit = workers > 0 ? workers : 1;
+    dispatch_limit(s->dispatch, s->memory.limit);
+}
+
+static void say_short(struct supervisor *s, const struct pressure_now *now)
+{
+    if (!s->memory.told_short)
+        say(s,
+            "memory is short (%llu of %llu MiB left%s): workers get no new tests, then leave, "
+            "until it is not",
+            (unsigned long long)(now->free_bytes >> 20),
+            (unsigned long long)(now->total_bytes >> 20),
+            now->stalled ? ", processes wait for it" : "");
+    s->memory.told_short = true;
+}
+
+/* True when there may be more to do at once. */
+static bool relieve(struct supervisor *s, const struct pressure_now *now)
+{
+    uint32_t number;
+
+    switch (pressure_step(&s->memory.pressure, now)) {
+    case PRESSURE_NOTHING:
+        return false;
+    case PRESSURE_HOLD:
+        number = largest(s, false);
+        if (number != FRAME_ANY)
+            dispatch_hold(s->dispatch, number);
+        say_short(s, now);
+        return number != FRAME_ANY;
+    case PRESSURE_RETIRE:
+        number = largest(s, true);
+        if (number == FRAME_ANY)
+            return false;
+        set_limit(s, now->working + now->held - 1);
+        dispatch_retire(s->dispatch, number);
+        s->report.retired++;
+        return false;
+    case PRESSURE_RESUME:
+        number = largest(s, true);
+        if (number != FRAME_ANY)
+            dispatch_resume(s->dispatch, number);
+        return false;
+    case PRESSURE_ADD:
+        set_limit(s, s->memory.limit + 1);
+        return false;
+    }
+    UNREACHABLE("pressure advice");
+}
+
+/* Fewer workers than planned were started, as nobody knew what they need: now it is known. */
+static void add_measured(struct supervisor *s, const struct pressure_now *now)
+{
+    uint64_t spare =
+        now->free_bytes > CREW_RESERVE_BYTES ? now->free_bytes - CREW_RESERVE_BYTES : 0;
+    uint64_t more = known_bytes(s) > 0 ? spare / known_bytes(s) : 0;
+    uint64_t workers = now->working + more;
+
+    if (s->memory.limit >= s->workers || s->memory.pressure.acted_ms > 0 ||
+        workers <= s->memory.limit)
+        return;
+    set_limit(s, workers < s->workers ? (uint32_t)workers : s->workers);
+}
+
+static void again(struct supervisor *s, uint64_t ms)
+{
+    struct timeval tv = { .tv_usec = (suseconds_t)(ms * 1000) };
+
+    (void)evtimer_add(s->memory.timer, &tv);
+}
+
+static void tick(evutil_socket_t fd, short what, void *ctx)
+{
+    struct supervisor *s = ctx;
+    struct resources machine;
+    struct pressure_now now = { .now_ms = now_ms(s) };
+
+    (void)fd;
+    (void)what;
+    if (s->phase != PHASE_RUN || s->killing)
+        return;
+    resources_read_memory("", &machine);
+    look_at_busy(s);
+    now.total_bytes = machine.memory_total;
+    now.free_bytes = machine.memory_free;
+    now.stalled = now.now_ms < s->memory.stalled_until_ms;
+    now.wanted = s->workers;
+    now.worker_bytes = known_bytes(s);
+    count_workers(s, &now);
+    add_measured(s, &now);
+    while (relieve(s, &now))
+        count_workers(s, &now);
+    do_effects(s);
+    again(s, now.free_bytes < NEAR_TIMES * pressure_low_bytes(now.total_bytes) ? TICK_SHORT_MS
+                                                                               : TICK_MS);
+}
+
+static void on_stall(evutil_socket_t fd, short what, void *ctx)
+{
+    struct supervisor *s = ctx;
+
+    (void)what;
+    if (!os_stall_seen(fd))
+        return;
+    s->memory.stalled_until_ms = now_ms(s) + STALL_MS;
+    again(s, 0);
+}
+
+static void watch_stalls(struct supervisor *s)
+{
+    struct str path = STR_MAX(PATH_BYTES_MAX);
+
+    if (cgroup_pressure_path("", &path) && os_stall_open(str_text(&path), &s->memory.stalls)) {
+        s->memory.stall =
+            event_new(s->opts.base, s->memory.stalls.watched, EV_READ | EV_PERSIST, on_stall, s);
+        INVARIANT(s->memory.stall && event_add(s->memory.stall, NULL) == 0);
+    }
+    str_fini(&path);
+}
+
+/* Half of what the collected suite takes is more than any worker was seen to make its own. */
+static uint64_t assumed_bytes(const struct supervisor *s)
+{
+    uint64_t recorded = s->opts.local->footprint.worker_bytes, collected = 0;
+
+    if (recorded > 0)
+        return recorded;
+    if (s->zygote && memory_resident("", peer_pid(s->zygote), &collected) &&
+        collected / 2 > CREW_WORKER_BYTES)
+        return collected / 2;
+    return CREW_WORKER_BYTES;
+}
+
+uint32_t memory_first_workers(struct supervisor *s)
+{
+    struct resources machine = s->opts.local->machine;
+    struct crew_input in = { .machine = &machine, .logical = true, .at_most = s->workers };
+    struct crew crew;
+
+    s->memory.limit = s->workers;
+    if (!s->crew_fixed && !s->each && s->start == START_FORK) {
+        machine.cpus_allowed = s->workers;
+        in.worker_bytes = assumed_bytes(s);
+        crew_plan(&in, &crew);
+        s->memory.limit = crew.workers;
+    }
+    return s->memory.limit;
+}
+
+uint64_t memory_budget(struct supervisor *s)
+{
+    uint64_t workers_bytes = s->memory.limit * assumed_bytes(s) + CREW_RESERVE_BYTES;
+    uint64_t free_bytes = s->opts.local->machine.memory_free, most = 0;
+    uint64_t budget = free_bytes > workers_bytes ? free_bytes - workers_bytes : 0;
+
+    footprint_weigh(&s->opts.local->footprint, s->manifest, s->suite);
+    for (uint32_t i = 0; i < s->suite->test_count; i++) {
+        if (s->suite->tests[i].mem_bytes > most)
+            most = s->suite->tests[i].mem_bytes;
+    }
+    if (most == 0 || free_bytes == 0 || most <= budget / s->workers)
+        return 0; /* any of them may run at once */
+    return budget > FOOTPRINT_HEAVY_KIB * 1024 ? budget : FOOTPRINT_HEAVY_KIB * 1024;
+}
+
+void memory_start(struct supervisor *s)
+{
+    s->memory.test_kib = mem_new(s->manifest->count, sizeof(*s->memory.test_kib));
+    memset(s->memory.test_kib, 0xff, s->manifest->count * sizeof(*s->memory.test_kib));
+    s->memory.timer = evtimer_new(s->opts.base, tick, s);
+    INVARIANT(s->memory.timer);
+    watch_stalls(s);
+    again(s, TICK_MS);
+}
+
+void memory_test(struct supervisor *s, uint32_t number, uint32_t test, uint64_t kib)
+{
+    struct slot *slot = slot_at(s, number);
+
+    s->memory.test_kib[test] = kib;
+    if (due(s, slot) || (kib > 0 && s->opts.local->recycle_above_bytes > 0 &&
+                         now_ms(s) - slot->looked_ms >= RECYCLE_MS))
+        look_at_rest(s, number);
+}
+
+void memory_leaving(struct supervisor *s, uint32_t number)
+{
+    if (slot_at(s, number)->looks == 0)
+        look_at_rest(s, number);
+}
+
+static void note_hungry(struct supervise_report *report, const struct manifest_test *test,
+                        uint64_t kib)
+{
+    uint32_t at = report->hungry_count;
+
+    while (at > 0 && report->hungry[at - 1].kib < kib)
+        at--;
+    if (at == SUPERVISE_HUNGRY)
+        return;
+    if (report->hungry_count < SUPERVISE_HUNGRY)
+        report->hungry_count++;
+    memmove(report->hungry + at + 1, report->hungry + at,
+            (report->hungry_count - at - 1) * sizeof(*report->hungry));
+    report->hungry[at] = (struct supervise_hungry){ .id = test->id, .k = test->k, .kib = kib };
+}
+
+/* What the next run of this folder will know. */
+static void remember(struct supervisor *s)
+{
+    const char *path = s->opts.local->footprint_path;
+    struct footprint now = { 0 }; /* another run may have written since this one began */
+    struct err ignored = ERR_INIT;
+
+    if (!path)
+        return;
+    (void)!footprint_load(path, &now, &ignored); /* what cannot be read is written anew */
+    footprint_learn(&now, s->memory.worker_bytes, s->manifest, s->memory.test_kib);
+    if (s->opts.local->threads <= 1) /* else tests wait while others of their worker do not */
+        footprint_learn_busy(&now, s->busy_us, s->tests_us);
+    (void)!footprint_save(path, &now, &ignored);
+    footprint_fini(&now);
+}
+
+/* Why there were so many workers, by what is known now. */
+static void explain(struct supervisor *s)
+{
+    struct str text = STR_MAX(SUPERVISE_CREW_BYTES - 1);
+    struct crew_input in = s->crew_in;
+    struct crew crew;
+
+    if (s->memory.worker_bytes > 0) {
+        in.worker_bytes = s->memory.worker_bytes;
+        in.source = CREW_MEASURED;
+    }
+    crew_plan(&in, &crew);
+    crew.workers = s->workers;
+    crew_text(&in, &crew, &text);
+    memcpy(s->report.crew, str_text(&text), text.len + 1);
+    str_fini(&text);
+}
+
+void memory_report(struct supervisor *s)
+{
+    if (!s->memory.test_kib)
+        return;
+    for (uint32_t i = 0; i < s->manifest->count; i++) {
+        if (s->memory.test_kib[i] != UINT64_MAX && s->memory.test_kib[i] > 0)
+            note_hungry(&s->report, &s->manifest->tests[i], s->memory.test_kib[i]);
+    }
+    s->report.worker_bytes = s->memory.worker_bytes;
+    if (!s->crew_fixed) /* nobody asks why there are as many as were asked for */
+        explain(s);
+    remember(s);
+}
+
+void memory_fini(struct supervisor *s)
+{
+    if (s->memory.timer)
+        event_free(s->memory.timer);
+    if (s->memory.stall)
+        event_free(s->memory.stall);
+    os_stall_close(&s->memory.stalls);
+    free(s->memory.test_kib);
+}
