@@ -104,12 +104,6 @@ void deal_hurry(struct deal *deal, uint32_t test)
         pool_hurry(deal->piles[i].pool, test);
 }
 
-void deal_budget(struct deal *deal, uint64_t mem_bytes)
-{
-    for (uint32_t i = 0; i < deal->pile_count; i++)
-        pool_budget(deal->piles[i].pool, mem_bytes / deal->pile_count);
-}
-
 bool deal_withdraw(struct deal *deal, uint32_t test)
 {
     if (deal->pile_count > 1 || pool_holder(deal->piles[0].pool, test) != POOL_NONE)

@@ -25,8 +25,6 @@ void deal_put_back(struct deal *deal, uint32_t test);
 void deal_recost(struct deal *deal, uint32_t test, uint64_t cost_us);
 void deal_rescope(struct deal *deal, uint32_t scope, uint64_t setup_us);
 void deal_hurry(struct deal *deal, uint32_t test);
-/* Tests of several piles are not counted against each other. */
-void deal_budget(struct deal *deal, uint64_t mem_bytes);
 /* Takes it out of the only pile if nobody holds it; false, too, where there are several. */
 bool deal_withdraw(struct deal *deal, uint32_t test);
 

@@ -2,7 +2,7 @@
  *
  * One sentence that names the test, what it was at, how the process ended and what is known beside:
  * for the terminal, the JUnit file and the coordinator. Not for: finding the facts
- * (supervise_crash) or judging them (limit, dispatch). */
+ * (supervise/crash) or judging them (limit, dispatch). */
 #pragma once
 
 #include "str.h"

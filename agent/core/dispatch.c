@@ -489,12 +489,6 @@ void dispatch_limit(struct dispatch *d, uint32_t workers)
     go_on(d);
 }
 
-void dispatch_budget(struct dispatch *d, uint64_t mem_bytes)
-{
-    deal_budget(d->deal, mem_bytes);
-    go_on(d);
-}
-
 void dispatch_shrink(struct dispatch *d)
 {
     if (d->in.workers > 0)

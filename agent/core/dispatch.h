@@ -101,8 +101,6 @@ void dispatch_limit(struct dispatch *d, uint32_t workers);
 /* One worker less from now on: the next one lost is not replaced, and the run is broken when there
  * is no other. */
 void dispatch_shrink(struct dispatch *d);
-/* What tests may need of memory from now on (see the input). */
-void dispatch_budget(struct dispatch *d, uint64_t mem_bytes);
 
 /* No worker can be started any more: those that were asked for will not come. */
 void dispatch_barren(struct dispatch *d);

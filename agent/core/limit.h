@@ -3,7 +3,7 @@
  * Told after everything that happens what the worker is doing, it knows until when that may last;
  * when the time is up it says, one step after the other: show your stacks, end yourself, be killed.
  * What a worker is waited for follows from worker.h alone: the end of a test, an answer, or
- * nothing. Not for: timers, signals and reports (supervise_limit, supervise_crash). */
+ * nothing. Not for: timers, signals and reports (supervise/limit, supervise/crash). */
 #pragma once
 
 #include "str.h"

@@ -2,7 +2,7 @@
  *
  * A fork after the collection is the cheapest by far, and wrong where the collecting process holds
  * what a fork loses or would share. Pure: what was wished and found in, the way and a sentence for
- * people out. Not for: finding it (the Python side) or doing it (supervise_start). */
+ * people out. Not for: finding it (the Python side) or doing it (supervise/start). */
 #pragma once
 
 #include <stdbool.h>

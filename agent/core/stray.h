@@ -2,7 +2,7 @@
  *
  * Two traces lead to the test: what pytest wrote into the environment that the process was started
  * with, and else when it began and in whose session. Not for: finding such processes, or ending
- * them (supervise_stray, keeper). */
+ * them (supervise/stray, machine/keeper). */
 #pragma once
 
 #include "manifest.h"

@@ -214,11 +214,6 @@ void pool_respeed(struct pool *pool, uint32_t taker, uint32_t speed_ppm)
     pool->capacity_milli += (uint64_t)k->workers * k->speed_milli;
 }
 
-void pool_budget(struct pool *pool, uint64_t mem_bytes)
-{
-    pool->budget_mib = mem_bytes / MIB_BYTES;
-}
-
 void pool_expect(struct pool *pool, uint32_t workers)
 {
     pool->expected_workers = workers;

@@ -81,9 +81,6 @@ void pool_leave(struct pool *pool, uint32_t taker);
 /* A better figure, from what has ended so far (pace.h). */
 void pool_respeed(struct pool *pool, uint32_t taker, uint32_t speed_ppm);
 
-/* What the machine has for its tests' own memory, from now on (see pool_input). */
-void pool_budget(struct pool *pool, uint64_t mem_bytes);
-
 /* How many workers the run will have once all have come (a CI matrix knows), so that the first to
  * come does not take the work of those who follow; 0: who is there is all. A hint. */
 void pool_expect(struct pool *pool, uint32_t workers);

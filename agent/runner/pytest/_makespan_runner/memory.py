@@ -6,7 +6,6 @@ what the worker held already, and setting the mark back (5 us) is left to tests 
 long enough not to notice. What is shared with the zygote is in both numbers and in no difference.
 """
 
-import os
 import resource
 
 _WORTH_TELLING_KIB = 1024
