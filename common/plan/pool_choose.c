@@ -5,7 +5,7 @@
 static bool pick_full(const struct pick *p)
 {
     return p->stopped || p->count == p->max ||
-           (p->given_us >= p->share_us && p->bridged_us >= p->bridge_us && p->count >= p->least);
+           (p->given_us >= p->share_us && p->bridged_us >= p->bridge_us && p->filled >= p->least);
 }
 
 /* Was it recalled for somebody else, who idles? Or it would go back to whom it was taken from, and
@@ -83,6 +83,7 @@ static void pick_test(struct pick *p, uint32_t test)
     p->bridged_us += min_u64(work_us, p->horizon_us);
     p->scope = t->scope;
     p->out[p->count++] = test;
+    p->filled++;
 }
 
 /* One that can be had on its own: it is left for another share, or another taker, if it would not
@@ -93,7 +94,7 @@ static void pick_alone(struct pick *p, uint32_t test)
 
     if (!eligible(p, t) || pick_waits(p, test))
         return;
-    if (p->count >= p->least && p->bridged_us >= p->bridge_us &&
+    if (p->filled >= p->least && p->bridged_us >= p->bridge_us &&
         p->given_us + work_of(p, t) > p->share_us)
         p->stopped = true;
     else
@@ -124,18 +125,26 @@ static void pick_unit(struct pick *p, const struct lot *lot)
 static void pick_scope(struct pick *p, const struct lot *lot)
 {
     uint64_t setup_us = scope_enter_us(p->pool, p->pool->tests[lot->head].scope, p->scope);
-    uint64_t left_us = lot->sum_us;
+    uint64_t left_us = lot->sum_us, bridged_us = p->bridged_us;
+    uint32_t count = p->count, filled = p->filled;
     uint64_t stop_us = max_u64(p->share_us, p->given_us + setup_us);
 
     /* One worker runs it: no more than it can do until the end. */
     stop_us = min_u64(stop_us, p->given_us + p->level_us);
+    if (p->split_us)
+        stop_us = p->given_us + setup_us + pick_piece_us(p, lot, setup_us);
     for (uint32_t t = lot->head; t != POOL_NONE && p->count < p->max; t = p->pool->tests[t].next) {
         if (!eligible(p, &p->pool->tests[t]))
-            return;
-        if (p->given_us >= stop_us && left_us > setup_us && p->count >= p->least)
-            return;
+            break;
+        if (p->given_us >= stop_us && (left_us > setup_us || p->split_us) && p->count > count)
+            break;
         left_us -= p->pool->tests[t].cost_us;
         pick_test(p, t);
+    }
+    /* A piece of a scope is for one worker, however many tests are in it. */
+    if (p->split_us && p->count > count) {
+        p->filled = filled + 1;
+        p->bridged_us = min_u64(p->bridged_us, bridged_us + p->horizon_us);
     }
 }
 
@@ -157,6 +166,14 @@ static bool worth_joining(const struct pick *p, const struct lot *lot)
     return setup_us < lot->sum_us && (!p->more || setup_us < JOIN_LEADS * POOL_LEAD_US);
 }
 
+static bool is_picked(const struct pick *p, uint32_t test)
+{
+    for (uint32_t i = 0; i < p->count; i++)
+        if (p->out[i] == test)
+            return true;
+    return false;
+}
+
 static void pick_lot(struct pick *p, uint32_t index)
 {
     const struct lot *lot = &p->pool->lots[index];
@@ -166,7 +183,8 @@ static void pick_lot(struct pick *p, uint32_t index)
         pick_unit(p, lot);
         return;
     case LOT_SCOPE:
-        if (index != p->k->last && worth_joining(p, lot))
+        if (index != p->k->last && worth_joining(p, lot) &&
+            !(p->split_us && is_picked(p, lot->head)))
             pick_scope(p, lot);
         return;
     case LOT_FILE:
@@ -227,6 +245,18 @@ static void pick_lots(struct pick *p, enum lot_queue which, uint32_t from)
         pick_lot(p, i);
 }
 
+/* Scopes that somebody is in, and that will not end in time without more workers. */
+static void pick_wanted(struct pick *p)
+{
+    const struct bucket_queue *q = &p->pool->lot_queues[LOTS_BEGUN];
+
+    for (uint32_t i = p->split_us ? bucket_first(q) : BUCKET_NONE;
+         i != BUCKET_NONE && !pick_full(p); i = bucket_next(q, p->pool->lot_links, i))
+        if (p->pool->lots[i].kind == LOT_SCOPE && i != p->k->last &&
+            pick_wants_more(p, &p->pool->lots[i]))
+            pick_scope(p, &p->pool->lots[i]);
+}
+
 static void pick_tests(struct pick *p, enum test_queue which, bool without_lot)
 {
     const struct bucket_queue *q = &p->pool->test_queues[which];
@@ -245,14 +275,6 @@ static void pick_in_order(struct pick *p)
         if (p->pool->tests[t].state == TEST_FREE && p->pool->tests[t].queue != TESTS_FIRST &&
             eligible(p, &p->pool->tests[t]))
             pick_test(p, t);
-}
-
-static bool is_picked(const struct pick *p, uint32_t test)
-{
-    for (uint32_t i = 0; i < p->count; i++)
-        if (p->out[i] == test)
-            return true;
-    return false;
 }
 
 /* What was left to others or for later, as this taker has nothing else to do: first all but the
@@ -303,11 +325,12 @@ uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32
     pick_pressing(&p, &lot);
     if (p.k->last != POOL_NONE && pool->lots[p.k->last].kind == LOT_FILE)
         pick_some(&p, &pool->lots[p.k->last]);
+    pick_wanted(&p);
     pick_lots(&p, LOTS_WHOLE, lot);
     pick_lots(&p, LOTS_FILES, bucket_first(&pool->lot_queues[LOTS_FILES]));
     pick_lots(&p, LOTS_BEGUN, bucket_first(&pool->lot_queues[LOTS_BEGUN]));
     pick_tests(&p, TESTS_ALONE, true);
-    if (p.put_off && p.count < p.least)
+    if (p.put_off && p.filled < p.least)
         pick_put_off(&p);
     return p.count;
 }

@@ -1,5 +1,6 @@
 /* pool_pick.h - one answer of pool_choose in the making: what pool_choose.c (in which order),
- * pool_size.c (how much) and pool_match.c (on which machine) share. Not for: anybody else.
+ * pool_size.c (how much), pool_split.c (among how many) and pool_match.c (on which machine) share.
+ * Not for: anybody else.
  *
  * Work is in microseconds of an average machine, summed over workers. */
 #pragma once
@@ -14,13 +15,18 @@ struct pick {
     uint64_t lead_us; /* likewise */
 
     /* How much: pool_size.c */
-    uint64_t end_us;       /* time until the run's predicted end, with all that are expected */
-    uint64_t level_us;     /* work that a worker of this taker does until then */
-    uint64_t share_us;     /* what it should get now */
-    uint64_t bridge_us;    /* what its workers need until another request could be answered */
-    uint64_t horizon_us;   /* no test of one worker counts for more of that than this */
-    uint32_t least;        /* so many tests in any case */
-    uint32_t press_bucket; /* tests in larger buckets come first, wherever they are */
+    uint64_t end_us;         /* time until the run's predicted end, with all that are expected */
+    uint64_t expected_milli; /* workers times their speed, with all that are expected */
+    uint64_t level_us;       /* work that a worker of this taker does until then */
+    uint64_t share_us;       /* what it should get now */
+    uint64_t bridge_us;      /* what its workers need until another request could be answered */
+    uint64_t horizon_us;     /* no test of one worker counts for more of that than this */
+    uint32_t least;          /* so many tests in any case */
+    uint32_t press_bucket;   /* tests in larger buckets come first, wherever they are */
+
+    /* Among how many: pool_split.c */
+    uint64_t split_us;  /* by when all could be done if dear scopes are split; 0: see share_us */
+    uint64_t inner_ppm; /* set-ups within these scopes, over their work */
 
     /* On which machine: pool_match.c */
     uint64_t probe_us; /* no test longer than this yet; 0: any */
@@ -34,10 +40,20 @@ struct pick {
     bool alone;                    /* what was picked needs the run alone */
     uint32_t *out;
     uint32_t max, count;
+    uint32_t filled; /* workers that what was picked keeps busy: one for a scope */
 };
 
 /* Fills in how much; false when the taker has enough. */
 bool pick_size(struct pick *p, const struct pool_ask *ask);
+
+/* Fills in split_us and inner_ppm. left_us: all work that is left in the run. */
+void pick_split(struct pick *p, uint64_t left_us);
+
+/* Should others join a scope that somebody is in? */
+bool pick_wants_more(const struct pick *p, const struct lot *lot);
+
+/* The work in it that one who enters it now should do. */
+uint64_t pick_piece_us(const struct pick *p, const struct lot *lot, uint64_t setup_us);
 
 /* Fills in probe_us, and keeps the share small while it is above 0. */
 void pick_probe(struct pick *p);

@@ -61,6 +61,26 @@ static bool named(const uint32_t *tests, uint32_t count, uint32_t test)
     return false;
 }
 
+/* Work of a dear scope that its holder can do without: one of its workers is in it, and both should
+ * end together. What no worker has come to yet may go as a whole. */
+static uint64_t spare_us(const struct pool *pool, const struct pool_taker *holder, uint32_t lot,
+                         uint64_t setup_us)
+{
+    uint64_t rest_us = 0;
+    uint32_t seen = 0, last = POOL_NONE;
+
+    for (uint32_t t = holder->held_head; t != POOL_NONE; t = pool->tests[t].next) {
+        if (pool->tests[t].lot == lot) {
+            if (!rest_us && seen >= holder->workers)
+                return UINT64_MAX;
+            rest_us += pool->tests[t].cost_us;
+        }
+        seen += pool->tests[t].lot != last;
+        last = pool->tests[t].lot;
+    }
+    return rest_us > setup_us ? (rest_us - setup_us) / 2 : 0;
+}
+
 uint32_t pool_choose_recall(const struct pool *pool, const struct pool_ask *ask,
                             uint32_t *out_holder, uint32_t *out, uint32_t max)
 {
@@ -68,7 +88,8 @@ uint32_t pool_choose_recall(const struct pool *pool, const struct pool_ask *ask,
     uint64_t lead_us = 2 * pool_lead_us(pool, ask);
     uint64_t end_us, want_us, moved_us = 0;
     const struct pool_taker *holder, *k = &pool->takers[taker];
-    uint32_t from, keep, at = k->at, n = 0;
+    uint32_t from, keep, at = k->at, n = 0, lot = POOL_NONE;
+    uint64_t spared_us = UINT64_MAX;
 
     INVARIANT(taker_is_in(pool, taker));
     from = slowest(pool, taker, &end_us);
@@ -91,6 +112,16 @@ uint32_t pool_choose_recall(const struct pool *pool, const struct pool_ask *ask,
         if (node->mutex != POOL_NONE || node->cost_us * 1000 / k->speed_milli > end_us + lead_us ||
             moved_us + setup_us + node->cost_us / 2 > want_us)
             continue;
+        if (node->lot != lot) {
+            lot = node->lot;
+            spared_us = lot != POOL_NONE && pool->lots[lot].kind == LOT_SCOPE
+                            ? spare_us(pool, holder, lot, setup_us)
+                            : UINT64_MAX;
+        }
+        if (node->cost_us > spared_us)
+            continue;
+        if (spared_us != UINT64_MAX)
+            spared_us -= node->cost_us;
         if (node->lot != POOL_NONE && pool->lots[node->lot].kind == LOT_UNIT)
             got = named(out, n, t) ? 0 : recall_unit(pool, t, keep, out + n, max - n);
         else

@@ -53,6 +53,8 @@ bool pick_size(struct pick *p, const struct pool_ask *ask)
     p->horizon_us = scale_u64(ahead_us, p->k->speed_milli, 1000);
     p->bridge_us = min_u64(scale_u64(sub_u64(ahead_us, dry), mine_milli, 1000), room_us);
     p->share_us = max_u64(sub_u64(later_us, ask->backlog_us) / SHARE_DIVISOR, p->bridge_us);
+    p->expected_milli = expected_milli(pool);
+    pick_split(p, left_us);
     p->press_bucket = bucket_of(
         max_u64(p->level_us / PRESS_DIVISOR, pool->one_machine ? PRESS_US_MIN_IN : PRESS_US_MIN));
     return true;

@@ -66,7 +66,7 @@ static void ask_if_dry(struct sim *s, uint32_t index)
                              .ask = { .taker = index,
                                       .free_workers = free_workers,
                                       .backlog_us = need.backlog_us,
-                                      .dry_us = need.dry_us,
+                                      .dry_us = need.dry_us + 1,
                                       .lead_us = s->in->request_us + 1 } });
 }
 
