@@ -69,6 +69,8 @@ void dispatch_hurry(struct dispatch *d, uint32_t test);
 void dispatch_grant(struct dispatch *d, uint32_t test, uint64_t cost_us);
 /* Call after the last grant of a batch. */
 void dispatch_granted(struct dispatch *d);
+/* What a test's last try came to does not count: it waits for a worker once more. */
+void dispatch_again(struct dispatch *d, uint32_t test);
 
 /* A worker idles beside tests of a scope that is dear to enter and that another worker is in: it
  * waits for other work to come, which is cheaper, until dispatch_alone says that none is coming. */

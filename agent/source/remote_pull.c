@@ -94,6 +94,9 @@ void remote_started(struct source *s, const char *id, uint32_t k)
 
     if (position == UINT32_MAX || r->running_count >= PROTO_WORKERS_MAX)
         return;
+    for (uint32_t i = 0; i < r->running_count; i++)
+        if (r->running[i] == position) /* once more, its last try did not count */
+            return;
     r->running = mem_grow(r->running, &r->running_cap, r->running_count + 1u, sizeof(*r->running));
     r->running[r->running_count++] = position;
     remote_results_running(r);

@@ -4,6 +4,7 @@
  *
  * The worker is told that what it runs is of no use (QUIT with 1) and interrupted as by Ctrl-C; it
  * tears down and says BYE. One that does not is killed. Either way its end brings abandoned_ended.
+ * It may have gone on to its next test by then: that one runs again, in another worker.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -38,13 +39,12 @@ static bool waits(const struct supervisor *s, uint32_t test)
     return false;
 }
 
-static void end_try(struct supervisor *s, uint32_t number, uint32_t test)
+static void end_try(struct supervisor *s, uint32_t number)
 {
     struct slot *slot = slot_at(s, number);
     struct timeval tv = { .tv_sec = GRACE_MS / 1000 };
 
     slot->abandons = true;
-    slot->useless = test;
     dispatch_condemn(s->dispatch, number);
     tell(slot->peer, FRAME_QUIT, 1, 0, NULL);
     if (slot->pid > 0 && !slot->exited)
@@ -66,14 +66,14 @@ bool abandon(struct supervisor *s, uint32_t test, const char *why)
     s->abandoned[s->abandoned_count++] = (struct abandoned){ .test = test };
     say(s, "%s %s and is ended here", s->manifest->tests[test].id, why);
     if (worker_running(dispatch_worker(s->dispatch, number)) == test)
-        end_try(s, number, test);
+        end_try(s, number);
     return true;
 }
 
 void abandoned_started(struct supervisor *s, uint32_t number, uint32_t test)
 {
     if (waits(s, test))
-        end_try(s, number, test);
+        end_try(s, number);
 }
 
 bool abandoned_again(struct supervisor *s, uint32_t test, uint64_t fence,
@@ -92,19 +92,19 @@ bool abandoned_again(struct supervisor *s, uint32_t test, uint64_t fence,
     return false;
 }
 
-void abandoned_ended(struct supervisor *s, uint32_t number, uint32_t test)
+/* Takes it off the list of those whose workers are not gone yet. */
+static struct abandoned off_list(struct supervisor *s, uint32_t i)
+{
+    struct abandoned a = s->abandoned[i];
+
+    s->abandoned[i] = s->abandoned[--s->abandoned_count];
+    return a;
+}
+
+static void cut(struct supervisor *s, uint32_t number, uint32_t test)
 {
     const struct slot *slot = slot_at(s, number);
-    struct abandoned a = { .test = WORKER_NO_TEST };
 
-    for (uint32_t i = 0; i < s->abandoned_count && a.test == WORKER_NO_TEST; i++) {
-        if (s->abandoned[i].test != test)
-            continue;
-        a = s->abandoned[i];
-        s->abandoned[i] = s->abandoned[--s->abandoned_count];
-    }
-    if (a.test == WORKER_NO_TEST)
-        return;
     s->granted[test] = false;
     s->report.granted--;
     s->report.abandoned++;
@@ -115,11 +115,52 @@ void abandoned_ended(struct supervisor *s, uint32_t number, uint32_t test)
                                            .worker = number,
                                            .started_ms = (slot->started_us - s->joined_us) / 1000,
                                            .took_us = now_us(s) - slot->started_us });
-    if (!a.again)
-        return;
-    s->fences[test] = a.fence;
-    s->granted[test] = true;
-    s->report.granted++;
-    dispatch_grant(s->dispatch, test, a.cost_us);
+}
+
+static void take_again(struct supervisor *s, const struct abandoned *a)
+{
+    s->fences[a->test] = a->fence;
+    if (!s->granted[a->test])
+        s->report.granted++;
+    s->granted[a->test] = true;
+    dispatch_grant(s->dispatch, a->test, a->cost_us);
     dispatch_granted(s->dispatch);
+}
+
+void abandoned_ended(struct supervisor *s, uint32_t number, uint32_t test)
+{
+    for (uint32_t i = 0; i < s->abandoned_count; i++) {
+        struct abandoned a;
+
+        if (s->abandoned[i].test != test)
+            continue;
+        a = off_list(s, i);
+        cut(s, number, test);
+        if (a.again)
+            take_again(s, &a);
+        return;
+    }
+    if (s->ending_known)
+        s->report.unrun++;
+    else
+        dispatch_again(s->dispatch, test);
+}
+
+bool abandoned_unstarted(struct supervisor *s)
+{
+    bool any = false;
+
+    for (uint32_t i = s->abandoned_count; i-- > 0;) {
+        struct abandoned a = s->abandoned[i];
+
+        if (slot_of(s, a.test) < dispatch_slots(s->dispatch))
+            continue;
+        any = true;
+        (void)off_list(s, i);
+        if (a.again)
+            take_again(s, &a);
+        else
+            give_back(s, a.test);
+    }
+    return any;
 }

@@ -56,7 +56,8 @@ static void worker_died(struct supervisor *s, const struct dispatch_fx *fx)
         return; /* was told */
     if (slot_at(s, fx->slot)->abandons) {
         tell(s->reporter, FRAME_DOWN, fx->slot, 0, NULL);
-        abandoned_ended(s, fx->slot, fx->test);
+        if (fx->test != WORKER_NO_TEST)
+            abandoned_ended(s, fx->slot, fx->test);
     } else if (!s->killing) {
         worker_crashed(s, fx->slot, fx->test);
         say_no_more_replaced(s);
@@ -170,7 +171,7 @@ void do_effects(struct supervisor *s)
             do_one(s, &fx);
             watch(s, fx.slot);
         }
-    } while (tell_source(s));
+    } while (abandoned_unstarted(s) || tell_source(s));
     s->in_effects = false;
     watch_waiting(s);
 }

@@ -60,7 +60,6 @@ struct slot {
     uint64_t stacks_from; /* where in gwN.stack the stacks begin that nobody has seen */
     int stop_signal;      /* that stopped it last */
     bool abandons;        /* its test is of no use any more: it is being ended */
-    uint32_t useless;     /* which that is */
     uint64_t private_bytes, looked_ms; /* its memory, when it was looked at last */
     uint32_t looks;
 };
@@ -198,10 +197,15 @@ void abandoned_started(struct supervisor *s, uint32_t number, uint32_t test);
 /* The test comes again while its worker is being ended: true, and it is run after that. */
 bool abandoned_again(struct supervisor *s, uint32_t test, uint64_t fence,
                      const struct order_test *given);
-/* Its worker is gone, or has ended it: tells the source. */
+/* A test of a worker that is being ended has ended, or its worker is gone: the source is told of
+ * the abandoned one; any other, which the interrupt may have hit, runs once more. */
 void abandoned_ended(struct supervisor *s, uint32_t number, uint32_t test);
+/* Those that fell out of a hand before they began go back; true when there was one. To be called
+ * when no effect of dispatch is left to do. */
+bool abandoned_unstarted(struct supervisor *s);
 
 /* supervise/source.c */
+void give_back(struct supervisor *s, uint32_t test); /* if no worker has it */
 void deliver(struct supervisor *s, uint32_t test, struct result *take_result);
 void report_error(struct supervisor *s, const char *kind, const char *text);
 

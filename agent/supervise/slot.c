@@ -94,8 +94,6 @@ void worker_gone(struct supervisor *s, uint32_t number)
     if (number == s->collector)
         collector_died(s);
     worker_lost(s, number);
-    if (slot->abandons)
-        abandoned_ended(s, number, slot->useless); /* whatever it said last */
     do_effects(s);
 }
 

@@ -167,6 +167,25 @@ static void on_granted(void *ctx, uint64_t fence, const struct order_test *tests
     do_effects(s);
 }
 
+/* Takes it out if no worker has it. */
+static bool withdraw(struct supervisor *s, uint32_t test)
+{
+    if (!dispatch_release(s->dispatch, test))
+        return false;
+    s->granted[test] = false;
+    s->report.granted--;
+    return true;
+}
+
+void give_back(struct supervisor *s, uint32_t test)
+{
+    const struct manifest_test *t = &s->manifest->tests[test];
+    struct test_ref ref = { .id = (char *)(uintptr_t)t->id, .k = t->k }; /* lent for the call */
+
+    if (withdraw(s, test))
+        s->source->ops->release(s->source, &ref, 1);
+}
+
 static void on_recalled(void *ctx, const struct order_test *tests, uint32_t count)
 {
     struct supervisor *s = ctx;
@@ -176,11 +195,8 @@ static void on_recalled(void *ctx, const struct order_test *tests, uint32_t coun
     for (uint32_t i = 0; s->dispatch && i < count; i++) {
         uint32_t test = find(s, &tests[i].ref);
 
-        if (test != FRAME_ANY && dispatch_release(s->dispatch, test)) {
-            s->granted[test] = false;
-            s->report.granted--;
+        if (test != FRAME_ANY && withdraw(s, test))
             given[used++] = tests[i].ref; /* lent for the call */
-        }
     }
     s->source->ops->release(s->source, given, used);
     free(given);
@@ -196,8 +212,9 @@ static void on_abandoned(void *ctx, const struct order_test *tests, uint32_t cou
         uint32_t test = find(s, &tests[i].ref);
 
         if (test != FRAME_ANY && !abandon(s, test, "has ended elsewhere"))
-            on_recalled(s, &tests[i], 1);
+            give_back(s, test);
     }
+    do_effects(s);
 }
 
 /* Must this one end before anything that another machine is given may begin? One with a mutex, one

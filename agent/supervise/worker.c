@@ -89,8 +89,9 @@ static void on_done(struct supervisor *s, struct peer *peer, const struct frame 
     s->runs[frame->a].ended_us = s->last_us;
     if (slot->abandons) {
         detail_free(done.detail);
-        if (!late)
-            (void)dispatch_heard(s->dispatch, number, WORKER_EV_DONE, done.index, 0);
+        if (late)
+            return;
+        (void)dispatch_heard(s->dispatch, number, WORKER_EV_DONE, done.index, 0);
         abandoned_ended(s, number, done.index);
         return;
     }

@@ -61,7 +61,9 @@ def run_tests(me, mode):
     settled = False
     while True:
         kind, a, _b, _payload = me.receive()
-        if kind == RUN:
+        if kind == RUN and mode == "deaf" and os.environ.get("HANGS") and a == 0 and is_first():
+            run_past_quit(me)
+        elif kind == RUN:
             me.send(START, a)
             misbehave(me, mode, a)
             me.send(REPORT, a, 0, b"report of %d" % a)
@@ -77,6 +79,40 @@ def run_tests(me, mode):
                 me.send(EVENT, 0, 0, b"last words")
             me.send(BYE, 0, 0, b"output")
             os._exit(0)
+
+
+def is_first():
+    """Of all machines of the run: HANGS is a file that one can make."""
+    try:
+        os.close(os.open(os.environ["HANGS"], os.O_CREAT | os.O_EXCL))
+    except FileExistsError:
+        return False
+    return True
+
+
+def run_past_quit(me):
+    """Hangs in test 0 until it is told that this is of no use, and then runs what it was named before."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    me.send(START, 0)
+    hand = [0]
+    while True:
+        kind, a, _b, _payload = me.receive()
+        if kind == RUN:
+            hand.append(a)
+        elif kind == CANCEL:
+            del hand[1:]
+            me.send(IDLE, 1)
+        elif kind == QUIT:
+            break
+    for test in hand:
+        if test:
+            say(f"BESIDE {test}")
+            me.send(START, test)
+        me.send(REPORT, test, 0, b"report of %d" % test)
+        me.send(DONE, test, 1, struct.pack("<QQQ", 1, 1000, 1))
+    me.send(IDLE)
+    me.send(BYE)
+    os._exit(0)
 
 
 def misbehave(me, mode, test):

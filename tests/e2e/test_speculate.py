@@ -85,6 +85,24 @@ class SpeculateTest(harness.TestCase):
         self.assertGreaterEqual(verdict["copies_won"], 1)
         self.assertEqual(verdict["flaky"], 0)
 
+    def test_what_a_loser_ran_beside_the_useless_test_is_run_again(self):
+        coordinator = self.coordinator()
+        runner = [harness.PYTHON, harness.ROOT / "tests" / "agent" / "fake_runner.py", "deaf"]
+
+        def go(key, options, **env):
+            agents = [self.agent(runner, coordinator, index=i, total=2, workers=1, key=key, options=options, **env)
+                      for i in range(2)]
+            return agents, [agent.wait() for agent in agents]
+
+        self.assertEqual(go("one", [])[1], [0, 0])
+        coordinator.wait_for_line("history_folded")
+        agents, statuses = go("two", ["--speculate"], HANGS=self.folder / "hangs")
+        self.assertEqual(statuses, [0, 0], [agent.output for agent in agents])
+        (loser,) = (agent for agent in agents if "f.py::t0 has ended elsewhere" in agent.output)
+        self.assertIn("BESIDE", loser.output)
+        self.assertIn("; complete", loser.output)
+        self.assert_green_and_complete(coordinator, 6, key="two")
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

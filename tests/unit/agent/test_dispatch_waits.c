@@ -1,4 +1,5 @@
-/* A worker that idles beside a scope that is dear to enter. */
+/* What waits for a worker: one that idles beside a scope that is dear to enter, and a test that
+ * must run again. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -63,10 +64,40 @@ static void test_dispatch_waits_before_a_worker_joins_a_dear_scope(void **state)
     manifest_free(m);
 }
 
+/* A condemned worker ends a test, and that does not count: the next worker gets it. */
+static void test_dispatch_runs_a_test_again_when_its_last_try_does_not_count(void **state)
+{
+    struct manifest *m = one_file();
+    struct suite *suite = suite_new(m);
+    struct dispatch *d =
+        dispatch_new(&(struct dispatch_input){ .suite = suite, .workers = 1, .restarts_max = 8 });
+
+    (void)state;
+    dispatch_grant(d, 0, 1000000);
+    dispatch_granted(d);
+    assert_true(dispatch_heard(d, 0, WORKER_EV_HELLO, 0, 0));
+    assert_true(dispatch_heard(d, 0, WORKER_EV_START, 0, 0));
+    assert_int_equal(runs(d), 1);
+    dispatch_condemn(d, 0);
+    assert_true(dispatch_heard(d, 0, WORKER_EV_DONE, 0, 0));
+    dispatch_again(d, 0);
+    dispatch_again(d, 0); /* it waits already */
+    assert_true(dispatch_heard(d, 0, WORKER_EV_BYE, 0, 0));
+    assert_true(dispatch_heard(d, 0, WORKER_EV_GONE, 0, 0));
+    assert_int_equal(runs(d), 0);
+    assert_true(dispatch_heard(d, 1, WORKER_EV_HELLO, 0, 0));
+    assert_int_equal(runs(d), 1);
+    assert_int_equal(dispatch_worker(d, 1)->hand[0], 0);
+    dispatch_free(d);
+    suite_free(suite);
+    manifest_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dispatch_waits_before_a_worker_joins_a_dear_scope),
+        cmocka_unit_test(test_dispatch_runs_a_test_again_when_its_last_try_does_not_count),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

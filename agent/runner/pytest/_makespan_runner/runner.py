@@ -150,6 +150,8 @@ class Tests:
         elif kind == frames.QUIT:
             self._quit_asked = True
             self._useless = a == 1
+            if self._useless:  # and the agent drops what it says: nothing else may begin
+                self.queue.clear()
 
     def _poll(self):
         while True:
