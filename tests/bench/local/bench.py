@@ -112,16 +112,17 @@ class Bench:
             rows = ["%s %d" % (mode, n) for n in numbers for mode in suite.modes or self.modes]
         else:
             rows = [self.best_mode(suite, n) for n in numbers]
-        rows = ["serial", "makespan 1"] + rows + ["makespan %d" % n for n in numbers]
-        if self.options.freeze:
-            rows.append("frozen")
+        rows += ["makespan %d" % n for n in numbers]
+        single = ["serial", "makespan 1"] + (["frozen"] if self.options.freeze else [])
+        rows = rows + single if suite.modes else single + rows  # of a long one, if there is time
         if suite.waits:
             rows.append("makespan auto")
         begin = time.monotonic()
         if begin + self.took.get(suite.name, 0.0) > self.deadline:
             return
         for who in rows:
-            self.keep(suite, who, self.run(suite, who))
+            if time.monotonic() < self.deadline:
+                self.keep(suite, who, self.run(suite, who))
         self.took[suite.name] = time.monotonic() - begin
 
     def memory(self, suite):
@@ -132,6 +133,12 @@ class Bench:
                                                         ours / theirs), flush=True)
 
     # The table.
+
+    def is_whole(self, suite):
+        """Nobody's figures are missing: the time was not over before."""
+        return all((suite.name, "%s %d" % (who, number)) in self.best
+                   for number in self.options.workers
+                   for who in (suite.modes or self.modes) + ["makespan"])
 
     def waiting(self, suite, number):
         """-n auto of a suite that waits: it takes more workers than there are CPUs."""
@@ -155,8 +162,9 @@ class Bench:
                 mode = self.best_mode(suite, number)
                 theirs = self.best[suite.name, mode]
                 ours = self.best[suite.name, "makespan %d" % number]
-                print("| %s | %.2f | %s | %.2f | %.2f | **%.2f** | %.2f | %.2f | **%.2f** |" % (
-                    suite.name, self.best[suite.name, "serial"].wall, mode.split()[0],
+                serial = self.best.get((suite.name, "serial"))
+                print("| %s | %s | %s | %.2f | %.2f | **%.2f** | %.2f | %.2f | **%.2f** |" % (
+                    suite.name, "%.2f" % serial.wall if serial else "–", mode.split()[0],
                     theirs.wall, ours.wall, ours.wall / theirs.wall, theirs.cpu, ours.cpu,
                     ours.cpu / theirs.cpu))
                 if not suite.waits and suite.name != "empty":
@@ -171,7 +179,9 @@ class Bench:
             " serial, frozen s |" if self.options.freeze else ""))
         print("|---|---|---|---|---|" + ("---|" if self.options.freeze else ""))
         for suite in chosen:
-            serial, one = (self.best[suite.name, who] for who in ("serial", "makespan 1"))
+            serial, one = (self.best.get((suite.name, who)) for who in ("serial", "makespan 1"))
+            if serial is None or one is None:
+                continue
             frozen = self.best.get((suite.name, "frozen"))
             print("| %s | %.2f | %.2f | **%.2f** | %.2f |%s" % (
                 suite.name, serial.wall, one.wall, one.wall / serial.wall, one.cpu / serial.cpu,
@@ -234,7 +244,7 @@ def main():
     for number in range(options.rounds):
         for suite in chosen:
             bench.round(suite, number)
-    bench.table([suite for suite in chosen if suite.name in bench.took])
+    bench.table([suite for suite in chosen if bench.is_whole(suite)])
 
 
 if __name__ == "__main__":
