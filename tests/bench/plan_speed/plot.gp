@@ -5,7 +5,7 @@ set xrange [1000:1000000]
 set logscale xy
 set xlabel "tests"
 set ylabel "seconds"
-set key left top
+set key right bottom
 set grid
 set rmargin 5
 nlogn(n) = n * log(n)
