@@ -262,6 +262,7 @@ def remove_group(folder):
     folder.rmdir()
 
 
+@unittest.skipUnless(os.environ.get("MAKESPAN_TEST_MEMORY"), "races with the kernel: set MAKESPAN_TEST_MEMORY")
 class Shortage(MemoryTest):
     """In a control group with a limit of its own, where this machine lets us make one."""
 
@@ -314,7 +315,6 @@ def test_it(n):
         ran = [Ran(line) for line in (self.folder / "record").read_text().splitlines()]
         self.assertGreater(len({test.worker for test in ran[:3]}), 1)
 
-    @unittest.skipUnless(os.environ.get("MAKESPAN_TEST_MEMORY"), "a race with the kernel: set MAKESPAN_TEST_MEMORY")
     def test_workers_leave_before_the_kernel_kills(self):
         """Four workers keep ever more: not all of them fit. Slowly, for memory is looked at, not
         reserved: nobody is in time for one who takes all of it at once."""
