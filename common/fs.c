@@ -228,6 +228,22 @@ enum err_code fs_xdg(const char *env, const char *fallback, char **out_path, str
     return rc;
 }
 
+enum err_code fs_absolute(const char *path, char **out_path, struct err *err)
+{
+    struct str text = STR_MAX(PATH_BYTES_MAX);
+    char cwd[PATH_BYTES_MAX];
+    enum err_code rc;
+
+    if (path[0] != '/' && !getcwd(cwd, sizeof(cwd)))
+        return err_errno(err, errno, "the working directory");
+    rc = path[0] == '/' ? str_addz(&text, path, err) : str_addf(&text, err, "%s/%s", cwd, path);
+    if (rc)
+        str_fini(&text);
+    else
+        *out_path = str_take(&text);
+    return rc;
+}
+
 bool fs_exists(const char *path)
 {
     return access(path, F_OK) == 0;

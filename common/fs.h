@@ -36,4 +36,7 @@ MUST_USE enum err_code fs_remove_tree(const char *path, struct err *err);
 MUST_USE enum err_code fs_xdg(const char *env, const char *fallback, char **out_path,
                               struct err *err);
 
+/* The path as it is if it is absolute, else below the working directory; the caller's. */
+MUST_USE enum err_code fs_absolute(const char *path, char **out_path, struct err *err);
+
 bool fs_exists(const char *path);

@@ -117,21 +117,15 @@ static enum err_code read_options(struct run *r, int argc, char *const *argv, bo
  */
 static enum err_code check_junit(struct run *r, struct err *err)
 {
-    struct str path = STR_MAX(PATH_BYTES_MAX);
-    char cwd[PATH_BYTES_MAX];
     bool existed;
     enum err_code rc;
     int fd;
 
     if (!r->junit_text)
         return ERR_NONE;
-    if (r->junit_text[0] != '/' && !getcwd(cwd, sizeof(cwd)))
-        return err_errno(err, errno, "the working directory");
-    rc = r->junit_text[0] == '/' ? str_addz(&path, r->junit_text, err)
-                                 : str_addf(&path, err, "%s/%s", cwd, r->junit_text);
+    rc = fs_absolute(r->junit_text, &r->junit, err);
     if (rc)
         return rc;
-    r->junit = str_take(&path);
     existed = fs_exists(r->junit);
     fd = open(r->junit, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0)

@@ -4,14 +4,13 @@
 #include <string.h>
 
 #include "fs.h"
-#include "hash.h"
 #include "json.h"
 #include "mem.h"
 #include "proto.h"
+#include "record.h"
 
 #define FOOTPRINT_VERSION 1u
 #define ROW_ITEMS         4u /* id, k, KiB, age */
-#define NAME_DIGITS       24
 #define KIB_MAX           ((uint64_t)1 << 40)
 
 /* Of what was needed before, a run that needed less leaves so much: 7/8. */
@@ -19,20 +18,7 @@
 
 enum err_code footprint_path(const char *folder, char **out_path, struct err *err)
 {
-    struct str path = STR_MAX(PATH_BYTES_MAX);
-    char digest[HASH_HEX_BYTES];
-    char *cache = NULL;
-    enum err_code rc = fs_xdg("XDG_CACHE_HOME", ".cache", &cache, err);
-
-    hash_hex(folder, strlen(folder), digest);
-    if (!rc)
-        rc = str_addf(&path, err, "%s/memory/%.*s.json", cache, NAME_DIGITS, digest);
-    free(cache);
-    if (rc)
-        str_fini(&path);
-    else
-        *out_path = str_take(&path);
-    return rc;
+    return record_path("memory", folder, out_path, err);
 }
 
 static bool whole(const struct json *v, double max, double *out)

@@ -4,14 +4,13 @@
 #include <string.h>
 
 #include "fs.h"
-#include "hash.h"
 #include "json.h"
 #include "mem.h"
+#include "record.h"
 
 #define HISTORY_VERSION 1u
 #define ROW_ITEMS       6u /* two of name, then samples, mean, variance, age; ... */
 #define ROW_ITEMS_MAX   7u /* ... 1: it failed */
-#define NAME_DIGITS     24
 
 struct row {
     char *id;
@@ -29,20 +28,7 @@ struct history {
 
 enum err_code history_path(const char *folder, char **out_path, struct err *err)
 {
-    struct str path = STR_MAX(PATH_BYTES_MAX);
-    char digest[HASH_HEX_BYTES];
-    char *cache = NULL;
-    enum err_code rc = fs_xdg("XDG_CACHE_HOME", ".cache", &cache, err);
-
-    hash_hex(folder, strlen(folder), digest);
-    if (!rc)
-        rc = str_addf(&path, err, "%s/durations/%.*s.json", cache, NAME_DIGITS, digest);
-    free(cache);
-    if (rc)
-        str_fini(&path);
-    else
-        *out_path = str_take(&path);
-    return rc;
+    return record_path("durations", folder, out_path, err);
 }
 
 static bool whole(const struct json *v, double min, double max, double *out)

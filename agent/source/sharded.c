@@ -6,10 +6,8 @@
 #include <unistd.h>
 
 #include "fs.h"
-#include "hash.h"
 #include "json.h"
-
-#define NAME_DIGITS 32
+#include "record.h"
 
 struct cfg_option sharded_row(struct sharded *sharded)
 {
@@ -28,44 +26,16 @@ struct cfg_option sharded_row(struct sharded *sharded)
     };
 }
 
-static enum err_code absolute(const char *path, char **out, struct err *err)
-{
-    struct str text = STR_MAX(PATH_BYTES_MAX);
-    char cwd[PATH_BYTES_MAX];
-    enum err_code rc;
-
-    if (path[0] != '/' && !getcwd(cwd, sizeof(cwd)))
-        return err_errno(err, errno, "the working directory");
-    rc = path[0] == '/' ? str_addz(&text, path, err) : str_addf(&text, err, "%s/%s", cwd, path);
-    if (rc)
-        str_fini(&text);
-    else
-        *out = str_take(&text);
-    return rc;
-}
-
 /* One record for each folder, as for durations. */
 static enum err_code find_record(struct sharded *sharded, struct err *err)
 {
-    struct str path = STR_MAX(PATH_BYTES_MAX);
-    char digest[HASH_HEX_BYTES], cwd[PATH_BYTES_MAX];
-    char *cache = NULL;
-    enum err_code rc;
+    char cwd[PATH_BYTES_MAX];
 
     if (sharded->text[0])
-        return absolute(sharded->text, &sharded->known, err);
+        return fs_absolute(sharded->text, &sharded->known, err);
     if (!getcwd(cwd, sizeof(cwd)))
         return err_errno(err, errno, "the working directory");
-    hash_hex(cwd, strlen(cwd), digest);
-    rc = fs_xdg("XDG_CACHE_HOME", ".cache", &cache, err);
-    if (!rc)
-        rc = str_addf(&path, err, "%s/ids/%.*s.json", cache, NAME_DIGITS, digest);
-    if (rc)
-        str_fini(&path);
-    else
-        sharded->known = str_take(&path);
-    free(cache);
-    return rc;
+    return record_path("ids", cwd, &sharded->known, err);
 }
 
 enum err_code sharded_open(struct sharded *sharded, const struct target *target,
@@ -88,7 +58,7 @@ enum err_code sharded_open(struct sharded *sharded, const struct target *target,
     sharded->index = split->split.index;
     sharded->total = split->split.total;
     durations = split->durations_path ? split->durations_path : SHARE_DURATIONS;
-    return split->file ? absolute(durations, &sharded->durations, err) : ERR_NONE;
+    return split->file ? fs_absolute(durations, &sharded->durations, err) : ERR_NONE;
 }
 
 void sharded_fini(struct sharded *sharded)
