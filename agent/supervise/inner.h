@@ -57,6 +57,8 @@ struct slot {
     struct event *timer; /* waits for the other half of its end */
     bool timer_kills;
     struct limit limit;
+    bool stacks_owed;     /* its stacks were asked for, to be shown: */
+    uint32_t stacks_test; /* it was in this test then; WORKER_NO_TEST */
     uint64_t stacks_from; /* where in gwN.stack the stacks begin that nobody has seen */
     int stop_signal;      /* that stopped it last */
     bool abandons;        /* its test is of no use any more: it is being ended */
@@ -264,7 +266,8 @@ void stacks_free(struct supervisor *s);
 int stacks_signal(void); /* the one that faulthandler waits for */
 void stacks_ask(struct supervisor *s, uint32_t number);
 void stacks_take(struct supervisor *s, uint32_t number, struct str *out); /* what is new */
-void stacks_show_all(struct supervisor *s);                               /* SIGQUIT */
+void stacks_show_all(struct supervisor *s);  /* SIGQUIT: in a moment, when they are written */
+void stacks_tell_owed(struct supervisor *s); /* now, since the run ends */
 
 /* supervise/stray.c */
 void strays_find(struct supervisor *s); /* at the very end, when nothing of ours should live */

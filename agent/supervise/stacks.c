@@ -73,28 +73,37 @@ void stacks_take(struct supervisor *s, uint32_t number, struct str *out)
     str_fini(&raw);
 }
 
+/* What a worker that was asked has written; it may have ended since. */
+static void tell_stacks(struct supervisor *s, uint32_t number)
+{
+    struct slot *slot = s->slots[number];
+    struct str text = STR_MAX(STACKS_BYTES_MAX + 4096);
+    struct err ignored = ERR_INIT;
+
+    (void)!str_addf(&text, &ignored, "stacks of gw%u, %s:\n", number,
+                    slot->stacks_test == WORKER_NO_TEST ? "between tests"
+                                                        : s->manifest->tests[slot->stacks_test].id);
+    stacks_take(s, number, &text);
+    if (text.len > 0 && text.at[text.len - 1] == '\n')
+        text.at[text.len - 1] = '\0'; /* the sink ends the line */
+    supervise_say(s, str_text(&text));
+    str_fini(&text);
+}
+
+void stacks_tell_owed(struct supervisor *s)
+{
+    for (uint32_t i = 0; i < s->slot_count; i++) {
+        if (s->slots[i]->stacks_owed)
+            tell_stacks(s, i);
+        s->slots[i]->stacks_owed = false;
+    }
+}
+
 static void on_stacks(evutil_socket_t fd, short what, void *ctx)
 {
-    struct supervisor *s = ctx;
-
     (void)fd;
     (void)what;
-    for (uint32_t i = 0; i < s->slot_count; i++) {
-        struct str text = STR_MAX(STACKS_BYTES_MAX + 4096);
-        const struct worker *w = s->dispatch ? dispatch_worker(s->dispatch, i) : NULL;
-        uint32_t test = w ? worker_running(w) : WORKER_NO_TEST;
-        struct err ignored = ERR_INIT;
-
-        if (!is_alive(s->slots[i]) || !w)
-            continue;
-        (void)!str_addf(&text, &ignored, "stacks of gw%u, %s:\n", i,
-                        test == WORKER_NO_TEST ? "between tests" : s->manifest->tests[test].id);
-        stacks_take(s, i, &text);
-        if (text.len > 0 && text.at[text.len - 1] == '\n')
-            text.at[text.len - 1] = '\0'; /* the sink ends the line */
-        supervise_say(s, str_text(&text));
-        str_fini(&text);
-    }
+    stacks_tell_owed(ctx);
 }
 
 void stacks_show_all(struct supervisor *s)
@@ -104,10 +113,12 @@ void stacks_show_all(struct supervisor *s)
 
     for (uint32_t i = 0; i < s->slot_count; i++) {
         const struct worker *w = s->dispatch ? dispatch_worker(s->dispatch, i) : NULL;
+        struct slot *slot = s->slots[i];
 
-        if (w && w->met && is_alive(s->slots[i])) { /* before that it has no handler */
+        if (w && w->met && is_alive(slot)) { /* before that it has no handler */
             stacks_ask(s, i);
-            any = true;
+            slot->stacks_owed = any = true;
+            slot->stacks_test = worker_running(w);
         }
     }
     if (any)

@@ -254,6 +254,7 @@ enum err_code supervise_run(struct supervisor *s, struct source *source,
     source->ops->start(source);
     while (!s->finished && event_base_loop(s->opts.base, EVLOOP_ONCE) == 0) {
     }
+    stacks_tell_owed(s);
     strays_find(s);
     measure(s);
     memory_report(s);

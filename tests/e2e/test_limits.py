@@ -185,8 +185,7 @@ class LimitTest(harness.TestCase):
         self.assertEqual(agent.wait(), harness.DRAINED, agent.output)
         self.assertLess(time.monotonic() - begun, 3 + 20)
         self.assertIn("the run's time limit of 3 s is over", agent.output)
-        # The stacks, unless the interrupt was faster; then pytest says where it was.
-        self.assertRegex(agent.output, r"(?s)stacks of gw0, .*::test_b.* in test_b|test_long.py:5: KeyboardInterrupt")
+        self.assertRegex(agent.output, r"(?s)stacks of gw0, .*::test_b.* in test_b")
         self.assertEqual(outcomes(self.junit)["test_a"][0], "passed")
         self.assertIn("1 of 3 tests ran here", agent.output)
 
