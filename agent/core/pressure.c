@@ -6,6 +6,8 @@
 #define LOW_BYTES_MAX    (1024 * MIB)
 #define CRITICAL_PART    3u /* of what is low */
 #define PLENTY_TIMES     2u /* what is low */
+#define NEAR_TIMES       3u /* what is low: little left */
+#define LOOKS_BEFORE     4u /* what is left is gone */
 #define STALL_COUNTS_FOR 4u /* a stall with over a quarter free is somebody else's */
 
 uint64_t pressure_low_bytes(uint64_t total_bytes)
@@ -45,18 +47,21 @@ static enum pressure_advice when_short(struct pressure *p, const struct pressure
     return PRESSURE_NOTHING;
 }
 
-/* When nothing will be left, going on as since the last look. */
-static uint64_t gone_in_ms(struct pressure *p, const struct pressure_now *now)
+/* When nothing will be left, going on as since the look before. Several steps may follow one look.
+ */
+static void look_ahead(struct pressure *p, const struct pressure_now *now)
 {
     uint64_t lost = p->free_bytes > now->free_bytes ? p->free_bytes - now->free_bytes : 0;
     uint64_t ms = now->now_ms - p->looked_ms;
 
-    if (ms > 0) {
-        p->looked_ms = now->now_ms;
-        p->free_bytes = now->free_bytes;
-    }
-    return lost > 0 && ms > 0 ? now->free_bytes / lost * ms + now->free_bytes % lost * ms / lost
-                              : UINT64_MAX;
+    if (p->looked && ms == 0)
+        return;
+    p->gone_ms = p->looked && lost > 0
+                     ? now->free_bytes / lost * ms + now->free_bytes % lost * ms / lost
+                     : UINT64_MAX;
+    p->looked = true;
+    p->looked_ms = now->now_ms;
+    p->free_bytes = now->free_bytes;
 }
 
 static enum pressure_advice when_plenty(struct pressure *p, const struct pressure_now *now,
@@ -79,23 +84,32 @@ enum pressure_advice pressure_step(struct pressure *p, const struct pressure_now
 {
     uint64_t low = pressure_low_bytes(now->total_bytes);
     bool plenty = now->free_bytes > PLENTY_TIMES * low && !now->stalled;
-    uint64_t gone_ms;
 
     if (now->total_bytes == 0)
         return PRESSURE_NOTHING;
-    gone_ms = gone_in_ms(p, now);
+    look_ahead(p, now);
     if (now->working == 0 && now->held > 0) /* whoever worked has gone: somebody must */
         return act(p, now->now_ms, PRESSURE_RESUME);
     if (plenty && !p->plenty)
         p->plenty_ms = now->now_ms;
     p->plenty = plenty;
-    if (now->free_bytes < low || gone_ms < PRESSURE_SOON_MS ||
+    if (now->free_bytes < low || p->gone_ms < PRESSURE_SOON_MS ||
         (now->stalled && now->free_bytes < now->total_bytes / STALL_COUNTS_FOR))
-        return when_short(p, now,
-                          now->free_bytes < low / CRITICAL_PART || gone_ms < PRESSURE_VERY_SOON_MS);
+        return when_short(
+            p, now, now->free_bytes < low / CRITICAL_PART || p->gone_ms < PRESSURE_VERY_SOON_MS);
     if (plenty)
         return when_plenty(p, now, low);
     if (now->held > 0 && now->working > 0 && passed(now->now_ms, p->acted_ms, PRESSURE_STUCK_MS))
         return act(p, now->now_ms, PRESSURE_RETIRE);
     return PRESSURE_NOTHING;
+}
+
+uint64_t pressure_next_look_ms(const struct pressure *p, const struct pressure_now *now)
+{
+    bool near = now->free_bytes < NEAR_TIMES * pressure_low_bytes(now->total_bytes);
+    uint64_t ms = near ? PRESSURE_LOOK_NEAR_MS : PRESSURE_LOOK_MS;
+
+    if (p->looked && p->gone_ms / LOOKS_BEFORE < ms)
+        ms = p->gone_ms / LOOKS_BEFORE;
+    return ms > PRESSURE_LOOK_MIN_MS ? ms : PRESSURE_LOOK_MIN_MS;
 }

@@ -15,6 +15,12 @@
 #define PRESSURE_SOON_MS      1000u
 #define PRESSURE_VERY_SOON_MS 400u
 
+/* How often to look: seldom, more often when little is left, and at least four times before what is
+ * left is gone. */
+#define PRESSURE_LOOK_MS      500u
+#define PRESSURE_LOOK_NEAR_MS 100u
+#define PRESSURE_LOOK_MIN_MS  25u
+
 /* How long a step is given before the next one. */
 #define PRESSURE_HOLD_MS   1000u /* without new tests, before a worker is retired */
 #define PRESSURE_RETIRE_MS 1000u /* between two that are retired: the memory has to come back */
@@ -42,10 +48,14 @@ struct pressure_now {
 struct pressure { /* begins as zeroes */
     uint64_t acted_ms, plenty_ms;
     uint64_t looked_ms, free_bytes; /* the last time */
-    bool plenty;
+    uint64_t gone_ms;               /* as it looked then, until nothing is left */
+    bool looked, plenty;
 };
 
 enum pressure_advice pressure_step(struct pressure *p, const struct pressure_now *now);
+
+/* When to ask for the next step, after one. */
+uint64_t pressure_next_look_ms(const struct pressure *p, const struct pressure_now *now);
 
 /* Below this much free memory it is short. */
 uint64_t pressure_low_bytes(uint64_t total_bytes);

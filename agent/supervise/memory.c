@@ -12,12 +12,9 @@
 #include "machine/memory.h"
 #include "mem.h"
 
-#define TICK_MS       500u
-#define TICK_SHORT_MS 100u  /* when there is little left */
-#define NEAR_TIMES    3u    /* what is low: little left */
-#define STALL_MS      2000u /* how long a stall counts */
-#define LOOK_MS       1000u /* after its start a worker is looked at; then twice as late each time */
-#define RECYCLE_MS    100u  /* between two looks at a worker that may be too large */
+#define STALL_MS   2000u /* how long a stall counts */
+#define LOOK_MS    1000u /* after its start a worker is looked at; then twice as late each time */
+#define RECYCLE_MS 100u  /* between two looks at a worker that may be too large */
 
 static void tick(evutil_socket_t fd, short what, void *ctx);
 
@@ -215,8 +212,7 @@ static void tick(evutil_socket_t fd, short what, void *ctx)
     while (relieve(s, &now))
         count_workers(s, &now);
     do_effects(s);
-    again(s, now.free_bytes < NEAR_TIMES * pressure_low_bytes(now.total_bytes) ? TICK_SHORT_MS
-                                                                               : TICK_MS);
+    again(s, pressure_next_look_ms(&s->memory.pressure, &now));
 }
 
 static void on_stall(evutil_socket_t fd, short what, void *ctx)
@@ -287,6 +283,18 @@ uint64_t memory_budget(struct supervisor *s)
     return budget > FOOTPRINT_HEAVY_KIB * 1024 ? budget : FOOTPRINT_HEAVY_KIB * 1024;
 }
 
+/* Before anything grows: from the second look on it is known how fast memory goes. */
+static void first_look(struct supervisor *s)
+{
+    struct resources machine;
+    struct pressure_now now = { .now_ms = now_ms(s) };
+
+    resources_read_memory("", &machine);
+    now.total_bytes = machine.memory_total;
+    now.free_bytes = machine.memory_free;
+    (void)pressure_step(&s->memory.pressure, &now);
+}
+
 void memory_start(struct supervisor *s)
 {
     s->memory.test_kib = mem_new(s->manifest->count, sizeof(*s->memory.test_kib));
@@ -294,7 +302,8 @@ void memory_start(struct supervisor *s)
     s->memory.timer = evtimer_new(s->opts.base, tick, s);
     INVARIANT(s->memory.timer);
     watch_stalls(s);
-    again(s, TICK_MS);
+    first_look(s);
+    again(s, PRESSURE_LOOK_MS);
 }
 
 void memory_test(struct supervisor *s, uint32_t number, uint32_t test, uint64_t kib)
@@ -339,7 +348,7 @@ static void remember(struct supervisor *s)
     if (!path)
         return;
     (void)!footprint_load(path, &now, &ignored); /* what cannot be read is written anew */
-    footprint_learn(&now, s->memory.worker_bytes, s->manifest, s->memory.test_kib);
+    footprint_learn(&now, known_bytes(s), s->manifest, s->memory.test_kib);
     if (s->opts.local->threads <= 1) /* else tests wait while others of their worker do not */
         footprint_learn_busy(&now, s->busy_us, s->tests_us);
     (void)!footprint_save(path, &now, &ignored);
@@ -353,8 +362,8 @@ static void explain(struct supervisor *s)
     struct crew_input in = s->crew_in;
     struct crew crew;
 
-    if (s->memory.worker_bytes > 0) {
-        in.worker_bytes = s->memory.worker_bytes;
+    if (known_bytes(s) > 0) {
+        in.worker_bytes = known_bytes(s);
         in.source = CREW_MEASURED;
     }
     crew_plan(&in, &crew);
@@ -372,7 +381,7 @@ void memory_report(struct supervisor *s)
         if (s->memory.test_kib[i] != UINT64_MAX && s->memory.test_kib[i] > 0)
             note_hungry(&s->report, &s->manifest->tests[i], s->memory.test_kib[i]);
     }
-    s->report.worker_bytes = s->memory.worker_bytes;
+    s->report.worker_bytes = known_bytes(s);
     if (!s->crew_fixed) /* nobody asks why there are as many as were asked for */
         explain(s);
     remember(s);

@@ -262,7 +262,6 @@ def remove_group(folder):
     folder.rmdir()
 
 
-@unittest.skipUnless(os.environ.get("MAKESPAN_TEST_MEMORY"), "races with the kernel: set MAKESPAN_TEST_MEMORY")
 class Shortage(MemoryTest):
     """In a control group with a limit of its own, where this machine lets us make one."""
 
@@ -311,27 +310,28 @@ def test_it(n):
         self.assertEqual({test.worker for test in ran[:3]}, {"gw0"})
         self.assertGreater(len({test.worker for test in ran}), 1)
         (self.folder / "record").unlink()
-        self.run_inside(group, folder, "auto")  # now it is known
+        text = self.run_inside(group, folder, "auto")  # now it is known
         ran = [Ran(line) for line in (self.folder / "record").read_text().splitlines()]
-        self.assertGreater(len({test.worker for test in ran[:3]}), 1)
+        self.assertGreater(len({test.worker for test in ran[:3]}), 1, text)
 
     def test_workers_leave_before_the_kernel_kills(self):
-        """Four workers keep ever more: not all of them fit. Slowly, for memory is looked at, not
-        reserved: nobody is in time for one who takes all of it at once."""
+        """Four workers keep 60 MiB each, then more: not all of them fit."""
         group = self.group()
         folder = self.suite({"test_it.py": '''
 import time, pytest
 kept = []
 
-@pytest.mark.parametrize("n", range(80))
+@pytest.mark.parametrize("n", range(40))
 def test_it(n):
-    if len(kept) < 27:
-        kept.append(bytearray(b"x") * (4 << 20))
-    time.sleep(0.2)
+    if len(kept) < 9:
+        kept.append(bytearray(b"x") * (12 << 20))
+    time.sleep(0.15)
 '''})
         text = self.run_inside(group, folder, "4")
-        self.assertIn("80 passed", text)
-        self.assertIn("memory is short", text)
+        self.assertIn("40 passed", text)
+        self.assertEqual(text.count("memory is short"), 1, text)
+        retired = re.search(r"memory was short: (\d+) worker", text)
+        self.assertIn(int(retired.group(1)), range(1, 9), text)
 
 
 if __name__ == "__main__":

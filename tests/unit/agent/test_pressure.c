@@ -109,6 +109,29 @@ static void test_pressure_looks_ahead(void **state)
 }
 
 /* What waits in a long test does not keep the others from being held. */
+/* What is left at one look may be gone before the next: then that comes sooner, and all but one
+ * worker are held after one look. */
+static void test_pressure_looks_more_often_the_sooner_all_is_gone(void **state)
+{
+    struct machine m = machine_of(4);
+
+    (void)state;
+    assert_int_equal(pressure_next_look_ms(&m.p, &m.now), PRESSURE_LOOK_MS);
+    assert_int_equal(after(&m, 500), PRESSURE_NOTHING);
+    assert_int_equal(pressure_next_look_ms(&m.p, &m.now), PRESSURE_LOOK_MS);
+    m.now.free_bytes = 300 * MIB; /* 200 in half a second: 750 ms are left */
+    assert_int_equal(after(&m, 500), PRESSURE_HOLD);
+    assert_int_equal(pressure_next_look_ms(&m.p, &m.now), 750 / 4);
+    m.now.free_bytes = 100 * MIB;
+    assert_int_equal(after(&m, 187), PRESSURE_HOLD);
+    assert_int_equal(pressure_next_look_ms(&m.p, &m.now), PRESSURE_LOOK_MIN_MS);
+    assert_int_equal(after(&m, 0), PRESSURE_HOLD);
+    assert_int_equal(m.now.working, 1);
+    m.now.free_bytes = 100 * MIB + 1; /* it has stopped */
+    (void)after(&m, 25);
+    assert_int_equal(pressure_next_look_ms(&m.p, &m.now), PRESSURE_LOOK_NEAR_MS);
+}
+
 static void test_pressure_goes_on_while_one_is_slow_to_leave(void **state)
 {
     struct machine m = machine_of(3);
@@ -200,6 +223,7 @@ int main(void)
         cmocka_unit_test(test_pressure_holds_first_and_retires_later_down_to_one),
         cmocka_unit_test(test_pressure_retires_at_once_when_it_is_critical),
         cmocka_unit_test(test_pressure_looks_ahead),
+        cmocka_unit_test(test_pressure_looks_more_often_the_sooner_all_is_gone),
         cmocka_unit_test(test_pressure_goes_on_while_one_is_slow_to_leave),
         cmocka_unit_test(test_pressure_recovers_step_by_step),
         cmocka_unit_test(test_pressure_adds_only_where_a_worker_fits),
