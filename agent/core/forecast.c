@@ -71,8 +71,9 @@ static uint64_t bound_of(const struct sim_input *in)
     uint64_t us;
 
     for (uint32_t i = 0; i < in->agent_count; i++)
-        takers[i] = (struct bound_taker){ in->agents[i].start_us, in->agents[i].workers,
-                                          in->agents[i].speed_ppm };
+        takers[i] = (struct bound_taker){ .start_us = in->agents[i].start_us,
+                                          .workers = in->agents[i].workers,
+                                          .speed_ppm = in->agents[i].speed_ppm };
     us = bound_us(in->actual_us, in->test_count, takers, in->agent_count);
     free(takers);
     return us;

@@ -14,7 +14,6 @@
 #define REMOTE_PULLS        2      /* one held, one that supersedes it */
 #define REMOTE_SLACK_MS     15000u /* an answer may come so much later than the wait asked for */
 #define REMOTE_PULL_GAP_MS  20u    /* pulls are no closer together than this */
-#define REMOTE_LEADS_AHEAD  3u     /* more work is asked for so many requests' time ahead */
 #define REMOTE_LEAD_US      20000u /* a request's time before one was measured */
 #define REMOTE_FLUSH_MS     50u    /* results that come within this travel together */
 #define REMOTE_SPILL_MS     1000u  /* how often results go to disk while nobody answers */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mem.h"
+#include "plan/habits.h"
 #include "remote_inner.h"
 
 #define DRY_MS_MAX 3600000u /* further ahead nothing is planned */
@@ -55,7 +56,7 @@ static uint64_t dry_us(const struct remote *r)
 /* What is left lasts no longer than it takes to get more. */
 static bool is_dry(const struct remote *r)
 {
-    return dry_us(r) <= REMOTE_LEADS_AHEAD * lead_us(r);
+    return dry_us(r) <= HABIT_LEADS_AHEAD * lead_us(r);
 }
 
 void remote_on_dry_timer(evutil_socket_t fd, short what, void *ctx)
@@ -290,7 +291,7 @@ static bool need_changed(const struct remote *r)
 /* When the predictions hold, more is asked for a little before a worker needs it. */
 static void watch_dry(struct remote *r, uint64_t dry_in_us)
 {
-    uint64_t ahead_us = REMOTE_LEADS_AHEAD * lead_us(r);
+    uint64_t ahead_us = HABIT_LEADS_AHEAD * lead_us(r);
     uint64_t wait_ms = dry_in_us > ahead_us ? (dry_in_us - ahead_us) / 1000 : 0;
 
     if (wait_ms > 0)

@@ -7,8 +7,7 @@
 
 #include "inner.h"
 #include "mem.h"
-
-#define ALONE_MS 100 /* a few requests' time */
+#include "plan/habits.h"
 
 static void send_run(struct supervisor *s, uint32_t number, uint32_t test)
 {
@@ -153,7 +152,7 @@ void on_alone(int fd, short what, void *ctx)
 /* Other work would be here by then, if there were any. */
 static void watch_waiting(struct supervisor *s)
 {
-    const struct timeval wait = { .tv_usec = ALONE_MS * 1000 };
+    const struct timeval wait = { .tv_usec = HABIT_ALONE_US };
 
     if (dispatch_waits(s->dispatch) && !evtimer_pending(s->alone, NULL))
         (void)evtimer_add(s->alone, &wait);

@@ -9,10 +9,11 @@
 #include "inner.h"
 #include "json.h"
 #include "mem.h"
+#include "plan/habits.h"
 
 #define GRACE_INTERRUPT_MS 700u /* for the running tests after Ctrl-C: all is over within 1 s */
 #define GRACE_BROKEN_MS    2000u
-#define GRACE_DRAIN_MS     5000u /* after SIGTERM: a CI kills some seconds later */
+#define GRACE_DRAIN_MS     (HABIT_GRACE_US / 1000)
 #define GRACE_END_MS       5000u /* for the rest, after the workers were killed */
 #define PYTEST_USAGE       4u
 #define PYTEST_NO_TESTS    5u

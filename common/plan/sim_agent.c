@@ -2,11 +2,9 @@
 #include <stdlib.h>
 
 #include "mem.h"
+#include "plan/habits.h"
 #include "plan/need.h"
 #include "plan/sim_inner.h"
-
-#define AHEAD_LEADS 3u /* an agent asks when it has three requests' time of work left */
-#define PATIENCE    2u /* requests' time after which no answer means that nothing else comes */
 
 static uint64_t on_agent_us(const struct agent *a, uint64_t average_us)
 {
@@ -45,7 +43,7 @@ static void check_in(struct sim *s, uint32_t index, uint64_t wait_us)
 static void ask_if_dry(struct sim *s, uint32_t index)
 {
     struct agent *a = &s->agents[index];
-    uint64_t ahead_us = s->in->request_us * AHEAD_LEADS;
+    uint64_t ahead_us = s->in->request_us * HABIT_LEADS_AHEAD;
     uint32_t free_workers = a->about->workers - a->busy;
     struct need need;
 
@@ -108,10 +106,9 @@ static void start_test(struct sim *s, uint32_t index, uint32_t w, uint32_t test)
              (struct event){ .kind = EVENT_END, .agent = index, .worker = w, .test = test });
 }
 
-/* Nothing has come in the time that an answer takes: so nothing else is coming. */
-static bool is_refused(const struct sim *s, const struct agent *a)
+static bool is_alone(const struct sim *s, const struct agent *a)
 {
-    return a->asking && a->asked_free && s->now_us > a->asked_us + PATIENCE * s->in->request_us;
+    return a->asking && a->asked_free && s->now_us > a->asked_us + HABIT_ALONE_US;
 }
 
 /* Gives every free worker its next test, then asks for more if that is needed. */
@@ -120,7 +117,7 @@ void agent_drive(struct sim *s, uint32_t index)
     struct agent *a = &s->agents[index];
 
     for (uint32_t w = 0; a->here && !a->leaving && w < a->about->workers; w++) {
-        struct pool_ask ask = { .taker = w, .free_workers = 1, .more = !is_refused(s, a) };
+        struct pool_ask ask = { .taker = w, .free_workers = 1, .more = !is_alone(s, a) };
         uint32_t test;
 
         if (a->workers[w].test == POOL_NONE && pool_choose(a->pool, &ask, &test, 1))
@@ -128,8 +125,8 @@ void agent_drive(struct sim *s, uint32_t index)
     }
     ask_if_dry(s, index);
     if (a->here && !a->leaving && a->busy < a->about->workers && pool_free_count(a->pool) &&
-        !is_refused(s, a))
-        check_in(s, index, a->asked_us + PATIENCE * s->in->request_us + 1 - s->now_us);
+        !is_alone(s, a))
+        check_in(s, index, a->asked_us + HABIT_ALONE_US + 1 - s->now_us);
 }
 
 void agent_join(struct sim *s, uint32_t index)
@@ -234,7 +231,7 @@ static void give_up_unstarted(struct sim *s, struct agent *a)
         }
 }
 
-/* With notice, what has begun may end, for the grace that there is; the rest goes back at once.
+/* With notice, what has begun may end, for a grace; the rest goes back at once.
  * Without, or after it, what runs is lost. */
 void agent_leave(struct sim *s, uint32_t index)
 {
@@ -242,10 +239,10 @@ void agent_leave(struct sim *s, uint32_t index)
 
     if (!a->here)
         return;
-    if (!a->about->lost && !a->leaving && a->busy && s->in->grace_us) {
+    if (!a->about->lost && !a->leaving && a->busy) {
         a->leaving = true;
         give_up_unstarted(s, a);
-        sim_post(s, s->in->grace_us, (struct event){ .kind = EVENT_LEAVE, .agent = index });
+        sim_post(s, HABIT_GRACE_US, (struct event){ .kind = EVENT_LEAVE, .agent = index });
         sim_post(s, half_request_us(s), (struct event){ .kind = EVENT_RETURNED, .agent = index });
         return;
     }

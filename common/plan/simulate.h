@@ -15,7 +15,7 @@ struct sim_agent {
     uint64_t start_us; /* when it has collected and joins */
     uint32_t workers;
     uint32_t speed_ppm; /* of its processor; the planner is not told */
-    uint64_t leave_us;  /* SIM_NEVER: stays */
+    uint64_t leave_us;  /* told to go; SIM_NEVER: stays */
     bool lost;          /* leaves without a word: what it holds is free again after detect_us */
 };
 
@@ -31,7 +31,6 @@ struct sim_input {
     uint32_t agent_count;
     bool expect_all;     /* the coordinator knows from the start how many will come */
     uint64_t request_us; /* from sending a request to having its answer */
-    uint64_t grace_us;   /* that a machine which leaves with notice gives its running tests */
     uint64_t detect_us;  /* silence after which an agent is taken for dead */
 };
 

@@ -9,7 +9,7 @@
 
 void learn(struct trace *t, const struct learn_opts *opts)
 {
-    uint32_t run = opts->exact ? 1 : 0;
+    uint32_t run = opts->run;
     uint64_t chance = opts->seed * 77, *costs_us = mem_new(t->test_count, sizeof(*costs_us));
     struct estimate *known = mem_new(t->test_count, sizeof(*known));
 

@@ -1,14 +1,15 @@
-/* learn.h - what the planner knows of a suite from its first recorded run: one sample a test,
- * through the estimates that the coordinator makes of its history. */
+/* learn.h - what the planner knows of a suite from a recorded run: one sample a test, through the
+ * estimates that the coordinator makes of its history. */
 #pragma once
 
 #include "trace.h"
 
 struct learn_opts {
+    uint32_t run;     /* which recorded run it is learnt from: 0, or 1 to have no other noise */
     bool setups;      /* set-ups are known apart from the tests that paid them */
     double noise_dev; /* of the logarithm of a sample, on top of what the record has */
     double unknown;   /* share of the tests without a sample: guessed, and marked so */
-    bool exact;       /* the durations of the second run: what a plan could know at best */
+    bool exact;       /* the durations themselves, not an estimate made of them */
     uint64_t seed;
 };
 

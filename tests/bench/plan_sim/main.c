@@ -3,7 +3,7 @@
  *   plan_sim [--seeds N] [--setups] TRACE...   recorded suites (tests/data/traces)
  *   plan_sim [--seeds N] --synthetic           made-up suites with set-ups of several shapes
  *   plan_sim [--seeds N] --trouble TRACE...    20 % noise, 5 % unknown tests, one machine twice as
- *                                              slow, one leaving at half time
+ *                                              slow, one told to go at half time
  *   --from N   the first seed (1); others than those that constants were chosen with
  *   --where    in place of the peers: where the time above the bound went
  *
@@ -16,28 +16,25 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "chance.h"
+#include "fleet.h"
 #include "learn.h"
 #include "mem.h"
 #include "peers.h"
-#include "plan/bound.h"
 #include "plan/simulate.h"
 #include "synthetic.h"
 #include "trace.h"
 #include "where.h"
 
 #define SIZES      4u
-#define AGENTS_MAX 16u
-#define START_US   500000.0
-#define SPEED_DEV  0.10
 #define NOISE_DEV  0.20
 #define UNKNOWN    0.05
 #define REQUEST_US 20000u
 #define DETECT_US  10000000u
-#define GRACE_US   10000000u /* as the agent gives running tests after SIGTERM */
-#define POLICIES   (PEER_COUNT + 2)
+#define POLICIES   (PEER_COUNT + 4)
 #define OURS       PEER_COUNT
 #define KNOWING    (PEER_COUNT + 1) /* ours, if all durations were known */
+#define NOISY      (PEER_COUNT + 2) /* ours, if the noise were all that they are off by */
+#define FORESEEN   (PEER_COUNT + 3) /* somebody who knows the machines, too */
 #define AS_GOOD    1.005            /* within half a percent is as good */
 
 static const uint32_t sizes[SIZES] = { 2, 4, 8, 16 };
@@ -59,60 +56,6 @@ struct tally {
     double where[SIZES][WHERE_PARTS], bound_s[SIZES];
 };
 
-static void make_agents(struct sim_agent *agents, uint32_t count, uint64_t seed)
-{
-    uint64_t chance = seed * 1000 + count;
-
-    for (uint32_t i = 0; i < count; i++) {
-        double start_us = -log(chance_uniform(&chance)) * START_US;
-
-        agents[i] = (struct sim_agent){
-            .start_us = (uint64_t)start_us,
-            .workers = 2,
-            .speed_ppm = (uint32_t)(exp(chance_normal(&chance) * SPEED_DEV) * 1e6),
-            .leave_us = SIM_NEVER,
-        };
-    }
-}
-
-/* The bound of what then happened; every scope is set up once at the least. A machine that leaves
- * counts for the time until it is told to, and for what it ended after that. */
-static uint64_t bound_of(const struct sim_input *in, const struct sim_result *res)
-{
-    struct bound_taker takers[AGENTS_MAX];
-    uint64_t us, gone_us = 0;
-    uint32_t n = 0;
-    uint64_t *costs_us = mem_new(in->test_count + in->scope_count + 1, sizeof(*costs_us));
-
-    memcpy(costs_us, in->actual_us, in->test_count * sizeof(*costs_us));
-    memcpy(costs_us + in->test_count, in->actual_setup_us, in->scope_count * sizeof(*costs_us));
-    for (uint32_t i = 0; i < in->agent_count; i++) {
-        const struct sim_agent *a = &in->agents[i];
-
-        if (a->leave_us == SIM_NEVER)
-            takers[n++] =
-                (struct bound_taker){ a->start_us - res->first_us, a->workers, a->speed_ppm };
-        else if (a->leave_us > a->start_us)
-            gone_us += (a->leave_us - a->start_us) * a->workers * (a->speed_ppm / 1000) / 1000;
-    }
-    for (uint32_t i = 0; i < res->span_count; i++) {
-        const struct sim_span *s = &res->spans[i];
-        const struct sim_agent *a = &in->agents[s->agent];
-
-        if (s->end_us > a->leave_us)
-            gone_us += (s->end_us - a->leave_us) * (a->speed_ppm / 1000) / 1000;
-    }
-    for (uint32_t i = 0; gone_us && i < in->test_count; i++) {
-        uint64_t part_us = costs_us[i] < gone_us ? costs_us[i] : gone_us;
-
-        costs_us[i] -= part_us; /* that machine may have done it */
-        gone_us -= part_us;
-    }
-    us = bound_us(costs_us, in->test_count + in->scope_count, takers, n);
-    free(costs_us);
-    return us;
-}
-
 static void run_ours(const struct sim_input *in, uint32_t policy, struct tally *tally,
                      uint32_t size, uint64_t *out_bound_us)
 {
@@ -124,7 +67,7 @@ static void run_ours(const struct sim_input *in, uint32_t policy, struct tally *
         (void)fprintf(stderr, "plan_sim: %u of %u tests ran\n", res.ended, in->test_count);
         exit(1);
     }
-    *out_bound_us = bound_of(in, &res);
+    *out_bound_us = fleet_bound_us(in, &res);
     tally->log_sum[size][policy] += log((double)res.makespan_us / (double)*out_bound_us);
     if (policy == OURS) {
         where_idle(in, &res, idle_us);
@@ -139,7 +82,7 @@ static void run_ours(const struct sim_input *in, uint32_t policy, struct tally *
 
 /* A suite as the planner, the peers and somebody who knows all durations see it. */
 struct views {
-    struct pool_test *recorded, *known;
+    struct pool_test *recorded, *known, *noisy;
     struct pool_scope *known_scopes;
 };
 
@@ -153,24 +96,16 @@ static void run_one(const struct sim_input *in, const struct views *views, struc
     other.tests = views->known;
     other.scopes = views->known_scopes;
     run_ours(&other, KNOWING, tally, size, &ignored_us);
+    if (views->noisy) {
+        other.tests = views->noisy;
+        run_ours(&other, NOISY, tally, size, &ignored_us);
+        tally->log_sum[size][FORESEEN] += log((double)fleet_foreseen_us(in) / (double)lower_us);
+    }
     other.tests = views->recorded;
     other.scopes = in->scopes;
     for (uint32_t p = 0; p < PEER_COUNT; p++)
         tally->log_sum[size][p] +=
             log((double)peer_run((enum peer)p, p == PEER_IDEAL ? in : &other) / (double)lower_us);
-}
-
-/* Trouble: a machine of half the speed, and one that leaves at half time. */
-static void make_trouble(const struct trace *t, struct sim_agent *agents, uint32_t count)
-{
-    uint64_t sum_us = 0, span_us;
-
-    for (uint32_t i = 0; i < t->test_count; i++)
-        sum_us += t->us[0][i];
-    span_us = sum_us / (2 * count);
-    agents[0].speed_ppm /= 2;
-    if (count > 2)
-        agents[1].leave_us = agents[1].start_us + span_us / 2;
 }
 
 static struct views make_views(struct trace *t, bool setups)
@@ -179,17 +114,29 @@ static struct views make_views(struct trace *t, bool setups)
 
     for (uint32_t i = 0; i < t->test_count; i++)
         v.recorded[i].cost_us = setups ? trace_own_us(t, 0, i) : t->us[0][i];
-    learn(t, &(struct learn_opts){ .setups = setups, .exact = true });
+    learn(t, &(struct learn_opts){ .run = 1, .setups = setups, .exact = true });
     v.known = mem_dup(t->tests, t->test_count * sizeof(*v.known));
     v.known_scopes = mem_dup(t->scopes, t->scope_count * sizeof(*v.known_scopes));
     learn(t, &(struct learn_opts){ .setups = setups });
     return v;
 }
 
+/* Noise, and tests that nobody knows: on top of what the records differ by, and alone. */
+static void blur(struct trace *t, struct views *v, uint64_t seed)
+{
+    struct learn_opts opts = { .run = 1, .noise_dev = NOISE_DEV, .unknown = UNKNOWN, .seed = seed };
+
+    learn(t, &opts);
+    free(v->noisy);
+    v->noisy = mem_dup(t->tests, t->test_count * sizeof(*v->noisy));
+    opts.run = 0;
+    learn(t, &opts);
+}
+
 static void run_trace(struct trace *t, const struct options *opts, struct tally *tally)
 {
     bool setups = opts->mode == MODE_SETUPS;
-    struct sim_agent agents[AGENTS_MAX];
+    struct sim_agent agents[FLEET_MAX];
     struct views views;
     uint64_t *actual_us = mem_new(t->test_count, sizeof(*actual_us));
     uint64_t *setup_us = mem_new(t->scope_count + 1, sizeof(*setup_us));
@@ -202,7 +149,6 @@ static void run_trace(struct trace *t, const struct options *opts, struct tally 
                             .agents = agents,
                             .expect_all = true,
                             .request_us = REQUEST_US,
-                            .grace_us = GRACE_US,
                             .detect_us = DETECT_US };
 
     for (uint32_t i = 0; i < t->test_count; i++)
@@ -213,17 +159,17 @@ static void run_trace(struct trace *t, const struct options *opts, struct tally 
     for (uint32_t s = 0; s < SIZES; s++)
         for (uint32_t seed = opts->from; seed < opts->from + opts->seeds; seed++) {
             in.agent_count = sizes[s];
-            make_agents(agents, sizes[s], seed);
+            fleet_make(agents, sizes[s], seed);
             if (opts->mode == MODE_TROUBLE) {
-                learn(t, &(struct learn_opts){
-                             .noise_dev = NOISE_DEV, .unknown = UNKNOWN, .seed = seed + sizes[s] });
-                make_trouble(t, agents, sizes[s]);
+                blur(t, &views, seed + sizes[s]);
+                fleet_trouble(&in, agents);
             }
             run_one(&in, &views, tally, s);
         }
     free(views.recorded);
     free(views.known);
     free(views.known_scopes);
+    free(views.noisy);
     free(actual_us);
     free(setup_us);
 }
@@ -241,14 +187,16 @@ static uint32_t peers_shown(const struct options *opts)
 
 static void print_head(const struct options *opts)
 {
-    uint32_t columns = peers_shown(opts) + (opts->where ? 4 : 0) + 5;
+    bool trouble = opts->mode == MODE_TROUBLE;
+    uint32_t columns = peers_shown(opts) + (opts->where ? 4 : 0) + (trouble ? 2 : 0) + 5;
 
     printf("| suite | agents |");
     for (uint32_t p = 0; p < peers_shown(opts); p++)
         printf(" %s |", peer_names[p]);
     if (opts->where)
         printf(" bound s | before first test | between tests | at the end |");
-    printf(" makespan | durations known | requests |\n|");
+    printf(" makespan |%s durations known |%s requests |\n|", trouble ? " noise alone |" : "",
+           trouble ? " all foreseen |" : "");
     while (columns--)
         printf("---|");
     printf("\n");
@@ -271,8 +219,13 @@ static void print_rows(const char *name, struct tally *t, const struct options *
         for (uint32_t i = 0; i < WHERE_PARTS && opts->where; i++)
             printf(" %.4f |", t->where[s][i] / t->n[s]);
         worse = ours > best * AS_GOOD;
-        printf(" %.4f | %.4f | %.0f |%s\n", ours, ratio(t, s, KNOWING),
-               (double)t->requests[s] / t->n[s], worse ? " worse" : "");
+        printf(" %.4f |", ours);
+        if (opts->mode == MODE_TROUBLE)
+            printf(" %.4f | %.4f | %.4f |", ratio(t, s, NOISY), ratio(t, s, KNOWING),
+                   ratio(t, s, FORESEEN));
+        else
+            printf(" %.4f |", ratio(t, s, KNOWING));
+        printf(" %.0f |%s\n", (double)t->requests[s] / t->n[s], worse ? " worse" : "");
         t->worse += worse;
     }
 }

@@ -31,12 +31,14 @@ void where_idle(const struct sim_input *in, const struct sim_result *res,
     for (uint32_t a = 0; a < in->agent_count; a++)
         for (uint32_t w = 0; w < in->agents[a].workers; w++) {
             uint32_t k = first_worker[a] + w;
+            uint64_t leave_us = in->agents[a].leave_us;
+            uint64_t stop_us = leave_us < end_us ? leave_us : end_us;
 
-            if (in->agents[a].start_us < end_us)
+            if (in->agents[a].start_us < stop_us)
                 capacity += in->agents[a].speed_ppm;
-            if (free_us[k] < end_us)
+            if (free_us[k] < stop_us)
                 sums[begun[k] ? WHERE_TAIL : WHERE_FIRST] +=
-                    (double)(end_us - free_us[k]) * in->agents[a].speed_ppm;
+                    (double)(stop_us - free_us[k]) * in->agents[a].speed_ppm;
         }
     for (uint32_t p = 0; p < WHERE_PARTS; p++)
         out_us[p] = sums[p] / capacity;
