@@ -32,6 +32,10 @@ struct collected_facts {
 };
 MUST_USE enum err_code decide_collected(const struct run *run, const struct collected_facts *facts,
                                         struct change *out, struct err *err);
+/* When the run is over nothing is decided any more: ERR_MISMATCH unless it had all that this
+ * session has collected. */
+MUST_USE enum err_code decide_collected_after(const struct run *run, uint32_t session,
+                                              const char *digest, struct err *err);
 /* Would this runtime be refused? Asked before a manifest is uploaded. */
 MUST_USE enum err_code decide_runtime(const struct run *run, const char *runtime, struct err *err);
 

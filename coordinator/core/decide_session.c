@@ -137,6 +137,18 @@ static int compare_u32(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+enum err_code decide_collected_after(const struct run *run, uint32_t session, const char *digest,
+                                     struct err *err)
+{
+    if (run->sessions[session]->collected || !run->manifest ||
+        strcmp(run->manifest->digest, digest) == 0)
+        return ERR_NONE;
+    return err_set(
+        err, ERR_MISMATCH,
+        "the run was over before this machine had collected, and was of other tests than "
+        "it collected; set MAKESPAN_SUITE if that is meant to be another suite");
+}
+
 enum err_code decide_collected(const struct run *run, const struct collected_facts *facts,
                                struct change *out, struct err *err)
 {
@@ -148,7 +160,9 @@ enum err_code decide_collected(const struct run *run, const struct collected_fac
     rc = check_lives(run, facts->session, err);
     if (rc)
         return rc;
-    if (s->collected || s->late || run->state == RUN_FINAL)
+    if (run->state == RUN_FINAL && facts->manifest)
+        return decide_collected_after(run, facts->session, facts->manifest->digest, err);
+    if (s->collected || run->state == RUN_FINAL)
         return ERR_NONE;
     rc = decide_runtime(run, facts->runtime, err);
     if (rc)

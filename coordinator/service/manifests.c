@@ -439,7 +439,10 @@ void service_collected(struct service *svc, const char *bearer, const char *run,
     if (check_digest(req->digest, &err) ||
         (!s->late && decide_runtime(live->run, req->runtime ? req->runtime : "", &err))) {
         live_refuse(live, reply, &err);
-    } else if (s->late || s->collected || live->run->state == RUN_FINAL) {
+    } else if (live->run->state == RUN_FINAL &&
+               decide_collected_after(live->run, session, req->digest, &err)) {
+        live_refuse(live, reply, &err);
+    } else if (s->collected || live->run->state == RUN_FINAL) {
         answer_action(live, reply, COLLECTED_GO);
     } else if (live->run->manifest && strcmp(live->run->manifest->digest, req->digest) == 0) {
         if (take_part(live, session, req->runtime ? req->runtime : "", NULL, &err))

@@ -36,6 +36,21 @@ class MismatchTest(harness.TestCase):
         self.assertNotIn("test_first.py::test_first_24", said, "only the first 20")
         self.assertIn("25", said)
 
+    def test_who_collected_other_tests_when_all_is_done_is_not_green(self):
+        """The first agent ends the run while the second, that has joined, still collects."""
+        gate = self.gate()
+        first = self.suite(tests("first", 1), "first")
+        second = self.suite({"gate.py": gate.module, "conftest.py": "import gate\n\ngate.wait('go')\n",
+                             **tests("second", 1)}, "second")
+        coordinator = self.coordinator()
+        command = self.pytest("-q")
+        late = self.agent(command, coordinator, index=1, total=2, cwd=second)
+        gate.reached("go")
+        self.assertEqual(self.agent(command, coordinator, index=0, total=2, cwd=first).wait(), 0)
+        gate.open("go")
+        self.assertEqual(late.wait(), harness.MISMATCH, late.output)
+        self.assertIn("other tests", late.output)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -150,6 +150,32 @@ static void test_service_refuses_a_manifest_of_another_digest(void **state)
     place_fini(&p);
 }
 
+/* Who comes when all is done runs nothing; it may be content only if all that it would have run was
+ * run. */
+static void test_service_refuses_other_tests_when_all_is_done(void **state)
+{
+    struct place p;
+    char digest[MANIFEST_DIGEST_BYTES];
+
+    (void)state;
+    memset(digest, 'a', sizeof(digest) - 1);
+    digest[sizeof(digest) - 1] = '\0';
+    sealed(&p);
+    finishes(&p);
+    joins(&p, "p", NONCE "2", 1);
+    p.action = COLLECTED_WAIT;
+    collects(&p);
+    assert_int_equal(p.action, COLLECTED_GO);
+    joins(&p, "p", NONCE "3", 2);
+    service_collected(p.svc, p.session_token, p.run,
+                      &(struct collected_request){
+                          .session = p.session, .digest = digest, .runtime = (char *)"cpython" },
+                      to(&p, on_collected));
+    settle(&p);
+    assert_int_equal(p.err.code, ERR_MISMATCH);
+    place_fini(&p);
+}
+
 /* A pull without work is held: for its time, or until the client is gone. */
 static void test_service_holds_a_pull(void **state)
 {
@@ -339,6 +365,7 @@ int main(void)
         cmocka_unit_test(test_service_repeated_join_has_the_same_token),
         cmocka_unit_test(test_service_slot_is_not_inherited_from_who_finished),
         cmocka_unit_test(test_service_refuses_a_manifest_of_another_digest),
+        cmocka_unit_test(test_service_refuses_other_tests_when_all_is_done),
         cmocka_unit_test(test_service_holds_a_pull),
         cmocka_unit_test(test_service_holds_a_verdict),
         cmocka_unit_test(test_service_session_dies_of_silence),
