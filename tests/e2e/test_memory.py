@@ -8,6 +8,7 @@ import pathlib
 import re
 import resource
 import subprocess
+import time
 import unittest
 
 import harness
