@@ -73,15 +73,14 @@ static const char *keep(struct manifest *m, struct view text, const char *before
     return before && view_eq(text, before) ? before : arena_text(m->arena, text);
 }
 
-enum err_code manifest_add(struct manifest *m, struct view id, struct view group, struct view flags,
-                           struct err *err)
+static enum err_code append(struct manifest *m, struct view id, struct view group,
+                            struct view flags, struct err *err)
 {
     struct whole *w = (struct whole *)m;
     const struct manifest_test *last = m->count ? &m->tests[m->count - 1] : NULL;
     struct manifest_test test;
     enum err_code rc = check_test(w, id, group, flags, err);
 
-    INVARIANT(m->digest[0] == '\0');
     if (rc)
         return rc;
     test = (struct manifest_test){ .id = arena_text(m->arena, id),
@@ -94,6 +93,25 @@ enum err_code manifest_add(struct manifest *m, struct view id, struct view group
     m->count++;
     w->text_bytes += id.len + group.len + flags.len;
     return ERR_NONE;
+}
+
+enum err_code manifest_add(struct manifest *m, struct view id, struct view group, struct view flags,
+                           struct err *err)
+{
+    INVARIANT(m->digest[0] == '\0');
+    return append(m, id, group, flags, err);
+}
+
+enum err_code manifest_extend(struct manifest *m, const struct manifest_test *test, struct err *err)
+{
+    struct view id = view_of(test->id);
+    uint32_t k = index_occurrences(m->index, m->tests, id);
+
+    INVARIANT(m->digest[0] != '\0');
+    if (test->k != k)
+        return err_set(err, ERR_CONFLICT, "occurrence %u of %s, the next is %u", test->k, test->id,
+                       k);
+    return append(m, id, view_of(test->group), view_of(test->flags), err);
 }
 
 /* Hashes in large pieces: a call a text would cost more than the hash. */

@@ -46,8 +46,13 @@ void manifest_free(struct manifest *m);
 MUST_USE enum err_code manifest_add(struct manifest *m, struct view id, struct view group,
                                     struct view flags, struct err *err);
 
-/* Computes digest and index; nothing is added afterwards. */
+/* Computes the digest; nothing is added afterwards but by manifest_extend. */
 void manifest_seal(struct manifest *m);
+
+/* A test that was found after the manifest was sealed goes behind all others; the digest stays that
+ * of what was sealed. k is the next occurrence of its id; ERR_CONFLICT for another. */
+MUST_USE enum err_code manifest_extend(struct manifest *m, const struct manifest_test *test,
+                                       struct err *err);
 
 /* Position of a test, UINT32_MAX when it is not there. */
 uint32_t manifest_find(const struct manifest *m, const char *id, uint32_t k);

@@ -122,12 +122,18 @@ struct scope_cost {
     char *kind, *id; /* module, class, package, session */
     uint64_t setup_us, teardown_us;
 };
+struct found_test { /* found when its file was imported, after the manifest was sealed */
+    struct test_ref test;
+    char *group, *flags; /* as in a manifest, "" for none */
+};
 struct order {
     enum order_kind kind;
     uint64_t number;
     uint64_t fence;           /* shard */
     struct order_test *tests; /* shard, recall, abandon */
     uint32_t test_count;
+    struct found_test *found; /* shard: those of its tests that are not in the sealed manifest */
+    uint32_t found_count;
     struct scope_cost *scopes; /* shard: predicted, of those around its tests that cost anything */
     uint32_t scope_count;
     char *text;    /* cancel: reason; end: message; may be NULL */
@@ -188,6 +194,8 @@ struct results_request {
     uint32_t scope_count;
     struct unit_skip *skips;
     uint32_t skip_count;
+    struct found_test *found; /* counts before the results of the same request */
+    uint32_t found_count;
     char *stop; /* reason to cancel the run everywhere */
 };
 struct results_answer {
@@ -232,6 +240,7 @@ struct verdict_answer { /* of GET verdict and of leave */
     uint32_t total; /* tests of the manifest */
     uint32_t counts[OUTCOME_COUNT];
     uint32_t unrun, flaky;
+    uint32_t found;              /* of total: were not in the sealed manifest */
     uint32_t copies, copies_won; /* second tries beside running ones; those that were first */
     uint32_t sessions_live, sessions_seen, slots_expected;
     uint64_t makespan_us, bound_us,
@@ -304,5 +313,6 @@ void order_fini(struct order *order);
 void run_error_fini(struct run_error *error);
 void scope_cost_fini(struct scope_cost *scope);
 void unit_skip_fini(struct unit_skip *skip);
+void found_test_fini(struct found_test *found);
 void detail_free(struct detail *detail);                 /* NULL is fine */
 struct detail *detail_copy(const struct detail *detail); /* NULL gives NULL */

@@ -100,6 +100,7 @@ static struct json *order_json(const struct order *order)
         json_set_u64(obj, "fence", order->fence);
         put_order_tests(obj, order);
         put_first(obj, order);
+        put_found(obj, order->found, order->found_count);
         put_scopes(obj, order->scopes, order->scope_count);
         break;
     case ORDER_RECALL:
@@ -127,6 +128,7 @@ static void read_order(struct fields *f, struct order *out)
         field_u64(f, "fence", INT64_MAX, &out->fence);
         field_order_tests(f, "tests", &out->tests, &out->test_count);
         read_first(f, out);
+        field_found(f, &out->found, &out->found_count);
         field_scopes(f, &out->scopes, &out->scope_count);
         break;
     case ORDER_RECALL:
@@ -195,6 +197,9 @@ void order_fini(struct order *order)
         test_ref_fini(&order->tests[i].ref);
     for (uint32_t i = 0; i < order->scope_count; i++)
         scope_cost_fini(&order->scopes[i]);
+    for (uint32_t i = 0; i < order->found_count; i++)
+        found_test_fini(&order->found[i]);
+    free(order->found);
     free(order->scopes);
     free(order->tests);
     free(order->text);

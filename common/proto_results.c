@@ -340,6 +340,7 @@ char *results_request_encode(const struct results_request *m)
     put_errors(obj, "errors", m->errors, m->error_count);
     put_scopes(obj, m->scopes, m->scope_count);
     put_skips(obj, m);
+    put_found(obj, m->found, m->found_count);
     put_text(obj, "stop", m->stop);
     return proto_dump(obj);
 }
@@ -396,6 +397,7 @@ enum err_code results_request_decode(const char *bytes, size_t len, struct resul
     field_errors(&f, "errors", &out->errors, &out->error_count);
     field_scopes(&f, &out->scopes, &out->scope_count);
     read_skips(&f, out);
+    field_found(&f, &out->found, &out->found_count);
     field_people(&f, "stop", &out->stop);
     rc = fields_close(&f);
     if (rc)
@@ -421,6 +423,9 @@ void results_request_fini(struct results_request *m)
     for (uint32_t i = 0; i < m->skip_count; i++)
         unit_skip_fini(&m->skips[i]);
     free(m->skips);
+    for (uint32_t i = 0; i < m->found_count; i++)
+        found_test_fini(&m->found[i]);
+    free(m->found);
     free(m->stop);
     *m = (struct results_request){ 0 };
 }

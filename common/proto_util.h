@@ -58,6 +58,8 @@ void put_refs(struct json *obj, const char *key, const struct test_ref *refs, ui
 void put_errors(struct json *obj, const char *key, const struct run_error *errors, uint32_t count);
 void put_scopes(struct json *obj, const struct scope_cost *scopes, uint32_t count);
 void field_scopes(struct fields *f, struct scope_cost **out, uint32_t *out_count);
+void put_found(struct json *obj, const struct found_test *found, uint32_t count);
+void field_found(struct fields *f, struct found_test **out, uint32_t *out_count);
 void field_errors(struct fields *f, const char *key, struct run_error **out, uint32_t *out_count);
 
 /* Text of obj, which is freed. */

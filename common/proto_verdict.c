@@ -123,6 +123,8 @@ char *verdict_answer_encode(const struct verdict_answer *m)
     json_set(obj, "counts", counts_json(m->counts));
     json_set_u64(obj, "unrun", m->unrun);
     json_set_u64(obj, "flaky", m->flaky);
+    if (m->found)
+        json_set_u64(obj, "found", m->found);
     if (m->copies) {
         json_set_u64(obj, "copies", m->copies);
         json_set_u64(obj, "copies_won", m->copies_won);
@@ -150,6 +152,7 @@ static void read_sizes(struct fields *f, struct verdict_answer *out)
     field_u32_opt(f, "total", 0, UINT32_MAX, &out->total);
     field_u32_opt(f, "unrun", 0, UINT32_MAX, &out->unrun);
     field_u32_opt(f, "flaky", 0, UINT32_MAX, &out->flaky);
+    field_u32_opt(f, "found", 0, UINT32_MAX, &out->found);
     field_u32_opt(f, "copies", 0, UINT32_MAX, &out->copies);
     field_u32_opt(f, "copies_won", 0, UINT32_MAX, &out->copies_won);
     field_u32_opt(f, "sessions_live", 0, UINT32_MAX, &out->sessions_live);

@@ -30,6 +30,16 @@ struct deal *deal_new(const struct pool_input *in, uint32_t piles)
     return deal;
 }
 
+void deal_grow(struct deal *deal, const struct pool_input *in)
+{
+    for (uint32_t i = 0; i < deal->pile_count; i++) {
+        struct pool *grown = pool_grown(deal->piles[i].pool, in);
+
+        pool_free(deal->piles[i].pool);
+        deal->piles[i].pool = grown;
+    }
+}
+
 void deal_free(struct deal *deal)
 {
     if (!deal)

@@ -13,6 +13,9 @@ struct deal;
 struct deal *deal_new(const struct pool_input *in, uint32_t piles);
 void deal_free(struct deal *deal); /* NULL is fine */
 
+/* More tests turned up, absent so far; in as for pool_grown. */
+void deal_grow(struct deal *deal, const struct pool_input *in);
+
 /* A worker comes and goes. */
 void deal_join(struct deal *deal, uint32_t slot, uint32_t speed_ppm);
 void deal_leave(struct deal *deal, uint32_t slot);

@@ -11,6 +11,7 @@ static const struct pool_test *alike(struct dispatch *d)
 {
     uint32_t count = d->in.suite->test_count;
 
+    free(d->alike);
     d->alike = mem_new(count, sizeof(*d->alike));
     for (uint32_t i = 0; i < count; i++) {
         d->alike[i] = d->in.suite->tests[i];
@@ -20,10 +21,28 @@ static const struct pool_test *alike(struct dispatch *d)
     return d->alike;
 }
 
+static struct pool_input pool_input_of(struct dispatch *d)
+{
+    const struct suite *suite = d->in.suite;
+
+    return (struct pool_input){
+        .tests = d->in.in_order ? alike(d) : suite->tests,
+        .test_count = suite->test_count,
+        .scopes = suite->scopes,
+        .scope_count = suite->scope_count,
+        .policy = d->in.policy,
+        .start_absent = true,
+        .one_machine = true,
+        .cpus = d->in.cpus,
+        .mem_bytes = d->in.mem_bytes,
+    };
+}
+
 struct dispatch *dispatch_new(const struct dispatch_input *in)
 {
     struct dispatch *d = mem_new(1, sizeof(*d));
     const struct suite *suite = in->suite;
+    struct pool_input pool;
 
     INVARIANT(in->workers > 0);
     d->in = *in;
@@ -37,20 +56,29 @@ struct dispatch *dispatch_new(const struct dispatch_input *in)
         if (!(suite->tests[i].flags & POOL_GUESS))
             d->tiny_us = DISPATCH_TINY_US;
     }
-    d->deal = deal_new(
-        &(struct pool_input){
-            .tests = d->in.in_order ? alike(d) : suite->tests,
-            .test_count = suite->test_count,
-            .scopes = suite->scopes,
-            .scope_count = suite->scope_count,
-            .policy = in->policy,
-            .start_absent = true,
-            .one_machine = true,
-            .cpus = in->cpus,
-            .mem_bytes = in->mem_bytes,
-        },
-        d->in.each ? in->workers : 1);
+    pool = pool_input_of(d);
+    d->deal = deal_new(&pool, d->in.each ? in->workers : 1);
     return d;
+}
+
+void dispatch_grow(struct dispatch *d, const struct suite *suite)
+{
+    uint32_t tests = d->in.suite->test_count, scopes = d->in.suite->scope_count;
+    struct pool_input pool;
+
+    INVARIANT(suite->test_count >= tests && suite->scope_count >= scopes);
+    d->cost_us = mem_resize(d->cost_us, suite->test_count, sizeof(*d->cost_us));
+    d->here = mem_resize(d->here, suite->test_count, sizeof(*d->here));
+    for (uint32_t i = tests; i < suite->test_count; i++) {
+        d->cost_us[i] = 0;
+        d->here[i] = false;
+    }
+    d->seen = mem_resize(d->seen, suite->scope_count, sizeof(*d->seen));
+    for (uint32_t i = scopes; i < suite->scope_count; i++)
+        d->seen[i] = (struct mean){ .count = 0 };
+    d->in.suite = suite;
+    pool = pool_input_of(d);
+    deal_grow(d->deal, &pool);
 }
 
 void dispatch_free(struct dispatch *d)

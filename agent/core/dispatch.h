@@ -61,6 +61,9 @@ struct dispatch;
 struct dispatch *dispatch_new(const struct dispatch_input *in);
 void dispatch_free(struct dispatch *d);
 
+/* More tests turned up: the suite, lent until free in place of the first, begins with all of it. */
+void dispatch_grow(struct dispatch *d, const struct suite *suite);
+
 /* What entering a scope costs a worker; before the tests in it are granted. */
 void dispatch_scope(struct dispatch *d, uint32_t scope, uint64_t setup_us);
 /* Before it is granted: this one goes before all others. */

@@ -34,6 +34,16 @@ void paid_free(struct paid *paid)
     free(paid);
 }
 
+void paid_grow(struct paid *paid, const struct suite *suite)
+{
+    uint32_t before = paid->suite->scope_count;
+
+    paid->prices = mem_resize(paid->prices, suite->scope_count, sizeof(*paid->prices));
+    for (uint32_t i = before; i < suite->scope_count; i++)
+        paid->prices[i] = (struct price){ .us = 0 };
+    paid->suite = suite;
+}
+
 void paid_add(struct paid *paid, const char *kind, const char *id, uint64_t us)
 {
     uint32_t scope = suite_find_scope(paid->suite, kind, id);

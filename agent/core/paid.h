@@ -8,6 +8,8 @@ struct paid;
 
 struct paid *paid_new(const struct suite *suite); /* lent until free */
 void paid_free(struct paid *paid);                /* NULL is fine */
+/* The suite has become this one, which begins with the same scopes. */
+void paid_grow(struct paid *paid, const struct suite *suite);
 
 /* A fixture of that scope was set up or torn down. Scopes wider than a file count for all. */
 void paid_add(struct paid *paid, const char *kind, const char *id, uint64_t us);

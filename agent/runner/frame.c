@@ -42,7 +42,7 @@ static const char *const names[] = {
     [FRAME_FORWARD] = "FORWARD", [FRAME_CRASH] = "CRASH",       [FRAME_UP] = "UP",
     [FRAME_DOWN] = "DOWN",       [FRAME_TOTAL] = "TOTAL",       [FRAME_END] = "END",
     [FRAME_NOTE] = "NOTE",       [FRAME_WORKERS] = "WORKERS",   [FRAME_ASK] = "ASK",
-    [FRAME_NONE] = "NONE",
+    [FRAME_NONE] = "NONE",       [FRAME_FOUND] = "FOUND",
 };
 
 const char *frame_name(enum frame_kind kind)
@@ -56,7 +56,7 @@ enum err_code frame_header_decode(const uint8_t bytes[FRAME_HEADER_BYTES], struc
     uint32_t size = get_u32(bytes);
     uint16_t kind = get_u16(bytes + 4);
 
-    if (kind < FRAME_HELLO || kind > FRAME_ASK)
+    if (kind < FRAME_HELLO || kind > FRAME_FOUND)
         return err_set(err, ERR_MALFORMED, "frame of kind %u", kind);
     if (size > FRAME_BYTES_MAX)
         return err_set(err, ERR_TOO_LARGE, "%s of %u bytes, at most %u",
@@ -111,6 +111,24 @@ enum err_code frame_test_next(const struct frame *frame, uint32_t *offset, struc
         return rc;
     *offset = at;
     *out = test;
+    return ERR_NONE;
+}
+
+enum err_code frame_found_next(const struct frame *frame, uint32_t *offset,
+                               struct manifest_test *out, struct err *err)
+{
+    struct view id = { 0 }, k = { 0 }, group = { 0 }, flags = { 0 };
+    uint32_t at = *offset, number = 0;
+    enum err_code rc;
+
+    if ((rc = take_text(frame, &at, &id, err)) != ERR_NONE ||
+        (rc = take_text(frame, &at, &k, err)) != ERR_NONE ||
+        (rc = take_text(frame, &at, &group, err)) != ERR_NONE ||
+        (rc = take_text(frame, &at, &flags, err)) != ERR_NONE ||
+        (rc = parse_u32(k.at, 0, MANIFEST_TESTS_MAX, &number, err)) != ERR_NONE)
+        return rc;
+    *offset = at;
+    *out = (struct manifest_test){ .id = id.at, .k = number, .group = group.at, .flags = flags.at };
     return ERR_NONE;
 }
 

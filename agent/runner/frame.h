@@ -6,6 +6,7 @@
 #pragma once
 
 #include "core/start.h"
+#include "manifest.h"
 #include "proto.h"
 
 #define FRAME_PROTOCOL     1u
@@ -31,6 +32,7 @@ enum frame_kind {
     FRAME_SKIP = 14,
     FRAME_WORKERS = 15,
     FRAME_ASK = 16,
+    FRAME_FOUND = 17,
     /* from the agent */
     FRAME_CONFIG = 32,
     FRAME_FORK = 33,
@@ -110,6 +112,10 @@ struct frame_test {
 /* The next test of a MANIFEST's payload, at *offset; ERR_MALFORMED when a text is not ended. */
 MUST_USE enum err_code frame_test_next(const struct frame *frame, uint32_t *offset,
                                        struct frame_test *out, struct err *err);
+
+/* The next test of a FOUND's payload, likewise; texts are NUL-terminated within the frame. */
+MUST_USE enum err_code frame_found_next(const struct frame *frame, uint32_t *offset,
+                                        struct manifest_test *out, struct err *err);
 
 struct json;
 /* The member "facts" of HELLO and COLLECT_END; all NULL when it is not there. */

@@ -380,6 +380,7 @@ static const struct source_ops remote_ops = {
     .error = remote_error,
     .skipped = remote_skipped,
     .scope = remote_scope,
+    .found = remote_found,
     .release = remote_release,
     .cut = remote_cut,
     .idle = remote_idle,

@@ -19,6 +19,7 @@
 #define REMOTE_SPILL_MS     1000u  /* how often results go to disk while nobody answers */
 #define REMOTE_BATCH_MAX    2000u  /* results in a request */
 #define REMOTE_BATCH_BYTES  (4u << 20)
+#define REMOTE_FOUND_MAX    2000u /* tests found late in a request */
 #define REMOTE_AGREE_ROUNDS 10u
 #define REMOTE_CUT_MS       4000u  /* before the session may be over: to end tests, and a margin */
 #define REMOTE_JOIN_MS      12000u /* a session that died unseen is over after this */
@@ -86,7 +87,7 @@ struct remote {
 
     /* delivering */
     struct results_request pending; /* not in a batch yet */
-    size_t result_cap, released_cap, abandoned_cap, error_cap, scope_cap, skip_cap;
+    size_t result_cap, released_cap, abandoned_cap, error_cap, scope_cap, skip_cap, found_cap;
     size_t pending_bytes; /* of the details of results, about */
     struct event *flush_timer;
     struct client_call *results_call;
@@ -145,6 +146,7 @@ void remote_error(struct source *s, const char *kind, const char *text);
 void remote_skipped(struct source *s, const char *id, const char *text);
 void remote_scope(struct source *s, const char *kind, const char *id, uint64_t setup_us,
                   uint64_t teardown_us);
+void remote_found(struct source *s, const struct manifest_test *tests, uint32_t count);
 void remote_release(struct source *s, const struct test_ref *tests, uint32_t count);
 void remote_cut(struct source *s, struct try_cut *take_cut);
 void remote_stop(struct source *s, const char *reason);

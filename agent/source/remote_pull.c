@@ -151,6 +151,8 @@ static void obey(struct remote *r, const struct order *order)
         r->held += order->test_count;
         if (order->scope_count && events->scoped)
             events->scoped(ctx, order->scopes, order->scope_count);
+        if (order->found_count)
+            events->found(ctx, order->found, order->found_count);
         if (r->draining || r->want_leave)
             give_back(r, order);
         else

@@ -36,7 +36,7 @@ static bool anything_pending(const struct remote *r)
     const struct results_request *p = &r->pending;
 
     return p->result_count || p->released_count || p->abandoned_count || p->error_count ||
-           p->scope_count || p->skip_count || p->stop;
+           p->scope_count || p->skip_count || p->found_count || p->stop;
 }
 
 bool remote_results_all_delivered(const struct remote *r)
@@ -147,6 +147,20 @@ void remote_skipped(struct source *s, const char *id, const char *text)
     soon(r);
 }
 
+void remote_found(struct source *s, const struct manifest_test *tests, uint32_t count)
+{
+    struct remote *r = (struct remote *)s;
+    struct results_request *p = &r->pending;
+
+    p->found = mem_grow(p->found, &r->found_cap, p->found_count + (size_t)count, sizeof(*p->found));
+    for (uint32_t i = 0; i < count; i++)
+        p->found[p->found_count++] =
+            (struct found_test){ .test = { .id = mem_strdup(tests[i].id), .k = tests[i].k },
+                                 .group = mem_strdup(tests[i].group),
+                                 .flags = mem_strdup(tests[i].flags) };
+    remote_results_now(r);
+}
+
 void remote_stop(struct source *s, const char *reason)
 {
     struct remote *r = (struct remote *)s;
@@ -170,13 +184,16 @@ static void *split(void *items, uint32_t *count, uint32_t take, size_t size)
     return taken;
 }
 
-/* How many results fit into one request. */
+/* How many results fit into one request. None before all that was found is told: the last test of a
+ * file must not be over while others of it are unknown. */
 static uint32_t batch_size(const struct remote *r)
 {
     const struct results_request *p = &r->pending;
     size_t bytes = 0;
     uint32_t n = 0;
 
+    if (p->found_count > REMOTE_FOUND_MAX)
+        return 0;
     if (r->pending_bytes <= REMOTE_BATCH_BYTES && p->result_count <= REMOTE_BATCH_MAX)
         return p->result_count;
     while (n < p->result_count && n < REMOTE_BATCH_MAX && bytes < REMOTE_BATCH_BYTES)
@@ -203,6 +220,7 @@ static void close_batch(struct remote *r)
                                      .scope_count = p->scope_count,
                                      .skips = p->skips,
                                      .skip_count = p->skip_count,
+                                     .found_count = at_most(p->found_count, REMOTE_FOUND_MAX),
                                      .stop = p->stop,
                                      .running = remote_running(r),
                                      .running_count = r->running_count,
@@ -218,6 +236,8 @@ static void close_batch(struct remote *r)
     if (batch.abandoned_count)
         batch.abandoned =
             split(p->abandoned, &p->abandoned_count, batch.abandoned_count, sizeof(*p->abandoned));
+    if (batch.found_count)
+        batch.found = split(p->found, &p->found_count, batch.found_count, sizeof(*p->found));
     for (uint32_t i = 0; i < batch.result_count; i++)
         r->pending_bytes -= result_bytes(&batch.results[i]);
     p->errors = NULL;

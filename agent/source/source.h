@@ -32,6 +32,8 @@ struct source_events {
     void (*sealed)(void *ctx, const struct source_costs *costs);
     /* What entering these costs a worker; before tests in them are granted. Lent. */
     void (*scoped)(void *ctx, const struct scope_cost *scopes, uint32_t count);
+    /* Tests that nobody knew of when the manifest was sealed; before they are granted. Lent. */
+    void (*found)(void *ctx, const struct found_test *tests, uint32_t count);
     /* Run these too. fence goes back with each result. tests are lent; index: position in our
      * manifest. */
     void (*granted)(void *ctx, uint64_t fence, const struct order_test *tests, uint32_t count);
@@ -66,6 +68,9 @@ struct source_ops {
                   uint64_t teardown_us);
     /* A file or class was skipped as a whole while it was collected. */
     void (*skipped)(struct source *s, const char *id, const char *text);
+    /* Found when a file was imported late, and added to the manifest: the run may grant them. NULL
+     * where every file is imported before. */
+    void (*found)(struct source *s, const struct manifest_test *tests, uint32_t count);
     void (*release)(struct source *s, const struct test_ref *tests, uint32_t count);
     /* A test that was abandoned runs no more; contents are taken. */
     void (*cut)(struct source *s, struct try_cut *take_cut);

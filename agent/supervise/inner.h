@@ -216,6 +216,7 @@ uint32_t
 memory_first_workers(struct supervisor *s);   /* fewer than s->workers while little is known */
 uint64_t memory_budget(struct supervisor *s); /* for the tests' own; 0: need not be counted */
 void memory_start(struct supervisor *s);      /* dispatch is there */
+void memory_grow(struct supervisor *s, uint32_t before); /* so many tests there were */
 void memory_test(struct supervisor *s, uint32_t number, uint32_t test, uint64_t kib);
 void memory_leaving(struct supervisor *s, uint32_t number); /* a worker is told to go */
 void memory_report(struct supervisor *s);                   /* all is over */
@@ -239,6 +240,10 @@ void quit_starters(struct supervisor *s);
 void collect_frame(struct supervisor *s, struct peer *peer, const struct frame *frame,
                    struct err *err);
 void collector_died(struct supervisor *s);
+
+/* supervise/found.c. FOUND of a worker; err when it is malformed. What others have found. */
+void found_frame(struct supervisor *s, const struct frame *frame, struct err *err);
+void found_elsewhere(struct supervisor *s, const struct found_test *tests, uint32_t count);
 
 /* supervise/talk.c. A frame with a text, or with nothing; a peer of NULL is gone and hears nothing.
  */

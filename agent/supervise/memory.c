@@ -306,6 +306,14 @@ void memory_start(struct supervisor *s)
     again(s, PRESSURE_LOOK_MS);
 }
 
+void memory_grow(struct supervisor *s, uint32_t before)
+{
+    uint32_t count = s->manifest->count;
+
+    s->memory.test_kib = mem_resize(s->memory.test_kib, count, sizeof(*s->memory.test_kib));
+    memset(s->memory.test_kib + before, 0xff, (count - before) * sizeof(*s->memory.test_kib));
+}
+
 void memory_test(struct supervisor *s, uint32_t number, uint32_t test, uint64_t kib)
 {
     struct slot *slot = slot_at(s, number);

@@ -140,6 +140,14 @@ static void on_scoped(void *ctx, const struct scope_cost *scopes, uint32_t count
     }
 }
 
+static void on_found(void *ctx, const struct found_test *tests, uint32_t count)
+{
+    struct supervisor *s = ctx;
+
+    if (s->dispatch && s->phase == PHASE_RUN)
+        found_elsewhere(s, tests, count);
+}
+
 static void on_granted(void *ctx, uint64_t fence, const struct order_test *tests, uint32_t count)
 {
     struct supervisor *s = ctx;
@@ -301,6 +309,7 @@ static const struct source_events source_events = {
     .joined = on_joined,
     .sealed = on_sealed,
     .scoped = on_scoped,
+    .found = on_found,
     .granted = on_granted,
     .recalled = on_recalled,
     .abandoned = on_abandoned,

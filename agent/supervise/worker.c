@@ -166,6 +166,15 @@ static void collected(struct supervisor *s, struct peer *peer, const struct fram
         broke(s, peer, err.text);
 }
 
+static void found(struct supervisor *s, struct peer *peer, const struct frame *frame)
+{
+    struct err err = ERR_INIT;
+
+    found_frame(s, frame, &err);
+    if (err.code)
+        broke(s, peer, err.text);
+}
+
 /* It took too long and is being ended: what it still says comes too late. An end of the test is the
  * end of all patience. */
 static void say_too_late(struct supervisor *s, uint32_t number, const struct frame *frame)
@@ -182,6 +191,10 @@ void worker_frame(struct supervisor *s, struct peer *peer, const struct frame *f
     const struct slot *slot = slot_at(s, number);
     bool is_ready = slot->ready && s->dispatch && dispatch_worker(s->dispatch, number);
 
+    if (frame->kind == FRAME_FOUND) { /* true whatever becomes of the worker */
+        found(s, peer, frame);
+        return;
+    }
     if (slot_at(s, number)->limit.stage != LIMIT_FINE) {
         say_too_late(s, number, frame);
         return;

@@ -129,25 +129,37 @@ static void apply_collected(struct run *run, struct change_collected *k)
     k->only_other_count = 0;
 }
 
-/* A shard, or copies: for the session the same, a number under which it may report. */
-static void apply_shard(struct run *run, struct change_pull *p, struct index_list *tests)
+/* A number under which the session may report what it is given next. */
+static void apply_fence(struct run *run, uint32_t session)
 {
-    struct session_order *order = order_make(run->sessions[p->session], ORDER_SHARD);
-
-    INVARIANT(p->fence == run->fence_count + 1);
     run->fence_session = mem_grow(run->fence_session, &run->fence_cap, (size_t)run->fence_count + 1,
                                   sizeof(*run->fence_session));
-    run->fence_session[run->fence_count++] = p->session;
+    run->fence_session[run->fence_count++] = session;
+}
+
+/* Under the newest fence. */
+static void apply_order(struct run *run, uint32_t session, struct index_list *take_tests)
+{
+    struct session_order *order = order_make(run->sessions[session], ORDER_SHARD);
+
+    order->fence = run->fence_count;
+    order->tests = take_tests->at;
+    order->test_count = take_tests->count;
+    *take_tests = (struct index_list){ .at = NULL };
+}
+
+/* A shard, or copies: for the session the same. */
+static void apply_shard(struct run *run, struct change_pull *p, struct index_list *tests)
+{
+    INVARIANT(p->fence == run->fence_count + 1);
+    apply_fence(run, p->session);
     for (uint32_t i = 0; i < tests->count; i++) {
         if (tests == &p->shard)
             places_give(run, tests->at[i], p->session, p->fence);
         else
             copies_give(run, tests->at[i], p->session, p->fence);
     }
-    order->fence = p->fence;
-    order->tests = tests->at;
-    order->test_count = tests->count;
-    *tests = (struct index_list){ .at = NULL };
+    apply_order(run, p->session, tests);
 }
 
 /* The session runs these: as their holder, or copies. */
@@ -239,8 +251,59 @@ static void apply_fault(struct run *run, uint32_t session, char **take_kind, cha
                                                           .text = move_text(take_text) };
 }
 
+/* What cannot join the run must not be lost silently: it is an error of the run. */
+static void refuse_found(struct run *run, uint32_t session, const char *id, const struct err *why)
+{
+    char *kind = mem_strdup("collection");
+    struct str text = STR_MAX(PROTO_TEXT_BYTES_MAX);
+    struct err ignored = ERR_INIT;
+    char *taken;
+
+    (void)!str_addf(&text, &ignored, "%s was found late and cannot join the run: %s", id,
+                    why->text);
+    taken = str_take(&text);
+    apply_fault(run, session, &kind, &taken);
+    free(kind);
+    free(taken);
+}
+
+static void apply_found(struct run *run, const struct change_results *r)
+{
+    uint32_t before = run->test_count;
+    struct index_list given = { 0 };
+
+    for (uint32_t i = 0; i < r->found_count; i++) {
+        const struct found_test *found = &r->found[i];
+        struct manifest_test test = {
+            .id = found->test.id, .k = found->test.k, .group = found->group, .flags = found->flags
+        };
+        struct err err = ERR_INIT;
+
+        if (run->manifest->count - run->sealed_count >= RUN_FOUND_MAX)
+            err_set(&err, ERR_TOO_LARGE, "%u others were", RUN_FOUND_MAX);
+        if (err.code || manifest_extend(run->manifest, &test, &err))
+            refuse_found(run, r->session, test.id, &err);
+    }
+    if (run->manifest->count == before)
+        return;
+    places_grow(run, r->found_us);
+    if (r->fence)
+        apply_fence(run, r->session);
+    /* What must not meet what others have in hand waits until it may be given. */
+    for (uint32_t i = before; r->fence && i < run->test_count; i++) {
+        if (!pool_may_take(run->pool, r->session, i))
+            continue;
+        places_give(run, i, r->session, r->fence);
+        index_list_add(&given, i);
+    }
+    if (given.count)
+        apply_order(run, r->session, &given);
+}
+
 static void apply_results(struct run *run, struct change_results *r)
 {
+    if (r->found_count)
+        apply_found(run, r);
     for (uint32_t i = 0; i < r->item_count; i++) {
         switch (r->items[i].way) {
         case RESULT_ACCEPT:

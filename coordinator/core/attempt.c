@@ -74,8 +74,10 @@ static bool must_be_wide(const struct run *previous, const struct join_request *
 {
     const struct slot *slot = req->index == PROTO_SLOT_NONE ? NULL : run_slot(previous, req->index);
 
-    if (!previous->manifest || previous->verdict == VERDICT_GREEN ||
-        previous->verdict == VERDICT_MISMATCH || (slot && slot_good(previous, slot)))
+    /* Tests that were found late are not in the manifest that a next epoch may begin with. */
+    if (!previous->manifest || previous->test_count > previous->sealed_count ||
+        previous->verdict == VERDICT_GREEN || previous->verdict == VERDICT_MISMATCH ||
+        (slot && slot_good(previous, slot)))
         return true;
     /* An error of the run itself can be anybody's, but a runner that died is known by its tests. */
     for (uint32_t i = 0; i < previous->fault_count; i++)

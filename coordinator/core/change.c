@@ -231,6 +231,19 @@ static void put_item(struct codec *c, struct result_item *item)
     put_detail(c, &item->detail);
 }
 
+static void put_found(struct codec *c, struct change_results *r)
+{
+    r->found = codec_array(c, r->found, &r->found_count, PROTO_TESTS_MAX, sizeof(*r->found));
+    for (uint32_t i = 0; i < r->found_count && !c->rc; i++) {
+        codec_name(c, &r->found[i].test.id, MANIFEST_ID_BYTES_MAX);
+        codec_u32(c, &r->found[i].test.k);
+        codec_name(c, &r->found[i].group, MANIFEST_GROUP_BYTES_MAX);
+        codec_name(c, &r->found[i].flags, MANIFEST_FLAGS_BYTES_MAX);
+    }
+    codec_u64(c, &r->found_us);
+    codec_u64(c, &r->fence);
+}
+
 static void put_results(struct codec *c, struct change_results *r)
 {
     codec_u32(c, &r->session);
@@ -258,6 +271,8 @@ static void put_results(struct codec *c, struct change_results *r)
         codec_name(c, &r->skips[i].id, PROTO_TEXT_BYTES_MAX);
         codec_name(c, &r->skips[i].text, PROTO_TEXT_BYTES_MAX);
     }
+    if (c->version >= 3)
+        put_found(c, r);
     codec_text(c, &r->stop, PROTO_TEXT_BYTES_MAX);
 }
 
@@ -392,6 +407,9 @@ static void results_free(struct change_results *r)
     for (uint32_t i = 0; r->skips && i < r->skip_count; i++)
         unit_skip_fini(&r->skips[i]);
     free(r->skips);
+    for (uint32_t i = 0; r->found && i < r->found_count; i++)
+        found_test_fini(&r->found[i]);
+    free(r->found);
     free(r->released.at);
     free(r->started.at);
     free(r->stop);

@@ -9,8 +9,8 @@
 #include "core/model.h"
 
 #define CHANGE_VERSION                                                                             \
-    2u /* 1: results do not tell what runs, joins and seals nothing of                             \
-          what is first and of copies */
+    3u /* 1: results do not tell what runs, joins and seals nothing of                             \
+          what is first and of copies; 2: results tell nothing that was found */
 #define CHANGE_BYTES_MAX (48u << 20)
 
 enum change_kind { /* stored: never renumber */
@@ -122,6 +122,11 @@ struct change_results {
     uint32_t scope_count;
     struct unit_skip *skips;
     uint32_t skip_count;
+    struct found_test
+        *found; /* nobody knew of these: they join the run before anything else here */
+    uint32_t found_count;
+    uint64_t found_us; /* what each is taken to cost */
+    uint64_t fence;    /* of the order that gives them to the session; 0: they are free */
     char *stop;
 };
 

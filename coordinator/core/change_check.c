@@ -107,6 +107,20 @@ static bool item_ok(const struct run *run, const struct change_results *r, uint3
     return false;
 }
 
+/* Tests that the run does not have; given away only to who may be given something. */
+static bool found_ok(const struct run *run, const struct change_results *r)
+{
+    if (r->found_count && (!run->manifest || !run->pool))
+        return false;
+    if (r->fence && (r->fence != run->fence_count + 1 || !session_ok(run, r->session) ||
+                     run->sessions[r->session]->late))
+        return false;
+    for (uint32_t i = 0; i < r->found_count; i++)
+        if (manifest_find(run->manifest, r->found[i].test.id, r->found[i].test.k) != UINT32_MAX)
+            return false;
+    return true;
+}
+
 static enum err_code check_results(const struct run *run, const struct change_results *r,
                                    struct err *err)
 {
@@ -115,6 +129,8 @@ static enum err_code check_results(const struct run *run, const struct change_re
 
     if (r->session >= run->session_count || run->state == RUN_FINAL)
         return bad(err, "a session");
+    if (!found_ok(run, r))
+        return bad(err, "a found test");
     index_map_init(&named, r->item_count + r->released.count + r->started.count);
     for (uint32_t i = 0; i < r->item_count && ok; i++)
         ok = item_ok(run, r, i, &named);

@@ -28,7 +28,7 @@ uint32_t decide_copy(const struct run *run, const struct copy_wish *wish)
         for (uint32_t t = s->held_first; t != POOL_NONE; t = run->tests[t].next) {
             struct copy_case c;
 
-            if (!copies_may_give(run, t, wish->session))
+            if (!copies_may_give(run, t, wish->session) || test_is_found(run, t))
                 continue;
             c = (struct copy_case){
                 .ran_us = (wish->mono_ms - run->tests[t].begun_ms) * 1000,

@@ -7,6 +7,10 @@
 void decide_started(const struct run *run, uint32_t session, const struct test_ref *running,
                     uint32_t count, struct index_list *out);
 
+/* Tests that a session found and the run does not have. */
+void decide_found(const struct run *run, uint32_t session, const struct results_request *req,
+                  struct change_results *r);
+
 /* The test that runs elsewhere and should be run by this session too, or POOL_NONE. */
 struct copy_wish {
     uint32_t session;

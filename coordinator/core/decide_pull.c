@@ -97,7 +97,7 @@ static void choose_recall(const struct run *run, uint32_t session, const struct 
         run->sessions[holder]->recall_count)
         return;
     for (uint32_t i = 0; i < count; i++)
-        if (!session_lacks(run->sessions[session], tests[i]))
+        if (!session_lacks(run->sessions[session], tests[i]) && !test_is_found(run, tests[i]))
             index_list_add(&p->recall, tests[i]);
     p->holder = holder;
 }

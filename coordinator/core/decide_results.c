@@ -271,6 +271,7 @@ enum err_code decide_results(const struct run *run, uint32_t session,
     r->request = req->request;
     if (run->state == RUN_FINAL || s->late || request_seen(s, req->request))
         goto out;
+    decide_found(run, session, req, r);
     if (run->manifest && (req->result_count || req->abandoned_count))
         rc = judge(run, session, req, r, err);
     if (rc)
@@ -284,7 +285,7 @@ enum err_code decide_results(const struct run *run, uint32_t session,
     if (lives)
         copy_rest(run, session, req, r);
     if (r->item_count || r->released.count || r->started.count || r->error_count ||
-        r->scope_count || r->skip_count || r->stop) {
+        r->scope_count || r->skip_count || r->found_count || r->stop) {
         *out = change;
         change = (struct change){ .kind = CHANGE_NONE };
     }

@@ -440,6 +440,7 @@ void ledger_answer(const struct run *run, struct verdict_answer *out)
     memcpy(out->counts, run->counts, sizeof(out->counts));
     out->unrun = run->test_count - run->done_count;
     out->flaky = run->flaky_count;
+    out->found = run->test_count - run->sealed_count;
     out->copies = run->copies_given;
     out->copies_won = run->copies_won;
     out->slots_expected = run->slots_expected;

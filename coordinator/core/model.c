@@ -170,6 +170,11 @@ bool session_lacks(const struct session *session, uint32_t test)
            bsearch(&test, session->lacks, session->lack_count, sizeof(test), compare_u32);
 }
 
+bool test_is_found(const struct run *run, uint32_t test)
+{
+    return test >= run->sealed_count;
+}
+
 bool test_is_flaky(const struct run_test *test)
 {
     if (test->place != TEST_DONE)

@@ -25,6 +25,7 @@
 #define RUN_SCOPES_MAX       200000u         /* measured scope costs kept */
 #define RUN_OBSERVATIONS_MAX 100000u         /* entries kept; more are counted */
 #define RUN_DETAIL_BYTES_MAX (256u << 20)    /* details kept; more lose their long texts */
+#define RUN_FOUND_MAX        20000u          /* tests that are found after the seal */
 #define RUN_SAMPLE_TESTS     20u             /* ids shown of a difference */
 #define SESSION_WORKERS_MAX  4096u           /* worker slots that a session may name */
 #define EXIT_NO_TESTS        5u              /* pytest's own: nothing was collected */
@@ -166,6 +167,7 @@ struct run {
     char *stop; /* reason to cancel everywhere, NULL for none */
 
     struct manifest *manifest; /* NULL until sealed */
+    uint32_t sealed_count;     /* its tests as sealed; those behind them were found later */
     uint32_t test_count;
     struct lanes lanes; /* of the manifest: more than one where every machine runs everything */
     struct run_test *tests;
@@ -238,6 +240,9 @@ const struct slot *run_slot(const struct run *run, uint32_t index);
 bool session_lives(const struct session *session);
 uint32_t session_busy(const struct session *session); /* tests and copies in its hands */
 bool session_lacks(const struct session *session, uint32_t test);
+/* Not of the sealed manifest: it stays with the session that found it while that lives, since on
+ * another machine it may not be there. */
+bool test_is_found(const struct run *run, uint32_t test);
 bool test_is_flaky(const struct run_test *test);
 
 /* SHA-256 over everything that is not memory only: equal runs have equal digests. */

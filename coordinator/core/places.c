@@ -40,12 +40,17 @@ static void carry(struct run *run)
     }
 }
 
+static struct run_test test_free(void)
+{
+    return (struct run_test){ .session = SESSION_NONE, .prev = POOL_NONE, .next = POOL_NONE };
+}
+
 void places_seal(struct run *run, struct change_seal *seal)
 {
     INVARIANT(!run->manifest && seal->manifest && seal->manifest->count == seal->test_count);
     run->manifest = seal->manifest;
     seal->manifest = NULL;
-    run->test_count = run->manifest->count;
+    run->test_count = run->sealed_count = run->manifest->count;
     run->lanes = lanes_of(run->manifest);
     run->wide = seal->wide;
     run->pool = seal->pool ? seal->pool
@@ -61,11 +66,8 @@ void places_seal(struct run *run, struct change_seal *seal)
     run->costs_us = seal->costs_us;
     seal->costs_us = NULL;
     run->tests = mem_new(run->test_count, sizeof(*run->tests));
-    for (uint32_t i = 0; i < run->test_count; i++) {
-        run->tests[i].session = SESSION_NONE;
-        run->tests[i].prev = POOL_NONE;
-        run->tests[i].next = POOL_NONE;
-    }
+    for (uint32_t i = 0; i < run->test_count; i++)
+        run->tests[i] = test_free();
     for (uint32_t i = 0; i < run->session_count; i++)
         if (session_lives(run->sessions[i]) && !run->sessions[i]->late)
             places_join(run, i);
@@ -75,6 +77,35 @@ void places_seal(struct run *run, struct change_seal *seal)
     free(run->carried);
     run->carried = NULL;
     run->carried_count = 0;
+}
+
+void places_grow(struct run *run, uint64_t cost_us)
+{
+    uint32_t before = run->test_count, count = run->manifest->count;
+    struct suite *suite = suite_new(run->manifest);
+    struct pool *pool;
+
+    run->tests = mem_resize(run->tests, count, sizeof(*run->tests));
+    run->costs_us = mem_resize(run->costs_us, count, sizeof(*run->costs_us));
+    if (run->highs_us)
+        run->highs_us = mem_resize(run->highs_us, count, sizeof(*run->highs_us));
+    for (uint32_t i = before; i < count; i++) {
+        run->tests[i] = test_free();
+        run->costs_us[i] = suite->tests[i].cost_us = cost_us;
+        if (run->highs_us)
+            run->highs_us[i] = 0;
+    }
+    pool = pool_grown(run->pool, &(struct pool_input){ .tests = suite->tests,
+                                                       .test_count = count,
+                                                       .scopes = suite->scopes,
+                                                       .scope_count = suite->scope_count,
+                                                       .policy = POOL_AUTO });
+    pool_free(run->pool);
+    run->pool = pool;
+    run->test_count = run->lanes.tests = count; /* there is one lane */
+    for (uint32_t i = before; i < count; i++)
+        pool_put_back(pool, i);
+    suite_free(suite);
 }
 
 void places_join(struct run *run, uint32_t session)

@@ -7,6 +7,9 @@
 /* Takes the manifest of the change; builds tests and pool; lets every live session in. */
 void places_seal(struct run *run, struct change_seal *seal);
 
+/* The manifest was extended: its new tests, of this cost each, become free. */
+void places_grow(struct run *run, uint64_t cost_us);
+
 /* Lets a session into the pool, if there is one. */
 void places_join(struct run *run, uint32_t session);
 /* Tells the pool how many workers there are and are still to come; after sessions came or went. */

@@ -67,6 +67,24 @@ static void scopes_fill(const struct run *run, const struct session_order *from,
     index_map_fini(&known);
 }
 
+/* The session may not know those that are not of the sealed manifest. */
+static void found_fill(const struct run *run, const struct session_order *from, struct order *to)
+{
+    size_t cap = 0;
+
+    for (uint32_t i = 0; i < from->test_count; i++) {
+        const struct manifest_test *test = &run->manifest->tests[from->tests[i]];
+
+        if (!test_is_found(run, from->tests[i]))
+            continue;
+        to->found = mem_grow(to->found, &cap, to->found_count + 1u, sizeof(*to->found));
+        to->found[to->found_count++] =
+            (struct found_test){ .test = { .id = mem_strdup(test->id), .k = test->k },
+                                 .group = mem_strdup(test->group),
+                                 .flags = mem_strdup(test->flags) };
+    }
+}
+
 static void order_fill(const struct run *run, const struct session_order *from, struct order *to)
 {
     *to = (struct order){ .kind = from->kind,
@@ -84,8 +102,10 @@ static void order_fill(const struct run *run, const struct session_order *from, 
                                             .cost_us = run->costs_us[from->tests[i]],
                                             .first = pool_is_first(run->pool, from->tests[i]) };
     }
-    if (from->kind == ORDER_SHARD)
+    if (from->kind == ORDER_SHARD) {
         scopes_fill(run, from, to);
+        found_fill(run, from, to);
+    }
 }
 
 void pull_box(const struct run *run, uint32_t session, struct box *out)

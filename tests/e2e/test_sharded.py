@@ -2,6 +2,7 @@
 
 import collections
 import re
+import shutil
 import unittest
 
 import harness
@@ -43,9 +44,9 @@ class ShardedTest(harness.TestCase):
         self.notes_path.unlink(missing_ok=True)
         return [line.split() for line in lines]
 
-    def machine(self, index, total, coordinator=None, *words, workers=1, key="run-1", **env):
+    def machine(self, index, total, coordinator=None, *words, workers=1, key="run-1", options=(), **env):
         return self.agent(self.pytest("-v", *words), coordinator, index=index, total=total, workers=workers, key=key,
-                          options=["--sharded-collection"], cwd=self.root, NOTES=self.notes_path, MACHINE=index,
+                          options=["--sharded-collection", *options], cwd=self.root, NOTES=self.notes_path, MACHINE=index,
                           XDG_CACHE_HOME=self.folder / f"cache-{index}", **env)
 
     def ran(self, *machines):
@@ -84,6 +85,13 @@ class ShardedTest(harness.TestCase):
         self.assertEqual(status, wanted, verdict)
         self.assertIn(wanted, statuses)
         return machines, verdict
+
+    def recorded(self, *words):
+        """Both machines know what there is, and have not run together yet."""
+        self.served = self.coordinator()
+        machine = self.machine(0, 1, self.served, *words, key="first")
+        self.assertEqual(machine.wait(), 0, machine.output)
+        shutil.copytree(self.folder / "cache-0", self.folder / "cache-1")
 
     def test_known_files_are_imported_where_they_run(self):
         self.shared("first", "--dist=loadfile")
@@ -134,16 +142,84 @@ class ShardedTest(harness.TestCase):
         self.assertEqual(verdict["total"], self.tests - 3 + 1 + 1)
         self.assertIn("makespan: 7 of 10 files are known", machines[0].output)
 
-    def test_what_nobody_knew_of_is_red_and_named(self):
-        """The file is the same, but the code that it takes its parameters from has changed."""
-        self.shared("first")
+    def all_ran_once(self, machines, verdict, total):
+        ran = self.ran(*machines)
+        self.assertEqual(set(ran.values()), {1}, ran)
+        self.assertEqual((len(ran), verdict["total"], verdict["unrun"], verdict["counts"]["passed"]),
+                         (total, total, 0, total), verdict)
+
+    def test_what_nobody_knew_of_runs_once(self):
+        """The files are the same, but the code that they take their parameters from has changed."""
+        self.recorded()
+        (self.root / "helper.py").write_text(
+            "VALUES = {f'test_{c}': [1, 2, 3, 4] for c in 'abcdefgh'}\n")
+        machines, verdict = self.shared("second")
+        self.all_ran_once(machines, verdict, self.tests + 7 * 2 + 2)
+        self.assertEqual(verdict["found"], 7 * 2)  # of one file each machine has imported all
+        self.assertIn("were found that were not collected", "".join(machine.output for machine in machines))
+        self.retried(self.tests + 16)
+
+    def test_alone_a_machine_runs_what_it_finds(self):
+        self.recorded()
         (self.root / "helper.py").write_text("VALUES = {'test_h': [1, 2, 3]}\n")
-        machines, verdict = self.shared("second", wanted=1)
-        self.assertEqual(sum(verdict["counts"].values()), verdict["total"])
-        told = "\n".join(machine.output for machine in machines)
-        self.assertIn("test_h.py holds tests that this run does not know", told)
-        self.assertIn("test_h.py::test_value[3]", told)
-        self.retried(self.tests + 1)
+        for start in "fork", "early", "spawn":
+            shutil.copytree(self.folder / "cache-1", self.folder / "cache-0", dirs_exist_ok=True)
+            machine = self.machine(0, 1, self.served, key=start, workers=2, options=["--start", start])
+            self.assertEqual(machine.wait(), 0, machine.output)
+            self.all_ran_once([machine], self.verdict(self.served, key=start)[1], self.tests + 1)
+
+    def one_file(self, body, **env):
+        """One more file, known with seven tests; machines then find another one in it."""
+        values = "VALUES = {'test_z': range(%d)}\n"
+        (self.root / "helper.py").write_text(values % 6)
+        (self.root / "test_z.py").write_text(TESTS.replace("    pass\n", body, 1))
+        self.recorded("--dist=worksteal")
+        (self.root / "helper.py").write_text(values % 7)
+        return [self.machine(index, 2, self.served, "--dist=worksteal", key="second", **env) for index in range(2)]
+
+    def test_two_machines_meet_the_same_file(self):
+        """Each imports it for a test of its own; what both find runs on one of them."""
+        gate = self.gate()
+        (self.root / "gate.py").write_text(gate.module)
+        machines = self.one_file("    import gate, time\n    if 'SECOND' in os.environ:\n        gate.wait('go')\n"
+                                 "    else:\n        time.sleep(0.2)\n", SECOND=1)
+        inside = gate.reached("go", 2)
+        gate.open("go")
+        self.assertEqual([machine.wait() for machine in machines], [0, 0], machines[0].output + machines[1].output)
+        self.assertEqual(len(set(inside[:2])), 2)
+        imported = [words[2] for words in self.notes() if words[:2] == ["import", "test_z"]]
+        self.assertEqual(sorted(imported[-2:]), ["0", "1"])
+        self.all_ran_once(machines, self.verdict(self.served, key="second")[1], self.tests + 8)
+
+    def test_who_finds_it_dies(self):
+        """What it had found is the run's: another machine imports the file and runs it."""
+        gate = self.gate()
+        (self.root / "gate.py").write_text(gate.module)
+        machines = self.one_file(
+            "    import gate\n    if value == 6:\n        gate.mark('at-%s' % os.environ['MACHINE'])\n"
+            "        gate.wait('go')\n")
+        gate.reached("go")
+        finder = [word for word, _pid in gate.marks if word.startswith("at-")][0]
+        machines[int(finder[3:])].kill9()
+        gate.reached("go", 2)
+        gate.open("go")
+        other = machines[1 - int(finder[3:])]
+        self.assertEqual(other.wait(), 0, other.output)
+        verdict = self.verdict(self.served, key="second")[1]
+        self.assertEqual((verdict["total"], verdict["counts"]["passed"]), (self.tests + 8,) * 2, verdict)
+
+    def test_a_test_that_only_one_machine_has(self):
+        """It runs there, and its file on the others is right without it."""
+        for path in self.root.glob("test_[b-h].py"):
+            path.write_text(TESTS.replace("    pass\n", "    import time; time.sleep(0.1)\n", 1))
+        self.recorded("--dist=loadfile")
+        (self.root / "helper.py").write_text(
+            "import os\nVALUES = {'test_' + c: [1, 2] + [3] * (os.environ['MACHINE'] == '1') for c in 'bcdefgh'}\n")
+        machines, verdict = self.shared("second", "--dist=loadfile")
+        self.assertGreater(verdict["found"], 0)
+        self.assertEqual(verdict["counts"]["passed"], verdict["total"], verdict)
+        self.assertEqual(verdict["total"], self.tests + verdict["found"])
+        self.assertNotIn("test_value[3]", machines[0].output)
 
     def test_what_is_gone_is_red_and_named(self):
         self.shared("first")
@@ -151,7 +227,7 @@ class ShardedTest(harness.TestCase):
         machines, verdict = self.shared("second", wanted=1)
         told = "\n".join(machine.output for machine in machines)
         self.assertIn("FAILED test_h.py::test_value[2]", told)
-        self.assertIn("holds it no longer", told)
+        self.assertIn("does not hold it here", told)
         self.retried(self.tests - 1)
 
     def test_a_file_that_cannot_be_imported_any_more(self):

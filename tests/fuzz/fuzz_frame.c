@@ -11,6 +11,7 @@ static void read_payload(const struct frame *frame)
 {
     struct hello hello;
     struct frame_test test;
+    struct manifest_test found;
     struct frame_collected collected;
     struct frame_done done;
     struct frame_scope scope;
@@ -24,6 +25,11 @@ static void read_payload(const struct frame *frame)
         break;
     case FRAME_MANIFEST:
         while (frame_test_next(frame, &offset, &test, &err) == ERR_NONE) {
+            INVARIANT(offset <= frame->size);
+        }
+        break;
+    case FRAME_FOUND:
+        while (frame_found_next(frame, &offset, &found, &err) == ERR_NONE) {
             INVARIANT(offset <= frame->size);
         }
         break;

@@ -113,14 +113,6 @@ void heard_free(struct heard *heard)
     free(heard);
 }
 
-static uint32_t test_of(const struct world *w, const char *id)
-{
-    for (uint32_t i = 0; i < w->test_count; i++)
-        if (strcmp(w->id[i], id) == 0)
-            return i;
-    sim_fail(w, "an unknown test was given", 0, 0);
-}
-
 static void hear_orders(const struct world *w, const struct pull_answer *pull, struct heard *h)
 {
     for (uint32_t i = 0; i < pull->order_count && i < ARRAY_LEN(h->order); i++) {
@@ -133,7 +125,7 @@ static void hear_orders(const struct world *w, const struct pull_answer *pull, s
         h->pieces[i] = mem_new(o->test_count, sizeof(struct piece));
         for (uint32_t k = 0; k < o->test_count; k++)
             h->pieces[i][k] =
-                (struct piece){ .test = test_of(w, o->tests[k].ref.id), .fence = o->fence };
+                (struct piece){ .test = sim_test(w, o->tests[k].ref.id), .fence = o->fence };
         h->order_count++;
     }
 }
@@ -312,6 +304,23 @@ void say_pull(struct world *w, uint32_t at)
     call_send(w, c);
 }
 
+/* All that it met and has not had accepted: before, or with, the results of the same files. */
+static void add_found(struct world *w, struct agent *a, struct results_request *r)
+{
+    r->found = mem_new(w->test_count, sizeof(*r->found));
+    for (uint32_t i = 0; i < w->test_count; i++) {
+        if (!w->hidden[i] || !a->found[sim_file(i)])
+            continue;
+        r->found[r->found_count++] = (struct found_test){ .test = ref_of(w, i),
+                                                          .group = mem_strdup(""),
+                                                          .flags = mem_strdup(sim_flags(w, i)) };
+    }
+    for (uint32_t f = 0; f < FILES; f++) {
+        a->found_said[f] = a->found_said[f] || a->found[f];
+        a->found[f] = false;
+    }
+}
+
 void say_results(struct world *w, uint32_t at)
 {
     struct agent *a = &w->agent[at];
@@ -342,6 +351,7 @@ void say_results(struct world *w, uint32_t at)
                                                                .fence = a->cut[i].fence,
                                                                .took_us = 1000 };
     a->cut_sent = a->cut_count;
+    add_found(w, a, r);
     r->running = mem_new(a->workers, sizeof(*r->running));
     for (uint32_t i = 0; i < a->workers; i++)
         if (a->worker[i].busy)

@@ -63,6 +63,22 @@ static void check_lists(struct world *w, const struct run *run)
         sim_fail(w, "the run's held count is wrong", held, run->held_count);
 }
 
+/* What was found late is in the run once, behind what was sealed. */
+static void check_found(struct world *w, const struct run *run)
+{
+    if (run->manifest->count != run->test_count || run->sealed_count > run->test_count)
+        sim_fail(w, "the manifest has other tests than the run", run->manifest->count,
+                 run->test_count);
+    for (uint32_t i = 0; i < run->test_count; i++) {
+        const struct manifest_test *t = &run->manifest->tests[i];
+
+        if (manifest_find(run->manifest, t->id, t->k) != i || t->k > 0)
+            sim_fail(w, "a test is in the run twice", i, t->k);
+        if (w->hidden[sim_test(w, t->id)] != (i >= run->sealed_count))
+            sim_fail(w, "a test found late is not behind the sealed ones", i, run->sealed_count);
+    }
+}
+
 static void check_places(struct world *w, const struct run *run)
 {
     uint32_t count[4] = { 0 };
@@ -172,6 +188,8 @@ static void note_seen(const struct change *change)
         sim_seen.sent_home += change->as.pull.end && !change->as.pull.complete;
         return;
     case CHANGE_RESULTS:
+        sim_seen.found += change->as.results.found_count;
+        sim_seen.found_free += change->as.results.found_count && !change->as.results.fence;
         for (uint32_t i = 0; i < change->as.results.item_count; i++) {
             sim_seen.observed += change->as.results.items[i].way == RESULT_OBSERVE;
             sim_seen.abandoned += change->as.results.items[i].way == RESULT_ABANDON;
@@ -262,15 +280,16 @@ static const struct agent *agent_of(const struct world *w, const struct session 
 /* A free test that none which is in somebody's hands stands against. */
 static bool any_may_begin(const struct world *w, const struct run *run)
 {
-    uint32_t shift =
-        w->test_count - run->test_count; /* of the odd set, as at the end of check_end */
+    uint32_t test[TESTS_MAX]; /* the world's number of each */
 
+    for (uint32_t i = 0; i < run->test_count; i++)
+        test[i] = sim_test(w, run->manifest->tests[i].id);
     for (uint32_t i = 0; i < run->test_count; i++) {
         bool may = run->tests[i].place == TEST_FREE;
 
         for (uint32_t k = 0; may && k < run->test_count; k++)
             may = run->tests[k].place == TEST_FREE || run->tests[k].place == TEST_DONE ||
-                  !must_not_meet(w, i + shift, k + shift);
+                  !must_not_meet(w, test[i], test[k]);
         if (may)
             return true;
     }
@@ -305,6 +324,7 @@ void check_step(struct world *w)
     }
     check_lists(w, live->run);
     check_places(w, live->run);
+    check_found(w, live->run);
     check_copies(w, live->run);
     check_replay(w, live);
     if (live->run->state == RUN_FINAL && live->run->epoch != w->good_epoch) {
@@ -322,6 +342,22 @@ void check_step(struct world *w)
 }
 
 /* ---- the end of an epoch ---- */
+
+/* Green says that every test of every file ran, also those that nobody had collected. */
+static void check_none_hides(struct world *w, const struct run *run)
+{
+    for (uint32_t i = 0; i < run->sealed_count && run->verdict == VERDICT_GREEN; i++) {
+        uint32_t file = sim_file(sim_test(w, run->manifest->tests[i].id));
+
+        for (uint32_t t = 0; t < w->test_count; t++)
+            if (w->hidden[t] && sim_file(t) == file &&
+                manifest_find(run->manifest, w->id[t], 0) == UINT32_MAX)
+                sim_fail(w, "green without a test that was found late", t, file);
+    }
+    for (uint32_t t = 0; t < w->test_count; t++)
+        if (!w->troubled && !w->stall_ppm && run->epoch == 1 && w->hidden[t] && w->runs[t] > 1)
+            sim_fail(w, "a test that was found late ran more than once", t, w->runs[t]);
+}
 
 void check_end(struct world *w, const struct run *run)
 {
@@ -364,8 +400,8 @@ void check_end(struct world *w, const struct run *run)
     if (!w->troubled && !any_bad && !any_flaky && !run->fault_count && run->test_count &&
         !run->mismatch.sessions && v != VERDICT_GREEN)
         sim_fail(w, "nothing was wrong and the verdict is not green", v, run->done_count);
-    /* The odd set lacks the first test, so its positions are one lower. */
     for (uint32_t i = 0; i < run->test_count; i++)
-        if (run->tests[i].place == TEST_DONE && !w->runs[i + w->test_count - run->test_count])
+        if (run->tests[i].place == TEST_DONE && !w->runs[sim_test(w, run->manifest->tests[i].id)])
             sim_fail(w, "a test has a result and never ran", i, 0);
+    check_none_hides(w, run);
 }

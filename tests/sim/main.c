@@ -28,6 +28,8 @@ static bool show_seen(void)
         { "copies that ended first", sim_seen.copies_won, false },
         { "tries abandoned", sim_seen.abandoned, false },
         { "agents that ended tests as nobody answered", sim_seen.cut_off, false },
+        { "tests found after the seal", sim_seen.found, false },
+        { "such by who could not be given them", sim_seen.found_free, false },
         { "drains", sim_seen.drained, false },
         { "sessions lost", sim_seen.expired, false },
     };

@@ -195,11 +195,24 @@ static void make_exclusive(struct world *w, uint32_t test)
     w->any_exclusive = w->any_exclusive || w->mutex[test] || w->alone[test];
 }
 
-static struct view flags_of(const struct world *w, uint32_t test)
+const char *sim_flags(const struct world *w, uint32_t test)
 {
     static const char *const mutexes[] = { "", "mutex=a", "mutex=b" };
 
-    return view_of(w->alone[test] ? "serial=run" : mutexes[w->mutex[test]]);
+    return w->alone[test] ? "serial=run" : mutexes[w->mutex[test]];
+}
+
+static struct view flags_of(const struct world *w, uint32_t test)
+{
+    return view_of(sim_flags(w, test));
+}
+
+uint32_t sim_test(const struct world *w, const char *id)
+{
+    for (uint32_t i = 0; i < w->test_count; i++)
+        if (strcmp(w->id[i], id) == 0)
+            return i;
+    sim_fail(w, "a test that nobody knows", 0, 0);
 }
 
 static void make_tests(struct world *w)
@@ -213,7 +226,7 @@ static void make_tests(struct world *w)
     for (uint32_t i = 0; i < w->test_count; i++) {
         struct str id = STR_MAX(100);
 
-        INVARIANT(str_addf(&id, &err, "t/f%u.py::test_%u", i % 7, i) == ERR_NONE);
+        INVARIANT(str_addf(&id, &err, "t/f%u.py::test_%u", sim_file(i), i) == ERR_NONE);
         w->id[i] = str_take(&id);
         if (kind == 4 && sim_chance(w, 5000))
             w->dur_ms[i] = 70000;
@@ -226,8 +239,11 @@ static void make_tests(struct world *w)
         if (kind == 4 && sim_chance(w, 60000))
             w->nature[i] = TEARDOWN_BAD;
         make_exclusive(w, i);
-        INVARIANT(!manifest_add(w->manifest, view_of(w->id[i]), view_of(""), flags_of(w, i), &err));
-        if (i != 0)
+        w->hidden[i] = w->seed % 3 == 1 && i >= FILES && sim_chance(w, 150000);
+        if (!w->hidden[i])
+            INVARIANT(
+                !manifest_add(w->manifest, view_of(w->id[i]), view_of(""), flags_of(w, i), &err));
+        if (i != 0 && !w->hidden[i])
             INVARIANT(!manifest_add(w->odd_manifest, view_of(w->id[i]), view_of(""), flags_of(w, i),
                                     &err));
     }

@@ -9,6 +9,7 @@
 #include "store/store_fault.h"
 
 #define TESTS_MAX   64u
+#define FILES       7u
 #define AGENTS_MAX  24u
 #define WORKERS_MAX 4u
 #define EVENTS_MAX  4096u
@@ -130,7 +131,8 @@ struct agent {
     struct piece cut[TESTS_MAX]; /* abandoned, as it was told */
     uint32_t cut_count, cut_sent;
     bool speculate;
-    uint64_t heard_ms; /* when that request was sent which was answered last */
+    bool found[FILES], found_said[FILES]; /* has imported it, and so met what was not collected */
+    uint64_t heard_ms;                    /* when that request was sent which was answered last */
     bool bad, ran;
     uint32_t job_exit; /* of AG_EXITED */
     uint32_t tries_left;
@@ -140,7 +142,7 @@ struct agent {
 struct seen {
     uint64_t recalled, sent_home, observed, voided, adopted, late, narrow, widened, differs;
     uint64_t drained, expired;
-    uint64_t copies, copies_won, abandoned, cut_off;
+    uint64_t copies, copies_won, abandoned, cut_off, found, found_free;
 };
 extern struct seen sim_seen;
 
@@ -158,6 +160,7 @@ struct world {
     uint8_t mutex[TESTS_MAX];                    /* 0: none */
     bool alone[TESTS_MAX];                       /* needs the whole run alone */
     bool any_exclusive, any_alone;
+    bool hidden[TESTS_MAX]; /* not collected: found by who imports its file */
     bool passed[TESTS_MAX]; /* was seen to pass with what is around it, in this epoch */
     char *id[TESTS_MAX];
     struct manifest *manifest, *odd_manifest;
@@ -181,6 +184,13 @@ struct world {
 uint64_t sim_random(struct world *w, uint64_t below);
 bool sim_chance(struct world *w, uint32_t ppm);
 void sim_event(struct world *w, uint64_t in_ms, struct event event);
+
+const char *sim_flags(const struct world *w, uint32_t test); /* as in a manifest */
+uint32_t sim_test(const struct world *w, const char *id);
+static inline uint32_t sim_file(uint32_t test)
+{
+    return test % FILES;
+}
 
 /* agent.c */
 void agent_begin(struct world *w, uint32_t at);

@@ -208,6 +208,29 @@ static void test_frame_done_decode_reads_times_and_detail(void **state)
     detail_free(done.detail);
 }
 
+static void test_frame_found_next_wants_a_number_and_four_texts(void **state)
+{
+    static const char payload[] = "a::x\0002\0g\0serial\0b::y\0-1\0\0\0c::z\0000\0";
+    struct frame frame = {
+        .kind = FRAME_FOUND, .a = 3, .payload = payload, .size = sizeof(payload) - 1
+    };
+    struct manifest_test test = { .k = 7 };
+    struct err err = ERR_INIT;
+    uint32_t offset = 0;
+
+    (void)state;
+    assert_int_equal(frame_found_next(&frame, &offset, &test, &err), ERR_NONE);
+    assert_string_equal(test.id, "a::x");
+    assert_int_equal(test.k, 2);
+    assert_string_equal(test.group, "g");
+    assert_string_equal(test.flags, "serial");
+    assert_int_not_equal(frame_found_next(&frame, &offset, &test, &err), ERR_NONE);
+    assert_int_equal(offset, 16);
+    offset = 26;
+    assert_int_equal(frame_found_next(&frame, &offset, &test, &err), ERR_MALFORMED);
+    assert_int_equal(test.k, 2);
+}
+
 /* With its flag a fourth number stands between the times and the detail. */
 static void test_frame_done_decode_reads_memory(void **state)
 {
@@ -289,6 +312,7 @@ int main(void)
         cmocka_unit_test(test_frame_collected_decode_reads_facts_and_reason),
         cmocka_unit_test(test_frame_collected_decode_refuses_what_is_no_text),
         cmocka_unit_test(test_frame_test_next_walks_a_manifest_and_finds_its_ragged_end),
+        cmocka_unit_test(test_frame_found_next_wants_a_number_and_four_texts),
         cmocka_unit_test(test_frame_done_decode_reads_memory),
         cmocka_unit_test(test_frame_done_decode_reads_times_and_detail),
         cmocka_unit_test(test_frame_done_decode_refuses_what_a_worker_cannot_say),

@@ -47,6 +47,29 @@ static void test_manifest_counts_occurrences_and_finds_each(void **state)
 }
 
 /* The digest is what the header says, by hand. */
+/* What was sealed keeps its digest and its places; another occurrence than the next is refused. */
+static void test_manifest_extend_adds_behind_what_is_sealed(void **state)
+{
+    static const char *const ids[] = { "a::x", "a::y" };
+    struct manifest *m = manifest_of(ids, ARRAY_LEN(ids));
+    struct manifest_test more = { .id = "a::x", .k = 1, .group = "g", .flags = "serial" };
+    char digest[MANIFEST_DIGEST_BYTES];
+    struct err err = ERR_INIT;
+
+    (void)state;
+    memcpy(digest, m->digest, sizeof(digest));
+    assert_int_equal(manifest_extend(m, &more, &err), ERR_NONE);
+    assert_int_equal(manifest_find(m, "a::x", 1), 2);
+    assert_int_equal(manifest_find(m, "a::x", 0), 0);
+    assert_string_equal(m->tests[2].flags, "serial");
+    assert_string_equal(m->digest, digest);
+    assert_int_equal(manifest_extend(m, &more, &err), ERR_CONFLICT);
+    more.k = 3;
+    assert_int_equal(manifest_extend(m, &more, &err), ERR_CONFLICT);
+    assert_int_equal(m->count, 3);
+    manifest_free(m);
+}
+
 static void test_manifest_digest_is_over_sorted_tests(void **state)
 {
     static const char bytes[] = "makespan-manifest 1\n"
@@ -239,6 +262,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_lanes_hold_every_test_for_each_machine),
         cmocka_unit_test(test_manifest_counts_occurrences_and_finds_each),
+        cmocka_unit_test(test_manifest_extend_adds_behind_what_is_sealed),
         cmocka_unit_test(test_manifest_digest_is_over_sorted_tests),
         cmocka_unit_test(test_manifest_digest_ignores_order_but_not_content),
         cmocka_unit_test(test_manifest_decode_gives_back_what_was_encoded),

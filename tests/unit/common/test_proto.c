@@ -45,7 +45,8 @@ REPEATS(pull_request,
         "\"dry_us\":3,\"lead_us\":2,\"running\":[[\"a::b\",1]],\"wait_ms\":30000}")
 REPEATS(pull_answer,
         "{\"orders\":[{\"number\":1,\"kind\":\"shard\",\"fence\":17,\"tests\":[[\"a\",0,250]],"
-        "\"first\":1,\"scopes\":[{\"kind\":\"module\",\"id\":\"a\",\"setup_us\":5,"
+        "\"first\":1,\"found\":[{\"test\":[\"a\",0],\"group\":\"g\",\"flags\":\"\"}],\"scopes\":[{"
+        "\"kind\":\"module\",\"id\":\"a\",\"setup_us\":5,"
         "\"teardown_us\":0}]},"
         "{\"number\":2,\"kind\":\"recall\",\"tests\":[[\"a\",0]]},"
         "{\"number\":5,\"kind\":\"abandon\",\"tests\":[[\"a\",0]]},"
@@ -65,7 +66,8 @@ REPEATS(
     "\"worker\":1,\"started_ms\":2,\"took_us\":3}],\"errors\":[{\"kind\":"
     "\"session-teardown\","
     "\"text\":\"x\"}],\"scopes\":[{\"kind\":\"module\",\"id\":\"a.py\",\"setup_us\":9,"
-    "\"teardown_us\":8}],\"stop\":\"-x\"}")
+    "\"teardown_us\":8}],\"found\":[{\"test\":[\"f\",1],\"group\":\"\",\"flags\":\"serial\"}],"
+    "\"stop\":\"-x\"}")
 REPEATS(results_answer, "{\"accepted\":8}")
 REPEATS(drain_request, "{\"session\":\"s\",\"request\":9,\"reason\":\"SIGTERM\"}")
 REPEATS(leave_request, "{\"session\":\"s\",\"request\":10,\"exit\":0}")
@@ -75,7 +77,7 @@ REPEATS(
     "\"message\":\"m\",\"total\":10,\"counts\":{\"passed\":1,\"failed\":2,\"error\":3,\"skipped\":"
     "4,"
     "\"xfailed\":5,\"xpassed\":6,\"crashed\":7,\"timeout\":8},\"unrun\":1,\"flaky\":2,"
-    "\"copies\":9,\"copies_won\":8,"
+    "\"found\":3,\"copies\":9,\"copies_won\":8,"
     "\"sessions_live\":3,\"sessions_seen\":4,\"slots_expected\":5,\"makespan_us\":6,\"bound_us\":7,"
     "\"work_us\":8,\"errors\":[{\"kind\":\"k\",\"text\":\"t\"}],\"only_first\":[[\"a\",0]],"
     "\"only_other\":[[\"b\",1]],\"only_first_total\":1,\"only_other_total\":2}")

@@ -151,6 +151,8 @@ class Collector:
             self.refuse(2, "%d error%s during collection"
                         % (session.testsfailed, "s" if session.testsfailed != 1 else ""))
         self.tests.take(session, self.items)
+        if self.shard is not None:
+            self.tests.know_late(self.shard.stand_in)
         try:
             manifest.send(self.link.connection, self.items)
         except pytest.UsageError as problem:  # a mark that makes no sense

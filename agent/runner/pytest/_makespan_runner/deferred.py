@@ -1,9 +1,12 @@
 """What stands for a file that is not imported yet, and for its tests (sharded.py)."""
 
+import collections
 import contextlib
 
 import pytest
 from _pytest.runner import collect_one_node
+
+from . import manifest
 
 try:
     from _pytest.warnings import catch_warnings_for_item
@@ -18,7 +21,7 @@ class Deferred(pytest.File):
 
     sharded = None
     rows = None  # of known tests; None: there is nothing to stand for
-    news = ()  # ids that it holds and nobody knew of; told with the next test of it
+    _found = ()  # (k, item) that it holds and nobody knew of, and that was not told yet
     _items = None  # id -> items, once it is imported
 
     def collect(self):
@@ -37,9 +40,12 @@ class Deferred(pytest.File):
         for row in self.rows:
             nodeid, group, flags = row
             k = count[nodeid] = count.get(nodeid, -1) + 1
-            stand_in = StandIn.from_parent(self, name=nodeid.rpartition("::")[2], nodeid=nodeid)
-            stand_in.makespan_facts, stand_in.k = (group, flags), k
-            yield stand_in
+            yield self.stand_in(nodeid, k, (group, flags))
+
+    def stand_in(self, nodeid, k, facts):
+        stand_in = StandIn.from_parent(self, name=nodeid.rpartition("::")[2], nodeid=nodeid)
+        stand_in.makespan_facts, stand_in.k = facts, k
+        return stand_in
 
     @property
     def is_imported(self):
@@ -49,8 +55,13 @@ class Deferred(pytest.File):
         """The real test, or the stand-in itself, which fails and says why."""
         if self._items is None:
             self._import()
-        items = self._items.get(stand_in.nodeid, ())
+        items = self._items.get(manifest.id_of(stand_in), ())
         return items[stand_in.k] if stand_in.k < len(items) else stand_in
+
+    def take_found(self):
+        """Once: the tests that nobody knew of."""
+        found, self._found = self._found, ()
+        return found
 
     def _collect_late(self):
         """All tests of the file, as the suite's plugins leave them."""
@@ -68,15 +79,17 @@ class Deferred(pytest.File):
 
     def _import(self):
         self._items = {}
+        if self.rows is None:
+            return  # its tests were collected with all others: there are no more
         with self._warnings_recorded():
             items = self._collect_late()
         for item in items:
             setattr(item, FROM, self)
-            self._items.setdefault(item.nodeid, []).append(item)
-        rows = [row[0] for row in self.rows]
-        self.news = [nodeid for nodeid, found in self._items.items()
-                     if len(found) > rows.count(nodeid)]
-        if self.news or any(nodeid not in self._items for nodeid in rows):
+            self._items.setdefault(manifest.id_of(item), []).append(item)
+        known = collections.Counter(manifest.id_of(stand_in) for stand_in in self.stand_ins())
+        self._found = [(k, item) for name, found in self._items.items()
+                       for k, item in enumerate(found) if k >= known[name]]
+        if self._found or any(name not in self._items for name in known):
             self.sharded.forget()
 
     def _warnings_recorded(self):
@@ -85,7 +98,7 @@ class Deferred(pytest.File):
         return catch_warnings_for_item(config=self.config, ihook=self.config.hook, when="collect",
                                        item=None)
 
-    why_gone = None
+    why_gone = None  # the import has failed
 
 
 class StandIn(pytest.Item):
@@ -103,18 +116,15 @@ class StandIn(pytest.Item):
 
     def runtest(self):
         pytest.fail(self.parent.why_gone or (
-            "%s held this test when its tests were recorded, and holds it no longer, though the file is"
-            " the same. The record is gone: run again." % self.parent.nodeid), pytrace=False)
+            "%s held this test when its tests were recorded, or on another machine, and does not hold it"
+            " here, though the file is the same. The record is gone: run again." % self.parent.nodeid),
+            pytrace=False)
 
     def reportinfo(self):
         return self.path, None, self.name
 
 
-def news_of(item):
-    """In a worker: what must be said of tests of this item's file that the run does not know, or None."""
-    node = getattr(item, FROM, None)
-    if node is None or not node.news:
-        return None
-    news, node.news = node.news, ()
-    return ("%s holds tests that this run does not know, since it took its tests from a record: %s."
-            " They did not run. The record is gone: run again." % (node.nodeid, ", ".join(news)))
+def take_found(item):
+    """The tests of this item's file that nobody knew of, once: (k, item)."""
+    node = getattr(item, FROM, item.parent)
+    return node.take_found() if isinstance(node, Deferred) else ()

@@ -32,6 +32,7 @@ BYE = 13
 SKIP = 14
 WORKERS = 15
 ASK = 16
+FOUND = 17
 
 # From the agent.
 CONFIG = 32

@@ -14,18 +14,35 @@ def id_of(item):
 
 def send(connection, items):
     """MANIFEST, in as many frames as it takes."""
+    parts = _parts(_row(id_of(item), *facts_of(item)) for item in items)
+    for number, chunk in enumerate(parts, 1):
+        last = 1 if number == len(parts) else 0
+        connection.send(frames.frame(frames.MANIFEST, len(chunk), last, b"".join(chunk)))
+
+
+def found_frames(found):
+    """FOUND, in as many frames as it takes, or none; found: (k, item)."""
+    if not found:
+        return []
+    rows = (_row(id_of(item), str(k), *facts_of(item)) for k, item in found)
+    return [frames.frame(frames.FOUND, len(chunk), 0, b"".join(chunk)) for chunk in _parts(rows)]
+
+
+def _row(name, *facts):
+    return b"\0".join([name] + [fact.encode("utf-8", "backslashreplace") for fact in facts]) + b"\0"
+
+
+def _parts(rows):
+    """Lists of rows that fit into a frame each; the last one may be empty."""
     chunk, size, parts = [], 0, []
-    for item in items:
-        more = "\0%s\0%s\0" % facts_of(item)
-        chunk.append(id_of(item) + more.encode("utf-8", "backslashreplace"))
-        size += len(chunk[-1])
+    for row in rows:
+        chunk.append(row)
+        size += len(row)
         if size >= _FRAME_BYTES:
             parts.append(chunk)
             chunk, size = [], 0
     parts.append(chunk)
-    for number, chunk in enumerate(parts, 1):
-        last = 1 if number == len(parts) else 0
-        connection.send(frames.frame(frames.MANIFEST, len(chunk), last, b"".join(chunk)))
+    return parts
 
 
 def facts_of(item):

@@ -14,8 +14,8 @@ import pytest
 from _pytest import runner as pytest_runner
 from _pytest.runner import CallInfo
 
-from . import (benchmark, deferred, fixtures, frames, isolate, limits, memory, records, shortcuts,
-               threads, xmlstub)
+from . import (benchmark, deferred, fixtures, frames, isolate, limits, manifest, memory, records,
+               shortcuts, threads, xmlstub)
 
 try:
     from _pytest.warnings import catch_warnings_for_item
@@ -75,7 +75,7 @@ class Tests:
         self._provisional = None  # what was passed as nextitem because none was known
         self._answer = None  # to ASK, where no test is named: whether one may come later
         self._by_id = None  # (id, k) -> item, where this process has collected for itself
-        self._has_late = False  # some tests are known, and not collected yet
+        self._stand_in = None  # (id, k) -> what stands for a test that was found late
         self._ran = {}  # index -> properties it had before its first run
         self.past_capture = None
         self.phase = None  # where the agent reads what this worker is at
@@ -95,7 +95,6 @@ class Tests:
         """After the collection, in the zygote."""
         self.session = session
         self.items = items
-        self._has_late = any(type(item) is deferred.StandIn for item in items)
         self._setupstate = session._setupstate
         self._teardown_exact = self._setupstate.teardown_exact
         self._call_and_report = pytest_runner.call_and_report
@@ -118,6 +117,11 @@ class Tests:
         self._by_id = by_id
         self.items = {}
 
+    def know_late(self, stand_in):
+        """Tests may be found that this collection does not have: they are numbered behind all others."""
+        self._stand_in = stand_in
+        self.items = list(self.items)
+
     # Frames.
 
     def use_threads(self, width):
@@ -136,7 +140,11 @@ class Tests:
             return  # it was on its way: nothing starts any more
         if kind == frames.RUN:
             if self._by_id is not None:
-                self.items[a] = self._by_id[payload, b]
+                self.items[a] = self._by_id.get((payload, b)) or self._stand_in(payload, b)
+            elif a >= len(self.items):
+                self.items.extend([None] * (a + 1 - len(self.items)))
+            if self.items[a] is None:
+                self.items[a] = self._stand_in(payload, b)
             self.queue.append(a)
         elif kind == frames.CANCEL:
             self.queue.clear()
@@ -187,6 +195,7 @@ class Tests:
         item = self.items[index]
         if type(item) is deferred.StandIn:
             item = self.items[index] = item.find()
+            self._out.extend(manifest.found_frames(deferred.take_found(item)))
         self._prepare_again(index, item)
         if self._threads is not None and self._threads.takes(index, item):
             return
@@ -207,8 +216,6 @@ class Tests:
         else:
             self.run_here(index, item)
         self.current, self.last = None, item
-        if self._has_late:
-            self._tell_news(item)
 
     def make_way(self, item):
         """Before a test: what it does not share goes."""
@@ -218,14 +225,6 @@ class Tests:
     def _next_item(self):
         item = self.items[self.queue[0]]
         return item.found() if type(item) is deferred.StandIn else item
-
-    def _tell_news(self, item):
-        """Sharded collection: the file held tests that nobody knew of. That is red."""
-        news = deferred.news_of(item)
-        if news is not None:
-            call = CallInfo.from_call(lambda: pytest.fail(news, pytrace=False), when="teardown")
-            self._fold = records.Fold(item.nodeid)
-            self._send_late(item, call, item.ihook.pytest_runtest_makereport(item=item, call=call))
 
     def run_here(self, index, item, *until):
         """The protocol of one test, and its DONE. It is torn down to `until`, or as the queue says."""

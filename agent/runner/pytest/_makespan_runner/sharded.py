@@ -20,10 +20,10 @@ def plan_of(config, link):
     settings = link.settings
     if not settings.get("sharded"):
         return None
-    return Sharded(config, settings, _why_whole(config, settings["share_total"]))
+    return Sharded(config, settings, _why_whole(config, settings["share_total"], settings["dist"]))
 
 
-def _why_whole(config, is_dealt):
+def _why_whole(config, is_dealt, dist):
     """What on the command line needs the whole collection, or None."""
     option = config.option
     for name, text in (("lf", "--lf"), ("failedfirst", "--ff"), ("newfirst", "--nf"),
@@ -31,6 +31,8 @@ def _why_whole(config, is_dealt):
                        ("doctestmodules", "--doctest-modules")):
         if getattr(option, name, False):
             return text
+    if dist == "each":
+        return "--dist each"
     if any("::" in str(arg) for arg in config.args):
         return "tests named by id"
     if is_dealt:
@@ -54,6 +56,7 @@ class Sharded:
         self._files = self._mine = 0
         self._digest = None
         self._walking = why_whole is None
+        self._session = None
         self._deferred = []
         self._failed = False
 
@@ -73,7 +76,8 @@ class Sharded:
     # While collecting.
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_collection(self):
+    def pytest_collection(self, session):
+        self._session = session
         if self._is_dealt and self.why_whole is not None:
             raise pytest.UsageError("makespan: --sharded-collection deals out files without looking into them,"
                                     " so it cannot go with %s: leave one of them out" % self.why_whole)
@@ -155,6 +159,17 @@ class Sharded:
         except pytest.UsageError:
             return  # a mark that makes no sense: the manifest will say so
         self._known.save()
+
+    def stand_in(self, name, k):
+        """For a test that a machine has found late, as it will be found in its file here."""
+        nodeid = name.decode()
+        file = nodeid.partition("::")[0]
+        for node in self._deferred:
+            if node.nodeid == file:
+                break
+        else:
+            node = deferred.Deferred.from_parent(self._session, path=self._config.rootpath / file)
+        return node.stand_in(nodeid, k, ("", ""))
 
     def forget(self):
         self._known.forget()

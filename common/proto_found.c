@@ -1,0 +1,59 @@
+/* Tests that were found after the manifest was sealed, in results and in shards. */
+#include <stdlib.h>
+
+#include "manifest.h"
+#include "mem.h"
+#include "proto_util.h"
+
+void found_test_fini(struct found_test *found)
+{
+    test_ref_fini(&found->test);
+    free(found->group);
+    free(found->flags);
+    *found = (struct found_test){ .group = NULL };
+}
+
+void put_found(struct json *obj, const struct found_test *found, uint32_t count)
+{
+    struct json *array;
+
+    if (count == 0)
+        return;
+    array = json_new_array();
+    for (uint32_t i = 0; i < count; i++) {
+        struct json *item = json_new_object();
+
+        json_set(item, "test", ref_json(&found[i].test));
+        json_set_text(item, "group", found[i].group);
+        json_set_text(item, "flags", found[i].flags);
+        json_append(array, item);
+    }
+    json_set(obj, "found", array);
+}
+
+static void read_found(struct fields *f, struct found_test *out)
+{
+    field_ref(f, "test", &out->test);
+    field_text_opt(f, "group", MANIFEST_GROUP_BYTES_MAX, &out->group);
+    field_text_opt(f, "flags", MANIFEST_FLAGS_BYTES_MAX, &out->flags);
+    if (!out->group)
+        out->group = mem_strdup("");
+    if (!out->flags)
+        out->flags = mem_strdup("");
+}
+
+void field_found(struct fields *f, struct found_test **out, uint32_t *out_count)
+{
+    uint32_t count = 0;
+    const struct json *array = field_array(f, "found", PROTO_TESTS_MAX, &count);
+
+    if (count == 0)
+        return;
+    *out = mem_new(count, sizeof(**out));
+    for (; *out_count < count && !f->rc; ++*out_count) {
+        struct fields item = fields_of(f, json_at(array, *out_count), "found", *out_count);
+
+        read_found(&item, &(*out)[*out_count]);
+        fields_leave(f, &item, "found", *out_count);
+    }
+}
