@@ -132,6 +132,10 @@ class Fork(unittest.TestCase):
         forked = self.run_suite("heap")
         self.assertEqual(forked.status, 0, forked.output)
 
+    def test_the_stack_is_known_and_whole(self):
+        forked = self.run_suite("stack")
+        self.assertEqual(forked.status, 0, forked.output)
+
     def test_deaths_are_named_and_the_rest_runs(self):
         forked = self.run_suite("crash", workers=2)
         self.assertEqual(forked.status, 1)

@@ -5,9 +5,11 @@ All of it is optional: where a pytest is built differently, it is left alone.
 
 import contextlib
 import gc
+import inspect
 import logging
 import os
 import pathlib
+import sys
 
 import _pytest.logging
 from _pytest.nodes import Node
@@ -38,6 +40,7 @@ def after_collection(config):
     """When all tests are known, before any runs."""
     _drop_idle_hooks(config)
     _add_log_handlers_at_once()
+    _know_frames_of_no_module()
 
 
 def _remember_hook_proxies(config, session):
@@ -140,6 +143,19 @@ def _add_log_handlers_at_once():
             logging.root.handlers.remove(self.handler)
 
     catching.__enter__, catching.__exit__ = enter_at_once, leave_at_once
+
+
+def _know_frames_of_no_module():
+    """inspect.stack() looks through all of sys.modules for the module of each frame that has none,
+    as those of "python -m pytest" at the bottom of every stack. (To pandas' tests, a fifth of their time.)
+    """
+    known = getattr(inspect, "modulesbyfile", None)
+    frame = sys._getframe()
+    while frame is not None and type(known) is dict:
+        name = frame.f_code.co_filename
+        if name.startswith("<") and inspect.getmodule(frame, name) is None:
+            known.setdefault(name, "")  # the name of a module that is not there
+        frame = frame.f_back
 
 
 def _remember_paths():
