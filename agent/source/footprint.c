@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "fs.h"
 #include "json.h"
@@ -12,6 +13,7 @@
 #define FOOTPRINT_VERSION 1u
 #define ROW_ITEMS         4u /* id, k, KiB, age */
 #define KIB_MAX           ((uint64_t)1 << 40)
+#define WHY_BYTES_MAX     (64u << 10)
 
 /* Of what was needed before, a run that needed less leaves so much: 7/8. */
 #define FORGET_PARTS 8u
@@ -47,6 +49,25 @@ static void add(struct footprint *f, struct footprint_test test)
     f->tests[f->count++] = test;
 }
 
+static enum err_code read_early(const struct json *doc, struct footprint *f, struct err *err)
+{
+    const struct json *early = NULL;
+    const char *why = NULL;
+    uint64_t runs = 0, stamp = 0;
+    enum err_code rc;
+
+    if ((rc = json_opt_object(doc, "early", &early, err)) != ERR_NONE || !early)
+        return rc;
+    if ((rc = json_get_text(early, "why", WHY_BYTES_MAX, &why, err)) != ERR_NONE ||
+        (rc = json_get_u64(early, "runs", 0, UINT32_MAX, &runs, err)) != ERR_NONE ||
+        (rc = json_get_u64(early, "stamp", 0, INT64_MAX, &stamp, err)) != ERR_NONE)
+        return rc;
+    f->early_why = mem_strdup(why);
+    f->early_runs = (uint32_t)runs;
+    f->early_stamp = stamp;
+    return ERR_NONE;
+}
+
 static enum err_code read_doc(const struct json *doc, struct footprint *f, struct err *err)
 {
     const struct json *rows = NULL;
@@ -58,6 +79,7 @@ static enum err_code read_doc(const struct json *doc, struct footprint *f, struc
             ERR_NONE ||
         (rc = json_opt_u64(doc, "worker_kib", 0, KIB_MAX, &kib, err)) != ERR_NONE ||
         (rc = json_opt_u64(doc, "busy_ppm", 0, PROTO_PPM_MAX, &busy_ppm, err)) != ERR_NONE ||
+        (rc = read_early(doc, f, err)) != ERR_NONE ||
         (rc = json_opt_array(doc, "tests", FOOTPRINT_ROWS_MAX, &rows, err)) != ERR_NONE)
         return rc;
     f->worker_bytes = kib * 1024;
@@ -107,6 +129,14 @@ static char *text_of(const struct footprint *f)
     json_set_u64(doc, "version", FOOTPRINT_VERSION);
     json_set_u64(doc, "worker_kib", f->worker_bytes / 1024);
     json_set_u64(doc, "busy_ppm", f->busy_ppm);
+    if (f->early_why) {
+        struct json *early = json_new_object();
+
+        json_set_text(early, "why", f->early_why);
+        json_set_u64(early, "runs", f->early_runs);
+        json_set_u64(early, "stamp", f->early_stamp);
+        json_set(doc, "early", early);
+    }
     json_set(doc, "tests", tests);
     text = json_dump(doc, JSON_TIGHT);
     json_free(doc);
@@ -134,6 +164,7 @@ void footprint_fini(struct footprint *f)
     for (size_t i = 0; i < f->count; i++)
         free(f->tests[i].id);
     free(f->tests);
+    free(f->early_why);
     *f = (struct footprint){ 0 };
 }
 
@@ -154,6 +185,57 @@ void footprint_learn_busy(struct footprint *f, uint64_t busy_us, uint64_t tests_
     if (ppm == 0)
         ppm = 1;
     f->busy_ppm = (uint32_t)(f->busy_ppm > 0 ? (f->busy_ppm + ppm) / 2 : ppm);
+}
+
+/* FNV-1a. */
+static uint64_t hash_of(char *const *words)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (; *words; words++) {
+        for (const char *at = *words; at == *words || at[-1]; at++)
+            hash = (hash ^ (uint8_t)*at) * 0x100000001b3u;
+    }
+    return hash;
+}
+
+/* What a change of mind about forking mostly is: an edit of one of these. */
+uint64_t footprint_stamp(const char *folder, char *const *argv)
+{
+    static const char *const names[] = { "conftest.py", "pytest.ini", "pyproject.toml", "setup.cfg",
+                                         "tox.ini" };
+    uint64_t stamp = hash_of(argv);
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        struct str path = STR_MAX(PATH_BYTES_MAX);
+        struct err ignored = ERR_INIT;
+        struct stat st;
+
+        if (str_addf(&path, &ignored, "%s/%s", folder, names[i]) == ERR_NONE &&
+            stat(str_text(&path), &st) == 0)
+            stamp += (uint64_t)st.st_mtim.tv_sec * 1000000 + (uint64_t)st.st_mtim.tv_nsec / 1000;
+        str_fini(&path);
+    }
+    return stamp & INT64_MAX;
+}
+
+const char *footprint_early(const struct footprint *f, uint64_t stamp)
+{
+    return f->early_runs < FOOTPRINT_EARLY_RUNS && f->early_stamp == stamp ? f->early_why : NULL;
+}
+
+void footprint_learn_start(struct footprint *f, const char *why, uint64_t stamp)
+{
+    free(f->early_why);
+    f->early_why = why ? mem_strdup(why) : NULL;
+    f->early_runs = 0;
+    f->early_stamp = stamp;
+}
+
+void footprint_learn_unseen_start(struct footprint *f)
+{
+    if (f->early_runs < FOOTPRINT_EARLY_RUNS)
+        f->early_runs++;
 }
 
 static bool keep(struct footprint_test *row, const struct manifest *manifest,

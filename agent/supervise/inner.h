@@ -123,6 +123,8 @@ struct supervisor {
     struct peer *reporter, *forker, *zygote;
     enum start_mode start;
     char *start_why;        /* a sentence that stands under "collected N items" */
+    bool start_seen;        /* it was decided by what was found after a collection */
+    char *early_why;        /* and that was against forks, for this reason */
     uint64_t collecting_us; /* when the zygote said HELLO */
     uint32_t zygote_pid;
     uint32_t collector; /* the slot whose collection is the run's; FRAME_ANY: the zygote */
@@ -239,6 +241,7 @@ void crowd_fini(struct supervisor *s);
 /* supervise/start.c. Where workers come from. */
 bool forker_joined(struct supervisor *s, struct peer *peer, const struct start_facts *facts);
 /* The zygote has collected: is it to be forked? */
+uint64_t start_stamp(const struct supervisor *s); /* of what the record of a start is about */
 void start_decide(struct supervisor *s, const struct start_facts *facts);
 void forker_frame(struct supervisor *s, const struct frame *frame);
 void forker_closed(struct supervisor *s);

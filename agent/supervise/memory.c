@@ -368,6 +368,10 @@ static void remember(struct supervisor *s)
     footprint_learn(&now, known_bytes(s), s->manifest, s->memory.test_kib);
     if (s->opts.local->threads <= 1) /* else tests wait while others of their worker do not */
         footprint_learn_busy(&now, s->busy_us, s->tests_us);
+    if (s->start_seen)
+        footprint_learn_start(&now, s->early_why, start_stamp(s));
+    else if (s->start == START_EARLY)
+        footprint_learn_unseen_start(&now);
     (void)!footprint_save(path, &now, &ignored);
     footprint_fini(&now);
 }

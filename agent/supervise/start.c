@@ -1,5 +1,6 @@
 /* supervise/start.c - where workers come from: the zygote that has collected, or the forker. */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "inner.h"
 #include "mem.h"
@@ -49,8 +50,11 @@ void start_decide(struct supervisor *s, const struct start_facts *facts)
 
     start_choose(s->opts.local->start, START_AFTER_COLLECTION, facts, &choice);
     s->start = choice.mode;
+    s->start_seen = s->opts.local->start == START_AUTO;
     if (choice.why[0])
         (void)!str_addf(&text, &ignored, "makespan: %s", choice.why);
+    if (s->start_seen && s->start != START_FORK)
+        s->early_why = mem_strdup(choice.why);
     if (s->start == START_FORK) {
         tell(s->forker, FRAME_QUIT, 0, 0, NULL);
     } else {
@@ -63,18 +67,44 @@ void start_decide(struct supervisor *s, const struct start_facts *facts)
     str_fini(&text);
 }
 
+uint64_t start_stamp(const struct supervisor *s)
+{
+    char cwd[PATH_BYTES_MAX];
+
+    return footprint_stamp(getcwd(cwd, sizeof(cwd)) ? cwd : ".", s->opts.argv);
+}
+
+/* Why workers start early without a look at what a collection leaves; NULL: one is due. */
+static const char *known_reason(const struct supervisor *s)
+{
+    const struct local *local = s->opts.local;
+
+    if (local->start != START_AUTO || s->start != START_FORK)
+        return NULL;
+    return footprint_early(&local->footprint, start_stamp(s));
+}
+
 bool forker_joined(struct supervisor *s, struct peer *peer, const struct start_facts *facts)
 {
     struct start_choice choice;
     struct str text = STR_MAX(START_WHY_BYTES + 100);
     struct err ignored = ERR_INIT;
+    const char *known;
 
     if (s->forker || s->phase != PHASE_COLLECT)
         return false;
     s->forker = peer;
     start_choose(s->opts.local->start, START_BEFORE_CONFIGURE, facts, &choice);
     s->start = choice.mode;
-    if (choice.why[0] && !str_addf(&text, &ignored, "makespan: %s", choice.why))
+    if ((known = known_reason(s)) != NULL) {
+        s->start = START_EARLY;
+        (void)!str_addf(&text, &ignored, "makespan: %s (seen %u run%s ago)", known,
+                        s->opts.local->footprint.early_runs + 1,
+                        s->opts.local->footprint.early_runs > 0 ? "s" : "");
+    } else if (choice.why[0]) {
+        (void)!str_addf(&text, &ignored, "makespan: %s", choice.why);
+    }
+    if (text.len > 0)
         set_why(s, str_text(&text));
     str_fini(&text);
     if (s->start == START_FORK) {

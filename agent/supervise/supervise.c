@@ -202,6 +202,7 @@ void supervise_free(struct supervisor *s)
     free(s->took_us);
     free(s->dist);
     free(s->start_why);
+    free(s->early_why);
     free(s->runtime);
     free(s->ending_text);
     free(s);

@@ -77,6 +77,31 @@ class StartTest(harness.TestCase):
         self.check("identity_at_configure", "early", r"conftest\.py:\d+ reads workerinput\['database'\]", 6)
         self.obeyed("identity_at_configure", "fork", passes=False)
 
+    def test_what_was_seen_once_is_not_collected_in_vain_again(self):
+        cache = self.folder / "known"
+        suite = self.suite({"conftest.py": (HAZARDS / "identity_at_configure/conftest.py").read_text(),
+                            "test_it.py": "def test_it(pytestconfig):\n"
+                                          "    name = pytestconfig.workerinput['workerid']\n"
+                                          "    assert pytestconfig.database == 'db_' + name\n"})
+
+        def run(*words):
+            agent = self.agent(self.pytest("-q", "-p", "no:cacheprovider", *words), cwd=suite, XDG_CACHE_HOME=cache)
+            self.assertEqual(agent.wait(), 0, agent.output)
+            self.assertIn("1 passed", agent.output)
+            return agent.output
+
+        self.assertIn("is collected again", run())
+        for ago in 1, 2:
+            again = run()
+            self.assertNotIn("is collected again", again)
+            self.assertRegex(again, rf"workers start early.*workerinput\['database'\].*\(seen {ago} runs? ago\)")
+            self.assertIn(STARTED["early"], again)
+        self.assertIn("is collected again", run("--strict-markers"))  # another command
+        (suite / "conftest.py").write_text("")
+        (suite / "test_it.py").write_text("def test_it(): pass\n")
+        self.assertIn(STARTED["fork"], run("--strict-markers"))
+        self.assertIn(STARTED["fork"], run("--strict-markers"))
+
     def test_one_worker_has_one_identity(self):
         agent = self.run_suite("identity_at_configure", workers=1)
         self.assertEqual(agent.wait(), 0, agent.output)

@@ -43,6 +43,13 @@ static void bench_fini(struct bench *b)
     manifest_free(b->manifest);
 }
 
+static void put(const char *path, const char *text)
+{
+    struct err err = ERR_INIT;
+
+    assert_int_equal(fs_replace(path, text, strlen(text), FS_PRIVATE, &err), ERR_NONE);
+}
+
 /* A short run says nothing; the CPU of what tests left running counts as theirs. */
 static void test_footprint_learn_busy_takes_the_mean_with_before(void **state)
 {
@@ -55,6 +62,49 @@ static void test_footprint_learn_busy_takes_the_mean_with_before(void **state)
     assert_int_equal(f.busy_ppm, 500000);
     footprint_learn_busy(&f, 5000000, 4000000);
     assert_int_equal(f.busy_ppm, 750000);
+}
+
+/* How workers had to start is believed for some runs, and until a file that configures changes. */
+static void test_footprint_early_is_looked_at_again(void **state)
+{
+    struct footprint f = { 0 };
+
+    (void)state;
+    assert_null(footprint_early(&f, 0));
+    footprint_learn_start(&f, "a socket", 7);
+    assert_string_equal(footprint_early(&f, 7), "a socket");
+    assert_null(footprint_early(&f, 8));
+    for (uint32_t run = 0; run < FOOTPRINT_EARLY_RUNS; run++) {
+        assert_non_null(footprint_early(&f, 7));
+        footprint_learn_unseen_start(&f);
+    }
+    assert_null(footprint_early(&f, 7));
+    footprint_learn_start(&f, "a socket", 7);
+    assert_non_null(footprint_early(&f, 7));
+    footprint_learn_start(&f, NULL, 7);
+    assert_null(footprint_early(&f, 7));
+    footprint_fini(&f);
+}
+
+static void test_footprint_stamp_is_of_the_command_and_its_files(void **state)
+{
+    char *one[] = { "pytest", "a", NULL }, *joined[] = { "pytesta", NULL };
+    struct str path = STR_MAX(PATH_BYTES_MAX);
+    struct err err = ERR_INIT;
+    char *folder = NULL;
+    uint64_t before;
+
+    (void)state;
+    assert_int_equal(fs_tempdir("msp-test", &folder, &err), ERR_NONE);
+    assert_int_equal(str_addf(&path, &err, "%s/conftest.py", folder), ERR_NONE);
+    before = footprint_stamp(folder, one);
+    assert_int_equal(footprint_stamp(folder, one), before);
+    assert_int_not_equal(footprint_stamp(folder, joined), before);
+    put(path.at, "");
+    assert_int_not_equal(footprint_stamp(folder, one), before);
+    assert_int_equal(fs_remove_tree(folder, &err), ERR_NONE);
+    str_fini(&path);
+    free(folder);
 }
 
 /* More counts at once, less slowly; little is not kept at all. */
@@ -123,13 +173,6 @@ static void test_footprint_weigh_leaves_marks_alone(void **state)
     bench_fini(&marked);
 }
 
-static void put(const char *path, const char *text)
-{
-    struct err err = ERR_INIT;
-
-    assert_int_equal(fs_replace(path, text, strlen(text), FS_PRIVATE, &err), ERR_NONE);
-}
-
 static void test_footprint_load_reads_what_save_wrote_and_refuses_the_rest(void **state)
 {
     static const char *const broken[] = {
@@ -137,6 +180,7 @@ static void test_footprint_load_reads_what_save_wrote_and_refuses_the_rest(void 
         "[]",
         "{\"version\":2}",
         "{\"version\":1,\"worker_kib\":-1}",
+        "{\"version\":1,\"early\":{\"why\":\"a socket\",\"runs\":1}}",
         "{\"version\":1,\"worker_kib\":1,\"tests\":[1]}",
         "{\"version\":1,\"worker_kib\":1,\"tests\":[[\"a\",0,1]]}",
         "{\"version\":1,\"worker_kib\":1,\"tests\":[[\"a\",0,1e300,0]]}",
@@ -154,10 +198,12 @@ static void test_footprint_load_reads_what_save_wrote_and_refuses_the_rest(void 
     assert_int_equal(footprint_load(path.at, &back, &err), ERR_NONE);
     assert_int_equal(back.worker_bytes + back.count, 0);
     footprint_learn(&b.f, 33 * MIB, b.manifest, kib);
+    footprint_learn_start(&b.f, "a \"socket\"", INT64_MAX);
     assert_int_equal(footprint_save(path.at, &b.f, &err), ERR_NONE);
     assert_int_equal(footprint_load(path.at, &back, &err), ERR_NONE);
     assert_int_equal(back.worker_bytes, 33 * MIB);
     assert_int_equal(back.count, 2);
+    assert_string_equal(footprint_early(&back, INT64_MAX), "a \"socket\"");
     assert_string_equal(back.tests[1].id, "a.py::1");
     assert_int_equal(back.tests[1].kib, 20 << 10);
     footprint_fini(&back);
@@ -206,6 +252,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_footprint_learn_busy_takes_the_mean_with_before),
+        cmocka_unit_test(test_footprint_early_is_looked_at_again),
+        cmocka_unit_test(test_footprint_stamp_is_of_the_command_and_its_files),
         cmocka_unit_test(test_footprint_learn_forgets_slowly),
         cmocka_unit_test(test_footprint_learn_keeps_what_did_not_run),
         cmocka_unit_test(test_footprint_weigh_leaves_marks_alone),
