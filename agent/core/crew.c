@@ -63,15 +63,6 @@ void crew_plan(const struct crew_input *in, struct crew *out)
     *out = crew;
 }
 
-uint32_t crew_first(const struct crew_input *in, uint32_t asked)
-{
-    struct crew_input cpus_only = { .machine = in->machine };
-    struct crew crew;
-
-    crew_plan(&cpus_only, &crew);
-    return in->busy_ppm >= CREW_BUSY_PPM && asked > crew.cpus ? crew.cpus : asked;
-}
-
 uint32_t crew_threads(uint32_t cpus, uint32_t workers)
 {
     return workers > 0 && cpus > workers ? cpus / workers : 1;

@@ -41,12 +41,6 @@ struct crew {
 
 void crew_plan(const struct crew_input *in, struct crew *out);
 
-/* Of so many workers that were asked for, those to start with: more than CPUs are of use only where
- * tests wait for something else, and cost memory, caches and fixtures. Without a record: all. */
-uint32_t crew_first(const struct crew_input *in, uint32_t asked);
-/* Tests that had or wanted a CPU for so much of their time leave none idle. */
-#define CREW_BUSY_PPM 850000u
-
 /* "2 workers: 2 CPUs; memory would allow 150 (120 MiB each, recorded)". */
 void crew_text(const struct crew_input *in, const struct crew *crew, struct str *out);
 

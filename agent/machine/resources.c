@@ -1,6 +1,5 @@
 #include "resources.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -40,24 +39,6 @@ void resources_read(const char *root, struct resources *out)
     *out = (struct resources){ .cpus_allowed = os_cpus_allowed(),
                                .quota_milli = cgroup_quota_milli(root) };
     resources_read_memory(root, out);
-}
-
-bool resources_busy(const char *root, uint32_t pid, uint64_t *out_us)
-{
-    struct str text = STR_MAX(CGROUP_FILE_BYTES_MAX);
-    char path[64], *end = NULL;
-    uint64_t ran_ns, queued_ns;
-    bool told;
-
-    (void)snprintf(path, sizeof(path), "/proc/%u/schedstat", pid);
-    told = cgroup_read(root, path, &text);
-    if (told) {
-        ran_ns = strtoull(text.at, &end, 10);
-        queued_ns = strtoull(end, &end, 10);
-        *out_us = (ran_ns + queued_ns) / 1000;
-    }
-    str_fini(&text);
-    return told;
 }
 
 void resources_raise_files(void)

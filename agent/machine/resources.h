@@ -19,10 +19,6 @@ void resources_read(const char *root, struct resources *out);
 /* The memory alone, which changes: cheap enough for twice a second. */
 void resources_read_memory(const char *root, struct resources *out);
 
-/* How long a process (its first thread) has had a CPU, or was ready and had none, in its life;
- * false when nobody tells. */
-bool resources_busy(const char *root, uint32_t pid, uint64_t *out_us);
-
 /* Lets this process open as many files as it may. Tests keep the limit that they were started with:
  * call it after the keeper was forked. */
 void resources_raise_files(void);

@@ -84,13 +84,6 @@ struct memory_watch { /* supervise/memory.c */
     bool told_short;
 };
 
-struct crowd { /* supervise/crowd.c */
-    struct event *timer;
-    uint32_t wanted;    /* workers, now: all that may be, or those that the CPUs are enough for */
-    uint64_t looked_us; /* all of these ran then; 0: not yet */
-    uint64_t busy_us;   /* they had had or wanted a CPU for so long then, together */
-};
-
 #define SIGNALS_MAX 8u
 
 struct lost_child { /* ended before we knew what it was */
@@ -144,7 +137,6 @@ struct supervisor {
     struct crew_input crew_in; /* what -n auto would be, and is without a number */
     struct crew crew;
     struct memory_watch memory;
-    struct crowd crowd;
 
     struct manifest *manifest;
     struct suite *suite;
@@ -231,12 +223,6 @@ void memory_test(struct supervisor *s, uint32_t number, uint32_t test, uint64_t 
 void memory_leaving(struct supervisor *s, uint32_t number); /* a worker is told to go */
 void memory_report(struct supervisor *s);                   /* all is over */
 void memory_fini(struct supervisor *s);
-void memory_want(struct supervisor *s, uint32_t workers); /* more than before, if memory allows */
-
-/* crowd.c: a number of workers above that of the CPUs */
-void crowd_plan(struct supervisor *s); /* their number is known */
-void crowd_start(struct supervisor *s);
-void crowd_fini(struct supervisor *s);
 
 /* supervise/start.c. Where workers come from. */
 bool forker_joined(struct supervisor *s, struct peer *peer, const struct start_facts *facts);

@@ -23,13 +23,6 @@ static size_t workers_rows(struct local *local, struct cfg_option *rows)
           .help = "workers on this machine; auto: as many as it has CPUs (within a control group's "
                   "quota) and memory for, and more where tests were seen to wait rather than to "
                   "compute; logical: whatever the quota; 0: none, plain pytest" },
-        { .name = "all-workers",
-          .env = "MAKESPAN_ALL_WORKERS",
-          .kind = CFG_FLAG,
-          .into = &local->all_workers,
-          .help = "with a number of workers above that of the CPUs: start them all at once, even "
-                  "where tests never waited in earlier runs. Without this the rest starts when "
-                  "tests are seen to wait" },
         { .name = "start",
           .env = "MAKESPAN_START",
           .value = "MODE",

@@ -123,15 +123,6 @@ static void set_limit(struct supervisor *s, uint32_t workers)
     dispatch_limit(s->dispatch, s->memory.limit);
 }
 
-void memory_want(struct supervisor *s, uint32_t workers)
-{
-    bool is_enough = s->memory.limit == s->crowd.wanted; /* else memory says how many */
-
-    s->crowd.wanted = workers;
-    if (is_enough)
-        set_limit(s, workers);
-}
-
 static void say_short(struct supervisor *s, const struct pressure_now *now)
 {
     if (!s->memory.told_short)
@@ -186,10 +177,10 @@ static void add_measured(struct supervisor *s, const struct pressure_now *now)
     uint64_t more = known_bytes(s) > 0 ? spare / known_bytes(s) : 0;
     uint64_t workers = now->working + more;
 
-    if (s->memory.limit >= s->crowd.wanted || s->memory.pressure.acted_ms > 0 ||
+    if (s->memory.limit >= s->workers || s->memory.pressure.acted_ms > 0 ||
         workers <= s->memory.limit)
         return;
-    set_limit(s, workers < s->crowd.wanted ? (uint32_t)workers : s->crowd.wanted);
+    set_limit(s, workers < s->workers ? (uint32_t)workers : s->workers);
 }
 
 static void again(struct supervisor *s, uint64_t ms)
@@ -214,7 +205,7 @@ static void tick(evutil_socket_t fd, short what, void *ctx)
     now.total_bytes = machine.memory_total;
     now.free_bytes = machine.memory_free;
     now.stalled = now.now_ms < s->memory.stalled_until_ms;
-    now.wanted = s->crowd.wanted;
+    now.wanted = s->workers;
     now.worker_bytes = known_bytes(s);
     count_workers(s, &now);
     add_measured(s, &now);
@@ -266,7 +257,7 @@ uint32_t memory_first_workers(struct supervisor *s)
     struct crew_input in = { .machine = &machine, .logical = true, .at_most = s->workers };
     struct crew crew;
 
-    s->memory.limit = s->crowd.wanted;
+    s->memory.limit = s->workers;
     if (!s->crew_fixed && !s->each && s->start == START_FORK) {
         machine.cpus_allowed = s->workers;
         in.worker_bytes = assumed_bytes(s);
@@ -381,7 +372,6 @@ static void explain(struct supervisor *s)
 {
     struct str text = STR_MAX(SUPERVISE_CREW_BYTES - 1);
     struct crew_input in = s->crew_in;
-    struct err ignored = ERR_INIT;
     struct crew crew;
 
     if (known_bytes(s) > 0) {
@@ -389,11 +379,8 @@ static void explain(struct supervisor *s)
         in.source = CREW_MEASURED;
     }
     crew_plan(&in, &crew);
-    crew.workers = s->crowd.wanted;
+    crew.workers = s->workers;
     crew_text(&in, &crew, &text);
-    if (s->crowd.wanted < s->workers)
-        (void)!str_addf(&text, &ignored, "; of %u asked for, as no test waited (see --all-workers)",
-                        s->workers);
     memcpy(s->report.crew, str_text(&text), text.len + 1);
     str_fini(&text);
 }
@@ -407,8 +394,7 @@ void memory_report(struct supervisor *s)
             note_hungry(&s->report, &s->manifest->tests[i], s->memory.test_kib[i]);
     }
     s->report.worker_bytes = known_bytes(s);
-    if (!s->crew_fixed ||
-        s->crowd.wanted < s->workers) /* nobody asks why there are as many as were asked for */
+    if (!s->crew_fixed) /* nobody asks why there are as many as were asked for */
         explain(s);
     remember(s);
 }

@@ -119,7 +119,6 @@ static void on_sealed(void *ctx, const struct source_costs *costs)
         .in_order = s->opts.alone && s->workers == 1,
     });
     memory_start(s);
-    crowd_start(s);
     do_effects(s);
 }
 

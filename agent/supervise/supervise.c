@@ -177,7 +177,6 @@ void supervise_free(struct supervisor *s)
     link_free(s->link);
     slots_free(s);
     memory_fini(s);
-    crowd_fini(s);
     dispatch_free(s->dispatch);
     paid_free(s->paid);
     suite_free(s->suite);
@@ -211,7 +210,7 @@ void supervise_free(struct supervisor *s)
 /* The lower bound: all work, fixtures of files counted once, spread evenly; or the longest test. */
 static void measure(struct supervisor *s)
 {
-    struct bound_taker here = { .workers = s->crowd.wanted * (s->threads > 1 ? s->threads : 1),
+    struct bound_taker here = { .workers = s->workers * (s->threads > 1 ? s->threads : 1),
                                 .speed_ppm = 1000000 };
     uint64_t spread_us;
 

@@ -120,7 +120,6 @@ static bool reporter_joined(struct supervisor *s, struct peer *peer, const struc
         return true;
     }
     s->phase = PHASE_COLLECT;
-    crowd_plan(s);
     send_config(s, s->workers);
     return true;
 }
@@ -216,8 +215,7 @@ static void on_frame(void *ctx, struct peer *peer, const struct frame *frame)
         if (frame->kind == FRAME_STOP)
             stop_frame(s, frame);
         else if (frame->kind == FRAME_WORKERS && s->phase == PHASE_COLLECT && frame->a > 0)
-            s->workers = s->crowd.wanted =
-                frame->a < PROTO_WORKERS_MAX ? frame->a : PROTO_WORKERS_MAX;
+            s->workers = frame->a < PROTO_WORKERS_MAX ? frame->a : PROTO_WORKERS_MAX;
         return;
     case ROLE_FORKER:
         forker_frame(s, frame);

@@ -140,28 +140,6 @@ static void test_crew_threads_shares_the_cpus(void **state)
     assert_int_equal(crew_threads(2, 0), 1);
 }
 
-/* More workers than CPUs start only where tests were seen to wait, or where nothing is known. */
-static void test_crew_first_is_a_worker_a_cpu_where_tests_never_waited(void **state)
-{
-    static const struct {
-        uint32_t cpus, quota_milli, busy_ppm, asked, first;
-    } cases[] = {
-        { 2, 0, PROTO_PPM_MAX, 4, 2 },     { 2, 0, CREW_BUSY_PPM, 4, 2 },
-        { 2, 0, CREW_BUSY_PPM - 1, 4, 4 }, { 2, 0, 0, 4, 4 },
-        { 2, 0, PROTO_PPM_MAX, 2, 2 },     { 2, 0, PROTO_PPM_MAX, 1, 1 },
-        { 8, 2500, PROTO_PPM_MAX, 8, 3 },  { 8, 0, PROTO_PPM_MAX, 4, 4 },
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct resources machine = { .cpus_allowed = cases[i].cpus,
-                                     .quota_milli = cases[i].quota_milli };
-        struct crew_input in = { .machine = &machine, .busy_ppm = cases[i].busy_ppm };
-
-        assert_int_equal(crew_first(&in, cases[i].asked), cases[i].first);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -169,7 +147,6 @@ int main(void)
         cmocka_unit_test(test_crew_plan_adds_workers_when_tests_wait),
         cmocka_unit_test(test_crew_text_names_the_bound_that_decided),
         cmocka_unit_test(test_crew_threads_shares_the_cpus),
-        cmocka_unit_test(test_crew_first_is_a_worker_a_cpu_where_tests_never_waited),
     };
 
     return cmocka_run_group_tests_name("agent/crew", tests, NULL, NULL);

@@ -166,18 +166,6 @@ static void test_cgroup_pressure_path_takes_the_nearest(void **state)
     str_fini(&path);
 }
 
-static void test_resources_busy_adds_what_ran_and_what_was_ready(void **state)
-{
-    struct machine *m = *state;
-    uint64_t busy_us = 1;
-
-    assert_false(resources_busy(m->root, 7, &busy_us));
-    assert_int_equal(busy_us, 1);
-    put(m->root, "/proc/7/schedstat", "1500000000 500000000 1234\n");
-    assert_true(resources_busy(m->root, 7, &busy_us));
-    assert_int_equal(busy_us, 2000000);
-}
-
 /* Where the kernel counts stalls and lets us listen: nothing is heard while nothing happens. */
 static void test_os_stalls_are_quiet_when_nobody_waits(void **state)
 {
@@ -210,8 +198,6 @@ int main(void)
             test_resources_read_looks_at_the_top_when_our_place_is_out_of_sight, machine_new,
             machine_free),
         cmocka_unit_test_setup_teardown(test_resources_read_knows_nothing_where_nothing_is_told,
-                                        machine_new, machine_free),
-        cmocka_unit_test_setup_teardown(test_resources_busy_adds_what_ran_and_what_was_ready,
                                         machine_new, machine_free),
         cmocka_unit_test(test_os_stalls_are_quiet_when_nobody_waits),
         cmocka_unit_test_setup_teardown(test_cgroup_pressure_path_takes_the_nearest, machine_new,
