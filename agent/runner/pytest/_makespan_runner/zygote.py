@@ -7,7 +7,7 @@ never inherited by a replacement worker.
 import os
 import signal
 
-from . import atfork, capture, collector, frames, orphan, worker
+from . import atfork, capture, collector, frames, holes, orphan, worker
 
 
 def begin(config, link, inputs):
@@ -42,6 +42,7 @@ class Zygote(collector.Collector):
         facts = self._settle_down()
         self.say_collected(facts=facts)
         self.freeze()
+        holes.fill()
         slot = self._serve()
         worker.run(self.tests, session, lambda: self._become(slot))
 
