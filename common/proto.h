@@ -64,6 +64,7 @@ struct join_request {
     char *project, *suite, *run_key, *instance,
         *nonce; /* nonce: random, the same in a repeated try */
     char *fingerprint, *command, *agent_version;
+    char *run;        /* joins again, this run only; NULL: whichever is the right one */
     uint32_t attempt; /* 0: unknown */
     uint32_t index;   /* PROTO_SLOT_NONE: unknown */
     uint32_t total;   /* 0: unknown */

@@ -18,6 +18,7 @@ char *join_request_encode(const struct join_request *m)
     json_set_text(obj, "fingerprint", m->fingerprint);
     json_set_text(obj, "command", m->command);
     json_set_text(obj, "version", m->agent_version);
+    put_text(obj, "run", m->run);
     if (m->attempt)
         json_set_u64(obj, "attempt", m->attempt);
     if (m->index != PROTO_SLOT_NONE)
@@ -80,6 +81,7 @@ enum err_code join_request_decode(const char *bytes, size_t len, struct join_req
     field_text(&f, "fingerprint", PROTO_NAME_BYTES_MAX, &out->fingerprint);
     field_text(&f, "command", COMMAND_BYTES_MAX, &out->command);
     field_text(&f, "version", PROTO_NAME_BYTES_MAX, &out->agent_version);
+    field_text_opt(&f, "run", PROTO_NAME_BYTES_MAX, &out->run);
     field_u32_opt(&f, "attempt", 0, UINT32_MAX, &out->attempt);
     field_u32_opt(&f, "index", 0, PROTO_SLOTS_MAX - 1, &out->index);
     field_u32_opt(&f, "total", 1, PROTO_SLOTS_MAX, &out->total);
@@ -105,6 +107,7 @@ void join_request_fini(struct join_request *m)
     free(m->fingerprint);
     free(m->command);
     free(m->agent_version);
+    free(m->run);
     labels_free(m->labels, m->label_count);
     *m = (struct join_request){ .index = PROTO_SLOT_NONE };
 }

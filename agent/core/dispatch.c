@@ -268,6 +268,11 @@ bool dispatch_release(struct dispatch *d, uint32_t test)
     return true;
 }
 
+bool dispatch_is_here(const struct dispatch *d, uint32_t test)
+{
+    return d->here[test];
+}
+
 static void note_took(struct dispatch *d, uint32_t slot, uint32_t test, uint64_t took_us)
 {
     uint32_t scope = d->in.suite->tests[test].scope;

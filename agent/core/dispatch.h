@@ -80,6 +80,9 @@ void dispatch_again(struct dispatch *d, uint32_t test);
 bool dispatch_waits(const struct dispatch *d);
 void dispatch_alone(struct dispatch *d);
 
+/* Granted, and neither finished nor given back. */
+bool dispatch_is_here(const struct dispatch *d, uint32_t test);
+
 /* Takes a test out if no worker has it; true when it may be given back. */
 bool dispatch_release(struct dispatch *d, uint32_t test);
 

@@ -7,7 +7,6 @@
 #include "mem.h"
 #include "remote_inner.h"
 
-#define BEAT_TICK_MS     500u
 #define LEAVE_TIMEOUT_MS 60000u
 #define JOIN_PAUSE_MS    1000u
 #define LINE_BYTES_MAX   (ERR_TEXT_BYTES + 200u)
@@ -126,10 +125,12 @@ void remote_gone(struct remote *r, const struct err *why)
     remote_pull_stop(r);
     (void)event_del(r->beat);
     tell_cut_off(r);
-    if (remote_results_all_delivered(r))
-        remote_fail(r, &r->gone);
-    else
+    if (!remote_results_all_delivered(r))
         remote_results_now(r);
+    else if (remote_may_join_again(r))
+        remote_join_again(r);
+    else
+        remote_fail(r, &r->gone);
 }
 
 static void on_left(void *ctx, const struct transport_answer *answer, const struct err *why)
@@ -226,7 +227,7 @@ static void on_beat(evutil_socket_t fd, short what, void *ctx)
     (void)what;
     watch_session(r, now_ms);
     /* A held pull is as good as a beat only for who has no work. */
-    if (now_ms - r->last_request_ms + BEAT_TICK_MS < r->beat_ms ||
+    if (now_ms - r->last_request_ms + REMOTE_BEAT_TICK_MS < r->beat_ms ||
         (r->held == 0 && remote_pull_held(r)))
         return;
     remote_results_beat(r);
@@ -273,7 +274,7 @@ static void on_joined(void *ctx, const struct transport_answer *answer, const st
     struct remote *r = ctx;
     struct join_answer join = { 0 };
     struct err err = *why;
-    struct timeval tick = { .tv_usec = BEAT_TICK_MS * 1000 };
+    struct timeval tick = { .tv_usec = REMOTE_BEAT_TICK_MS * 1000 };
 
     if (err.code && join_again(r, &err))
         return;
@@ -281,13 +282,19 @@ static void on_joined(void *ctx, const struct transport_answer *answer, const st
         err.code = join_answer_decode(answer->body.at, answer->body.len, &join, &err);
     if (!err.code && !check_id("run", join.run, &err))
         err.code = check_id("session", join.session, &err);
-    if (err.code) {
+    if (err.code || r->again) {
+        if (!err.code)
+            remote_joined_again(r, &join);
+        else if (r->again)
+            remote_not_again(r, &err);
+        else
+            remote_fail(r, &err);
         join_answer_fini(&join);
-        remote_fail(r, &err);
         return;
     }
     client_enter(r->client, join.run, join.session_token);
     r->outbox = outbox_new(join.session);
+    r->run = mem_strdup(join.run);
     r->session = mem_strdup(join.session);
     r->beat_ms = join.beat_ms;
     r->session_ms = join.session_ms;
@@ -301,7 +308,7 @@ static void on_joined(void *ctx, const struct transport_answer *answer, const st
     join_answer_fini(&join);
 }
 
-static void join(struct remote *r)
+void remote_join(struct remote *r)
 {
     const struct target *t = r->opts.target;
     struct join_request said = { .project = t->project,
@@ -309,6 +316,7 @@ static void join(struct remote *r)
                                  .run_key = t->run_key,
                                  .instance = t->instance,
                                  .nonce = r->nonce,
+                                 .run = r->again ? r->run : NULL,
                                  .attempt = t->attempt,
                                  .index = t->index,
                                  .total = t->total,
@@ -336,7 +344,7 @@ static void on_join_timer(evutil_socket_t fd, short what, void *ctx)
 {
     (void)fd;
     (void)what;
-    join(ctx);
+    remote_join(ctx);
 }
 
 static void remote_start(struct source *s)
@@ -345,7 +353,7 @@ static void remote_start(struct source *s)
 
     INVARIANT(r->state == REMOTE_NEW);
     r->state = REMOTE_JOINING;
-    join(r);
+    remote_join(r);
 }
 
 static void remote_free(struct source *s)
@@ -369,6 +377,7 @@ static void remote_free(struct source *s)
     free(r->running);
     free(r->runtime);
     free(r->session);
+    free(r->run);
     free(r);
 }
 

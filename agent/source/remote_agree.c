@@ -7,8 +7,6 @@
 
 #define PART_PACKED_BYTES_MAX (2u * MANIFEST_PART_BYTES) /* what does not shrink grows a little */
 
-static void offer(struct remote *r);
-
 static void agreed(struct remote *r)
 {
     str_fini(&r->text);
@@ -16,6 +14,14 @@ static void agreed(struct remote *r)
     r->source.events->sealed(r->source.ctx, NULL);
     if (r->state == REMOTE_RUNNING)
         remote_pull_start(r);
+}
+
+static void refused(struct remote *r, const struct err *err)
+{
+    if (err->code == ERR_SESSION_GONE)
+        remote_gone(r, err);
+    else
+        remote_fail(r, err);
 }
 
 static void send_part(struct remote *r);
@@ -26,22 +32,23 @@ static void on_part(void *ctx, const struct transport_answer *answer, const stru
     struct part_answer part = { 0 };
     struct err err = *why;
 
+    r->agree_call = NULL;
     if (r->state != REMOTE_AGREEING)
         return;
     if (!err.code)
         err.code = part_answer_decode(answer->body.at, answer->body.len, &part, &err);
     if (err.code == ERR_CONFLICT) {
-        offer(r); /* it was restarted, or asked somebody else meanwhile */
+        remote_offer(r); /* it was restarted, or asked somebody else meanwhile */
         return;
     }
     if (err.code) {
-        remote_fail(r, &err);
+        refused(r, &err);
         return;
     }
     if (++r->part < r->part_count && !part.sealed)
         send_part(r);
     else
-        offer(
+        remote_offer(
             r); /* says that it is sealed, or, when parts were lost in a restart, to begin again */
 }
 
@@ -54,8 +61,8 @@ static void send_part(struct remote *r)
 
     INVARIANT(!gz_pack(r->text.at + at, len, &packed, &err));
     remote_sent(r);
-    (void)client_put_part(r->client, r->manifest->digest, r->part, r->part_count, &packed,
-                          (struct client_reply){ on_part, r });
+    r->agree_call = client_put_part(r->client, r->manifest->digest, r->part, r->part_count, &packed,
+                                    (struct client_reply){ on_part, r });
 }
 
 static void upload(struct remote *r)
@@ -78,12 +85,13 @@ static void on_offer(void *ctx, const struct transport_answer *answer, const str
     struct collected_answer collected = { 0 };
     struct err err = *why;
 
+    r->agree_call = NULL;
     if (r->state != REMOTE_AGREEING)
         return;
     if (!err.code)
         err.code = collected_answer_decode(answer->body.at, answer->body.len, &collected, &err);
     if (err.code) {
-        remote_fail(r, &err);
+        refused(r, &err);
         return;
     }
     switch (collected.action) {
@@ -100,12 +108,12 @@ static void on_offer(void *ctx, const struct transport_answer *answer, const str
         remote_fail(r, &err);
         break;
     case COLLECTED_WAIT:
-        offer(r); /* the answer was held; asking again at once is right */
+        remote_offer(r); /* the answer was held; asking again at once is right */
         break;
     }
 }
 
-static void offer(struct remote *r)
+void remote_offer(struct remote *r)
 {
     struct collected_request collected = { .session = r->session,
                                            .request = ++r->request,
@@ -114,8 +122,9 @@ static void offer(struct remote *r)
                                            .runtime = r->runtime };
 
     remote_sent(r);
-    (void)client_post(r->client, CLIENT_INSIST, "collected", collected_request_encode(&collected),
-                      0, (struct client_reply){ on_offer, r });
+    r->agree_call =
+        client_post(r->client, CLIENT_INSIST, "collected", collected_request_encode(&collected), 0,
+                    (struct client_reply){ on_offer, r });
 }
 
 void remote_collected(struct source *s, struct manifest *manifest, const char *runtime)
@@ -123,7 +132,7 @@ void remote_collected(struct source *s, struct manifest *manifest, const char *r
     struct remote *r = (struct remote *)s;
     struct err err = ERR_INIT;
 
-    if (r->state != REMOTE_JOINED)
+    if (r->state != REMOTE_JOINED && !r->again)
         return; /* it failed or leaves while the runner collected */
     r->own = manifest;
     r->runtime = runtime ? mem_strdup(runtime) : NULL;
@@ -131,6 +140,8 @@ void remote_collected(struct source *s, struct manifest *manifest, const char *r
         remote_fail(r, &err);
         return;
     }
+    if (r->again)
+        return; /* it is offered when we have joined */
     r->state = REMOTE_AGREEING;
-    offer(r);
+    remote_offer(r);
 }

@@ -1,7 +1,8 @@
 /* remote_inner.h - private to remote*.c: the state of an agent's part in a run.
  *
- * One struct, four rooms: remote.c joins, beats, leaves and fails; remote_agree.c makes the
- * manifest the run's; remote_pull.c gets orders; remote_results.c delivers. */
+ * One struct, five rooms: remote.c joins, beats, leaves and fails; remote_again.c joins again;
+ * remote_agree.c makes the manifest the run's; remote_pull.c gets orders; remote_results.c
+ * delivers. */
 #pragma once
 
 #include <event2/event.h>
@@ -11,6 +12,7 @@
 #include "outbox.h"
 #include "remote.h"
 
+#define REMOTE_BEAT_TICK_MS 500u
 #define REMOTE_PULLS        2      /* one held, one that supersedes it */
 #define REMOTE_SLACK_MS     15000u /* an answer may come so much later than the wait asked for */
 #define REMOTE_PULL_GAP_MS  20u    /* pulls are no closer together than this */
@@ -20,6 +22,7 @@
 #define REMOTE_BATCH_MAX    2000u  /* results in a request */
 #define REMOTE_BATCH_BYTES  (4u << 20)
 #define REMOTE_FOUND_MAX    2000u /* tests found late in a request */
+#define REMOTE_AGAIN_MAX    3u    /* sessions that end soon: then we are not wanted */
 #define REMOTE_AGREE_ROUNDS 10u
 #define REMOTE_CUT_MS       4000u  /* before the session may be over: to end tests, and a margin */
 #define REMOTE_JOIN_MS      12000u /* a session that died unseen is over after this */
@@ -48,6 +51,10 @@ struct remote {
     struct outbox *outbox;
     enum remote_state state;
     char nonce[ID_TEXT_BYTES];
+    char *run;            /* that we have joined */
+    bool again;           /* joining once more: our session had ended */
+    uint32_t again_count; /* sessions that ended soon, one after another */
+    uint64_t again_ms;    /* when we joined again last */
     struct event *join_timer;
     uint64_t refused_since_ms; /* joining; 0: not refused yet */
     char *session;
@@ -67,6 +74,7 @@ struct remote {
     char *runtime;
     struct str text; /* of the manifest, while it is uploaded */
     uint32_t part, part_count, rounds;
+    struct client_call *agree_call; /* the offer or part under way */
 
     /* pulling */
     struct remote_pull pulls[REMOTE_PULLS];
@@ -108,10 +116,12 @@ struct remote {
 };
 
 /* remote.c */
+void remote_join(struct remote *r);
 void remote_fail(struct remote *r, const struct err *why); /* nothing is done afterwards */
 void remote_leave_when_delivered(struct remote *r);
 /* Our session has ended. The coordinator still takes what was measured: somebody else may not have
- * finished those tests. */
+ * finished those tests. Then we join again, if the run is open and there is something left to do.
+ */
 void remote_gone(struct remote *r, const struct err *why);
 void remote_sent(struct remote *r); /* a request goes out now */
 void remote_arm(struct event *timer, uint32_t delay_ms);
@@ -124,7 +134,15 @@ MUST_USE enum err_code remote_lane_make(struct remote *r, struct err *err);
 uint32_t remote_run_k(const struct remote *r, const char *id, uint32_t k);
 void remote_own_ks(const struct remote *r, struct order_test *tests, uint32_t count);
 
+/* remote_again.c */
+bool remote_may_join_again(const struct remote *r);
+void remote_join_again(struct remote *r); /* all is delivered */
+/* The answer to that join: the session, with numbers that count from 1. */
+void remote_joined_again(struct remote *r, const struct join_answer *join);
+void remote_not_again(struct remote *r, const struct err *why);
+
 /* remote_agree.c */
+void remote_offer(struct remote *r);
 void remote_collected(struct source *s, struct manifest *manifest, const char *runtime);
 
 /* remote_pull.c */

@@ -296,6 +296,10 @@ static void on_results(void *ctx, const struct transport_answer *answer, const s
     if (r->results_us)
         remote_took(r, clock_mono_us(r->opts.clock) - r->results_us);
     outbox_acknowledge(r->outbox, r->results_sent);
+    if (r->gone.code) {
+        remote_gone(r, &r->gone); /* as a pull has told: what is left, or what comes after */
+        return;
+    }
     if (outbox_count(r->outbox) > 0 || r->want_leave || r->urgent)
         flush(r);
     else if (anything_pending(r) || r->running_changed)

@@ -41,6 +41,9 @@ struct source_events {
     void (*recalled)(void *ctx, const struct order_test *tests, uint32_t count);
     /* Somebody else was faster: end these where they run, and tell by source_cut. */
     void (*abandoned)(void *ctx, const struct order_test *tests, uint32_t count);
+    /* What was granted and has not begun is not ours any more: the run has given it up, and grants
+     * anew. NULL where that cannot be. */
+    void (*lost)(void *ctx);
     /* The coordinator may give what is here to others soon: what must never run twice at once ends
      * now, and goes back (source_cut, source_release). */
     void (*cut_off)(void *ctx);

@@ -256,6 +256,19 @@ static void on_cut_off(void *ctx)
     free(own);
 }
 
+static void on_lost(void *ctx)
+{
+    struct supervisor *s = ctx;
+
+    if (!s->dispatch || s->phase != PHASE_RUN)
+        return;
+    /* What has ended may come again, too: its result may have ended with the session. */
+    for (uint32_t i = 0; i < s->suite->test_count; i++)
+        if (s->granted[i] && !withdraw(s, i) && !dispatch_is_here(s->dispatch, i))
+            s->granted[i] = false;
+    do_effects(s);
+}
+
 static void on_cancelled(void *ctx, const char *reason)
 {
     stop_tests(ctx, ENDING_CANCELLED, FRAME_ANY, reason);
@@ -313,6 +326,7 @@ static const struct source_events source_events = {
     .granted = on_granted,
     .recalled = on_recalled,
     .abandoned = on_abandoned,
+    .lost = on_lost,
     .cut_off = on_cut_off,
     .cancelled = on_cancelled,
     .ended = on_ended,

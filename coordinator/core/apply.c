@@ -77,6 +77,7 @@ static void apply_join(struct run *run, struct change_join *j)
     s->attempt = j->attempt;
     s->workers = j->workers;
     s->joined_ms = j->now_ms;
+    s->began_ms = j->began_ms;
     s->late = j->late;
     s->speculate = j->speculate;
     s->first_ppm = j->first_ppm;

@@ -165,10 +165,14 @@ static void put_join(struct codec *c, struct change_join *j)
     codec_u64(c, &j->now_ms);
     codec_bool(c, &j->late);
     codec_bool(c, &j->widen);
+    if (codec_reads(c))
+        j->began_ms = j->now_ms;
     if (c->version < 2)
         return;
     codec_bool(c, &j->speculate);
     codec_max(c, &j->first_ppm, FIRST_PPM_MAX);
+    if (c->version >= 3)
+        codec_u64(c, &j->began_ms);
 }
 
 static void put_collected(struct codec *c, struct change_collected *k)

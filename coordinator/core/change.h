@@ -10,7 +10,8 @@
 
 #define CHANGE_VERSION                                                                             \
     3u /* 1: results do not tell what runs, joins and seals nothing of                             \
-          what is first and of copies; 2: results tell nothing that was found */
+          what is first and of copies; 2: results tell nothing that was found,                     \
+          nobody joins again */
 #define CHANGE_BYTES_MAX (48u << 20)
 
 enum change_kind { /* stored: never renumber */
@@ -53,6 +54,7 @@ struct change_join {
     struct label *labels;
     uint32_t label_count, index, total, attempt, workers;
     uint64_t now_ms;
+    uint64_t began_ms; /* of the agent's first session: it joins again; else now_ms */
     bool late;
     bool widen; /* the epoch was narrow and runs everything from now on */
     bool speculate;

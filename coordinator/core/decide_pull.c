@@ -78,6 +78,29 @@ static void choose(const struct run *run, uint32_t session, const struct pull_re
         p->fence = run->fence_count + 1;
 }
 
+/* A session that was given nothing yet and runs tests has them from its life before, which was
+ * given up. What nobody else was given since is its own again. */
+static void claim(const struct run *run, uint32_t session, const struct pull_request *req,
+                  struct change_pull *p)
+{
+    const struct session *s = run->sessions[session];
+
+    if (s->order_last > 0 || run->lanes.count > 1)
+        return;
+    for (uint32_t i = 0; i < req->running_count; i++) {
+        uint32_t test = manifest_find(run->manifest, req->running[i].id, req->running[i].k);
+        bool twice = false;
+
+        for (uint32_t k = 0; k < p->shard.count; k++)
+            twice = twice || p->shard.at[k] == test;
+        if (test != UINT32_MAX && !twice && !session_lacks(s, test) &&
+            pool_may_take(run->pool, session, test))
+            index_list_add(&p->shard, test);
+    }
+    if (p->shard.count)
+        p->fence = run->fence_count + 1;
+}
+
 static void choose_lane(const struct run *run, uint32_t session, struct change_pull *p)
 {
     decide_lane(run, session, &p->shard);
@@ -182,9 +205,10 @@ static void give(const struct run *run, uint32_t session, const struct pull_requ
     if (!run->pool || !s->collected || s->late || s->state != SESSION_LIVE ||
         work_unseen(s, req->order_seen))
         return;
+    claim(run, session, req, p);
     if (run->lanes.count > 1)
         choose_lane(run, session, p);
-    else
+    else if (p->shard.count == 0)
         choose(run, session, req, p);
     if (p->shard.count || req->free_workers == 0)
         return;

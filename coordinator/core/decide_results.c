@@ -29,6 +29,13 @@ static bool fence_is_of(const struct run *run, uint64_t fence, uint32_t session)
     return fence >= 1 && fence <= run->fence_count && run->fence_session[fence - 1] == session;
 }
 
+/* Of a session that the agent had before, which is over. */
+static bool fence_is_former(const struct run *run, uint64_t fence, uint32_t session)
+{
+    return fence >= 1 && fence <= run->fence_count &&
+           session_follows(run, session, run->fence_session[fence - 1]);
+}
+
 /* Does a later result of the same worker follow in this request? Then everything around this test
  * was torn down with success, or the worker went on with it. */
 static bool worker_goes_on(const struct results_request *req, uint32_t at)
@@ -54,7 +61,7 @@ static uint32_t way_of(const struct run *run, uint32_t session, const struct res
         return mine ? RESULT_AMEND : RESULT_OBSERVE;
     if (done)
         return mine && stands == item->outcome ? 0 : RESULT_OBSERVE;
-    if (session_lives(run->sessions[session]))
+    if (session_lives(run->sessions[session]) && fence_is_of(run, item->fence, session))
         return RESULT_ACCEPT;
     return t->place == TEST_FREE && item->settled ? RESULT_ACCEPT : RESULT_OBSERVE;
 }
@@ -80,7 +87,8 @@ static enum err_code judge(const struct run *run, uint32_t session,
                          (unsigned)from->outcome);
             break;
         }
-        if (test == UINT32_MAX || !fence_is_of(run, from->fence, session))
+        if (test == UINT32_MAX || (!fence_is_of(run, from->fence, session) &&
+                                   !fence_is_former(run, from->fence, session)))
             continue;
         *item = (struct result_item){ .test = test,
                                       .worker = from->worker,

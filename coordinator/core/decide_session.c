@@ -53,6 +53,15 @@ static enum err_code check_slot(const struct run *run, const struct join_request
     return ERR_NONE;
 }
 
+/* An agent that joins again tells times as it did in its first life. */
+static uint64_t first_began_ms(const struct run *run, const char *instance, uint64_t now_ms)
+{
+    for (uint32_t i = 0; i < run->session_count; i++)
+        if (!run->sessions[i]->late && strcmp(run->sessions[i]->instance, instance) == 0)
+            return run->sessions[i]->began_ms < now_ms ? run->sessions[i]->began_ms : now_ms;
+    return now_ms;
+}
+
 enum err_code decide_join(const struct run *run, const struct join_facts *facts, struct change *out,
                           uint32_t *out_session, struct err *err)
 {
@@ -91,6 +100,7 @@ enum err_code decide_join(const struct run *run, const struct join_facts *facts,
     j->attempt = req->attempt;
     j->workers = req->workers;
     j->now_ms = facts->now_ms;
+    j->began_ms = req->run ? first_began_ms(run, req->instance, facts->now_ms) : facts->now_ms;
     j->late = run->state == RUN_FINAL;
     j->widen = attempt_widens(run, req);
     j->speculate = req->speculate;
@@ -253,14 +263,34 @@ static uint32_t leave_exit(const struct run *run, uint32_t session)
     return others ? EXIT_OK : ledger_exit(run, ledger_verdict(run));
 }
 
-/* A runner that failed without a bad test or an error to show for it: coverage, a plugin. */
-static bool exit_is_fault(const struct run *run, const struct session *s, uint32_t runner_exit)
+/* Did it report a bad test, in this life or in one before, whether that counts or not? */
+static bool told_bad(const struct run *run, uint32_t session)
 {
+    bool bad = run->sessions[session]->bad_count > 0;
+
+    for (uint32_t i = 0; i < session && !bad; i++)
+        bad = run->sessions[i]->bad_count > 0 && session_follows(run, session, i);
+    for (uint32_t i = 0; i < run->observation_count && !bad; i++) {
+        const struct observation *o = &run->observations[i];
+
+        bad = o->outcome != OUTCOME_NONE && !outcome_is_good(o->outcome) &&
+              o->session != SESSION_NONE &&
+              (o->session == session || session_follows(run, session, o->session)) &&
+              run->sessions[session]->began_ms != run->sessions[session]->joined_ms;
+    }
+    return bad;
+}
+
+/* A runner that failed without a bad test or an error to show for it: coverage, a plugin. */
+static bool exit_is_fault(const struct run *run, uint32_t session, uint32_t runner_exit)
+{
+    const struct session *s = run->sessions[session];
+
     if (runner_exit == 0 || runner_exit == EXIT_NO_TESTS || s->late || run->state == RUN_FINAL)
         return false;
     if (s->state == SESSION_DRAINING || run->stop)
         return false;
-    return s->error_count == 0 && (s->bad_count == 0 || runner_exit != EXIT_TESTS);
+    return s->error_count == 0 && (!told_bad(run, session) || runner_exit != EXIT_TESTS);
 }
 
 enum err_code decide_leave(const struct run *run, uint32_t session, uint32_t runner_exit,
@@ -279,7 +309,7 @@ enum err_code decide_leave(const struct run *run, uint32_t session, uint32_t run
     l->session = session;
     l->runner_exit = runner_exit;
     l->exit = leave_exit(run, session);
-    if (exit_is_fault(run, s, runner_exit)) {
+    if (exit_is_fault(run, session, runner_exit)) {
         enum err_code rc =
             str_addf(&text, err, "the runner of session %s exited with %u", s->id, runner_exit);
 

@@ -92,6 +92,7 @@ static void add_session(struct hash *h, const struct session *s)
                           s->speculate << 4));
     add_u64(h, s->first_ppm);
     add_u64(h, s->joined_ms);
+    add_u64(h, s->began_ms);
     add_u64(h, s->collected_ms);
     add_u64(h, s->lack_count);
     for (uint32_t i = 0; i < s->lack_count; i++)

@@ -115,7 +115,7 @@ static void finish(struct run *run, uint32_t test, const struct observation *o,
         run->flaky_count++;
     if (o->session != SESSION_NONE) {
         struct session *s = run->sessions[o->session];
-        uint64_t start_ms = s->joined_ms + t->started_ms;
+        uint64_t start_ms = s->began_ms + t->started_ms;
         uint64_t end_us = start_ms * 1000 + t->setup_us + t->call_us + t->teardown_us;
 
         s->done_count++;

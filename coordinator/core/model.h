@@ -109,7 +109,8 @@ struct session {
     bool collected;        /* said which tests it found */
     bool cancelled, ended; /* such an order was made */
     uint64_t joined_ms, collected_ms; /* Unix time */
-    uint32_t *lacks; /* sorted: tests of the sealed manifest that it did not collect */
+    uint64_t began_ms; /* what started_ms counts from: its join, or that of its first life */
+    uint32_t *lacks;   /* sorted: tests of the sealed manifest that it did not collect */
     uint32_t lack_count;
     uint64_t results_last;   /* highest request number of results */
     uint64_t results_window; /* bit i: results_last - i was accepted */
@@ -239,6 +240,8 @@ const struct slot *run_slot(const struct run *run, uint32_t index);
 
 bool session_lives(const struct session *session);
 uint32_t session_busy(const struct session *session); /* tests and copies in its hands */
+/* The same agent, joined again after its session had ended. */
+bool session_follows(const struct run *run, uint32_t session, uint32_t former);
 bool session_lacks(const struct session *session, uint32_t test);
 /* Not of the sealed manifest: it stays with the session that found it while that lives, since on
  * another machine it may not be there. */

@@ -33,7 +33,7 @@ static bool is_in(const struct run *run, uint32_t session)
 
 static uint64_t start_us_of(const struct run *run, uint32_t session, uint64_t started_ms)
 {
-    return (run->sessions[session]->joined_ms + started_ms) * 1000;
+    return (run->sessions[session]->began_ms + started_ms) * 1000;
 }
 
 static struct drift_try *collect_tries(const struct run *run, const uint32_t *first,

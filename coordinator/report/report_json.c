@@ -165,7 +165,7 @@ static void write_agent(struct writer *w, const struct session *session)
     if (session->index != PROTO_SLOT_NONE)
         key_u64(w, "index", session->index);
     key_u64(w, "workers", session->workers);
-    key_u64(w, "joined_ms", session->joined_ms);
+    key_u64(w, "joined_ms", session->began_ms); /* what started_ms counts from */
     key_u64(w, "tests", session->done_count);
     key(w, "labels");
     raw(w, "{");

@@ -83,6 +83,13 @@ static void refuse(struct live *live, struct reply reply, const struct err *err)
     }
 }
 
+/* Who joins again goes on where it was, or not at all: it must not open another epoch. */
+static bool is_over(const struct live *live, const struct join_request *req)
+{
+    return req->run &&
+           (!live || strcmp(live->run->id, req->run) != 0 || live->run->state == RUN_FINAL);
+}
+
 /* After a refusal *out is the epoch that it was decided on, or NULL. */
 static enum err_code epoch_of(struct service *svc, const struct join_request *req,
                               const char *nonce_hash, struct live **out, struct err *err)
@@ -98,6 +105,10 @@ static enum err_code epoch_of(struct service *svc, const struct join_request *re
         return rc;
     if (live)
         live_expire(live);
+    if (is_over(live, req) && !(live && is_repeated(live, nonce_hash))) {
+        *out = live;
+        return err_set(err, ERR_CONFLICT, "run %s has ended", req->run);
+    }
     if (live && !is_repeated(live, nonce_hash) &&
         check_waited(svc, live->run, req, nonce_hash, err)) {
         *out = live;

@@ -67,7 +67,7 @@ void made_session(struct run *run, uint64_t joined_ms, uint64_t collected_ms)
 {
     struct session *session = mem_new(1, sizeof(*session));
 
-    session->joined_ms = joined_ms;
+    session->joined_ms = session->began_ms = joined_ms;
     session->collected = true;
     session->collected_ms = collected_ms;
     run->sessions = mem_grow(run->sessions, &run->session_cap, run->session_count + 1,

@@ -9,7 +9,7 @@ next requests of that kind, one entry each:
     "503"     refused as a coordinator does;  "html": as a load balancer does
     "garbage" 200 and something that is no answer
     "gone"    carried out, and 410 session-gone;  "401": token-refused;
-              "taken": slot-taken
+              "taken": slot-taken;  "over": conflict, the run has ended
     number    carried out, the answer comes so many seconds later
 """
 
@@ -169,6 +169,8 @@ class Coordinator:
             "html": (502, "text/html", b"<html>\nbad gateway"),
             "garbage": (200, "application/json", b"\0\1not json"),
             "taken": (409, "application/problem+json", b'{"status":409,"code":"slot-taken","detail":"slot 0"}'),
+            "over": (409, "application/problem+json",
+                     b'{"status":409,"code":"conflict","detail":"run r1 has ended"}'),
             "401": (401, "application/problem+json", b'{"status":401,"code":"token-refused","detail":"no"}'),
         }.get(fault)
         if refused:

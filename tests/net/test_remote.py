@@ -143,14 +143,22 @@ class RemoteTest(unittest.TestCase):
             with self.subTest(kind=kind):
                 coordinator = self.coordinator(shard=TESTS)
                 coordinator.faults[kind].extend([None, *["gone"] * 100])
+                coordinator.faults["join"].extend([None, "over"])
                 if kind == "pull":
                     coordinator.faults["results"].extend(["gone"] * 100)
                 status, output = self.end(self.start(coordinator))
                 self.assertEqual(status, 74)
-                self.assertRegex(output, "failed session-gone: the coordinator gave this machine up")
+                self.assertRegex(output, "failed session-gone: the coordinator gave this machine up.*, and run r1 has ended")
                 self.assertTrue(coordinator.results)
                 self.assertEqual(set(coordinator.results.values()), {1})
                 self.assertEqual(self.kept(), [], output)
+
+    def test_an_agent_that_is_given_up_again_and_again_fails(self):
+        coordinator = self.coordinator(shard=TESTS)
+        coordinator.faults["pull"].extend([None, *["gone"] * 100])
+        status, output = self.end(self.start(coordinator, ms=2000))
+        self.assertEqual(status, 74, output)
+        self.assertEqual(coordinator.count("join"), 4, output)
 
     def test_results_of_an_outage_are_delivered_to_a_coordinator_that_gave_us_up(self):
         coordinator = self.coordinator(shard=TESTS)
@@ -160,6 +168,7 @@ class RemoteTest(unittest.TestCase):
         self.line_with(child, "does not answer")
         coordinator.faults["results"].extend(["gone"] * 100)
         coordinator.faults["pull"].extend(["gone"] * 100)
+        coordinator.faults["join"].append("over")
         measured = len(coordinator.results)
         coordinator.start()
         status, output = self.end(child)

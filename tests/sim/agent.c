@@ -144,7 +144,6 @@ static void start_tests(struct world *w, uint32_t at)
         k->try_number = ++w->tries;
         if (!a->found_said[sim_file(k->piece.test)])
             a->found[sim_file(k->piece.test)] = w->seed % 3 == 1;
-        a->ran = true;
         sim_event(w, takes_ms(w, k->piece.test),
                   (struct event){
                       .kind = EV_TEST_DONE, .agent = at, .worker = i, .call = k->try_number });
@@ -164,6 +163,7 @@ void agent_test_done(struct world *w, uint32_t at, uint32_t worker, uint64_t try
         nature == GOOD || nature == TEARDOWN_BAD || (nature == FLAKY && w->runs[k->piece.test] > 0);
     w->runs[k->piece.test]++;
     k->busy = false;
+    a->ran = true;
     k->last = k->piece;
     k->owes_teardown = true;
     a->bad = a->bad || !good;
@@ -186,10 +186,46 @@ static bool any_found(const struct agent *a)
     return false;
 }
 
+static bool owes(const struct agent *a)
+{
+    return a->out_count || a->release_count || a->cut_count || any_found(a);
+}
+
+/* What was measured is delivered first; what runs goes on. */
+static void join_again(struct world *w, uint32_t at)
+{
+    struct agent *a = &w->agent[at];
+    struct str text = STR_MAX(39);
+    struct err err = ERR_INIT;
+
+    for (uint32_t i = 0; i < CALL_KINDS; i++) {
+        if (a->call[i])
+            call_drop(a->call[i]);
+        a->call[i] = 0;
+        a->number[i] = 0;
+    }
+    INVARIANT(str_addf(&text, &err, "nonce-%u-%u-0123456789abcdef", at, ++a->lives) == ERR_NONE);
+    memcpy(a->nonce, text.at, text.len + 1);
+    str_fini(&text);
+    a->order_seen = 0;
+    a->queue_count = 0;
+    a->forgotten = false;
+    a->again = true;
+    a->state = AG_JOINING;
+    agent_step(w, at);
+}
+
 static void step_running(struct world *w, uint32_t at)
 {
     struct agent *a = &w->agent[at];
 
+    if (a->forgotten) {
+        if (!a->call[CALL_RESULTS] && owes(a))
+            say_results(w, at);
+        else if (!a->call[CALL_RESULTS])
+            join_again(w, at);
+        return;
+    }
     if (a->draining && !a->drained && !a->call[CALL_DRAIN]) {
         a->queue_count = 0; /* the coordinator takes them back */
         say_drain(w, at);
@@ -201,8 +237,7 @@ static void step_running(struct world *w, uint32_t at)
             settle_worker(w, a, i);
     if (a->state == AG_ENDING && all_idle(a) && a->faulty && a->ran && !a->bad)
         a->bad = true; /* no test shows it: its exit code does */
-    if (!a->call[CALL_RESULTS] &&
-        (a->out_count || a->release_count || a->cut_count || any_found(a)))
+    if (!a->call[CALL_RESULTS] && owes(a))
         say_results(w, at);
     if (a->state == AG_RUNNING && !a->drained) {
         /* More workers are free than it said: a new pull, the held one is given up. */
@@ -215,8 +250,7 @@ static void step_running(struct world *w, uint32_t at)
             say_pull(w, at);
     }
     if ((a->state == AG_ENDING || a->drained) && all_idle(a) && !a->call[CALL_RESULTS] &&
-        !a->out_count && !a->release_count && !a->cut_count && !any_found(a) &&
-        (!a->draining || a->drained)) {
+        !owes(a) && (!a->draining || a->drained)) {
         a->state = AG_LEAVING;
         if (a->call[CALL_PULL]) {
             call_drop(a->call[CALL_PULL]);
@@ -263,6 +297,18 @@ static bool has_piece(const struct agent *a, struct piece p)
     return false;
 }
 
+/* From its life before, and its own again. */
+static bool runs_already(struct agent *a, struct piece p)
+{
+    for (uint32_t i = 0; i < a->workers; i++) {
+        if (a->worker[i].busy && a->worker[i].piece.test == p.test) {
+            a->worker[i].piece.fence = p.fence;
+            return true;
+        }
+    }
+    return false;
+}
+
 static void obey(struct world *w, struct agent *a, const struct heard *h, uint32_t i)
 {
     if (h->order[i] <= a->order_seen)
@@ -271,6 +317,8 @@ static void obey(struct world *w, struct agent *a, const struct heard *h, uint32
     switch (h->order_kind[i]) {
     case ORDER_SHARD:
         for (uint32_t k = 0; k < h->piece_count[i] && !a->draining; k++) {
+            if (runs_already(a, h->pieces[i][k]))
+                continue;
             if (has_piece(a, h->pieces[i][k]))
                 sim_fail(w, "a test was given twice under one fence", h->pieces[i][k].test, 0);
             a->queue[a->queue_count++] = h->pieces[i][k];
@@ -328,6 +376,12 @@ static void heard_good(struct world *w, uint32_t at, const struct heard *h)
         memcpy(w->last_run, h->run, sizeof(w->last_run));
         memcpy(a->session, h->session, sizeof(a->session));
         memcpy(a->token, h->token, sizeof(a->token));
+        sim_seen.again += a->again;
+        if (a->again) {
+            a->again = false;
+            a->state = AG_COLLECTED;
+            break;
+        }
         a->state = AG_COLLECTING;
         sim_event(w, 50 + sim_random(w, 1500), (struct event){ .kind = EV_AGENT, .agent = at });
         return;
@@ -385,8 +439,21 @@ void agent_heard(struct world *w, uint32_t at, uint64_t call, struct heard *h)
     }
     call_drop(call);
     a->call[h->kind] = 0;
-    if (h->rc == ERR_SESSION_GONE) {
+    if (h->rc == ERR_SESSION_GONE && a->state == AG_RUNNING && !a->draining &&
+        (h->kind == CALL_PULL || h->kind == CALL_RESULTS)) {
+        if (h->kind == CALL_RESULTS)
+            heard_results(a); /* taken, as an observation */
+        a->queue_count = 0;
+        a->forgotten = true;
+        agent_step(w, at);
+        return;
+    }
+    if (h->rc == ERR_SESSION_GONE || (h->rc == ERR_CONFLICT && a->again)) {
         agent_exit(w, at, EXIT_GONE);
+        return;
+    }
+    if (h->rc == ERR_MISMATCH && h->kind == CALL_COLLECTED) { /* all was over by then */
+        agent_exit(w, at, EXIT_MISMATCH);
         return;
     }
     if (h->rc)

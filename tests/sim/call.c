@@ -222,6 +222,7 @@ void say_join(struct world *w, uint32_t at)
                                      .fingerprint = mem_strdup("linux"),
                                      .command = mem_strdup("pytest"),
                                      .agent_version = mem_strdup("1"),
+                                     .run = a->again ? mem_strdup(a->run) : NULL,
                                      .attempt = a->attempt,
                                      .index = a->index,
                                      .total = a->total,

@@ -329,8 +329,8 @@ void check_step(struct world *w)
     check_replay(w, live);
     if (live->run->state == RUN_FINAL && live->run->epoch != w->good_epoch) {
         w->good_epoch = live->run->epoch;
-        for (uint32_t i = 0; i < live->run->test_count; i++)
-            w->was_good[i] = live->run->tests[i].place == TEST_DONE &&
+        for (uint32_t i = 0; i < TESTS_MAX; i++)
+            w->was_good[i] = i < live->run->test_count && live->run->tests[i].place == TEST_DONE &&
                              outcome_is_good(live->run->tests[i].outcome);
     }
     moved = (uint64_t)live->run->epoch << 40 | live->run->fence_count << 16 | live->run->done_count;
@@ -374,7 +374,10 @@ void check_end(struct world *w, const struct run *run)
         sim_fail(w, "the epoch does not end", run->done_count, run->test_count);
     for (uint32_t i = w->phase_first; i < w->agent_count; i++) {
         all_green = all_green && w->agent[i].job_exit == 0;
-        if (w->agent[i].left_bad && strcmp(w->agent[i].run, run->id) == 0 && v == VERDICT_GREEN)
+        /* (What failed in a former life may be a late duplicate, which another has run to its good
+         * end.) */
+        if (w->agent[i].left_bad && w->agent[i].lives == 0 &&
+            strcmp(w->agent[i].run, run->id) == 0 && v == VERDICT_GREEN)
             sim_fail(w, "a runner failed and the verdict is green", i, 0);
     }
     for (uint32_t i = 0; i < w->test_count; i++) {

@@ -30,6 +30,7 @@ static bool show_seen(void)
         { "agents that ended tests as nobody answered", sim_seen.cut_off, false },
         { "tests found after the seal", sim_seen.found, false },
         { "such by who could not be given them", sim_seen.found_free, false },
+        { "agents that joined again", sim_seen.again, false },
         { "drains", sim_seen.drained, false },
         { "sessions lost", sim_seen.expired, false },
     };

@@ -109,6 +109,9 @@ struct agent {
     uint32_t index, total, workers;
     bool gone; /* its process was killed */
     bool draining, drained;
+    bool forgotten; /* its session has ended: it delivers, then joins again */
+    bool again;     /* which it does now */
+    uint32_t lives;
     bool faulty;      /* something of the run itself fails at its end */
     bool dies_at_end; /* when it is told that all is done, before it tears anything down */
     bool left_bad;    /* its runner failed and it left properly, not drained */
@@ -142,7 +145,7 @@ struct agent {
 struct seen {
     uint64_t recalled, sent_home, observed, voided, adopted, late, narrow, widened, differs;
     uint64_t drained, expired;
-    uint64_t copies, copies_won, abandoned, cut_off, found, found_free;
+    uint64_t copies, copies_won, abandoned, cut_off, found, found_free, again;
 };
 extern struct seen sim_seen;
 

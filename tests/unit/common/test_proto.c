@@ -31,7 +31,7 @@
 REPEATS(join_request,
         "{\"project\":\"web\",\"suite\":\"unit\",\"run_key\":\"k\",\"instance\":\"i\","
         "\"nonce\":\"n\",\"fingerprint\":\"linux-x86_64\",\"command\":\"ab\","
-        "\"version\":\"0.1.0\",\"attempt\":2,\"index\":0,\"total\":4,\"workers\":2,"
+        "\"version\":\"0.1.0\",\"run\":\"r\",\"attempt\":2,\"index\":0,\"total\":4,\"workers\":2,"
         "\"speculate\":true,\"first_ppm\":100000,"
         "\"labels\":{\"os\":\"debian\"}}")
 REPEATS(join_answer, "{\"run\":\"r\",\"session\":\"s\",\"session_token\":\"t\",\"epoch\":1,"

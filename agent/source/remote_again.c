@@ -1,0 +1,94 @@
+/* Joining again: our session ended while nobody heard of us (this machine was suspended, the
+ * network was gone), and the run goes on. What was measured is delivered by then; what runs is ours
+ * again if nobody else was given it. */
+#include <stdlib.h>
+
+#include "mem.h"
+#include "remote_inner.h"
+
+/* Nobody lost this session by being silent for its life's length. */
+static bool ended_soon(const struct remote *r)
+{
+    return r->again_count > 0 && clock_mono_ms(r->opts.clock) - r->again_ms < r->session_ms;
+}
+
+bool remote_may_join_again(const struct remote *r)
+{
+    switch (r->state) {
+    case REMOTE_JOINED:
+    case REMOTE_AGREEING:
+    case REMOTE_RUNNING:
+        return !r->draining && !r->want_leave &&
+               (r->again_count < REMOTE_AGAIN_MAX || !ended_soon(r));
+    case REMOTE_NEW:
+    case REMOTE_JOINING:
+    case REMOTE_ENDED:
+    case REMOTE_LEAVING:
+    case REMOTE_DONE:
+        return false;
+    }
+    UNREACHABLE("state of remote");
+}
+
+void remote_join_again(struct remote *r)
+{
+    remote_say(r, "the coordinator gave this machine up and its tests to others; joining again");
+    if (r->agree_call)
+        client_cancel(r->agree_call);
+    r->agree_call = NULL;
+    r->state = REMOTE_JOINING;
+    r->again = true;
+    r->again_count = ended_soon(r) ? r->again_count + 1 : 1;
+    r->refused_since_ms = 0;
+    id_new(r->nonce);
+    if (r->source.events->lost)
+        r->source.events->lost(r->source.ctx);
+    remote_join(r);
+}
+
+/* Requests of a session count from 1. */
+static void begin_session(struct remote *r, const struct join_answer *join)
+{
+    client_enter(r->client, join->run, join->session_token);
+    outbox_free(r->outbox);
+    r->outbox = outbox_new(join->session);
+    free(r->session);
+    r->session = mem_strdup(join->session);
+    r->beat_ms = join->beat_ms;
+    r->session_ms = join->session_ms;
+    r->request = r->results_number = r->results_sent = r->order_seen = 0;
+    r->pull_tries = r->rounds = 0;
+    r->held = r->running_count;
+    r->gone = (struct err)ERR_INIT;
+    r->again = false;
+    r->again_ms = clock_mono_ms(r->opts.clock);
+}
+
+void remote_joined_again(struct remote *r, const struct join_answer *join)
+{
+    struct timeval tick = { .tv_usec = REMOTE_BEAT_TICK_MS * 1000 };
+
+    begin_session(r, join);
+    (void)event_add(r->beat, &tick);
+    remote_say(r, "joined run %s again", join->run);
+    r->state = REMOTE_JOINED;
+    if (r->want_leave) {
+        remote_leave_when_delivered(r);
+    } else if (r->own) {
+        r->state = REMOTE_AGREEING;
+        remote_offer(r);
+    }
+    remote_results_now(r);
+}
+
+void remote_not_again(struct remote *r, const struct err *why)
+{
+    struct err err = r->gone;
+
+    if (why->code != ERR_CONFLICT) {
+        remote_fail(r, why);
+        return;
+    }
+    err_set(&err, ERR_SESSION_GONE, "%s, and %s", r->gone.text, why->text);
+    remote_fail(r, &err);
+}
