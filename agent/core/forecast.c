@@ -54,11 +54,14 @@ static void make_agents(struct sim_agent *agents, uint32_t count, const struct f
 
     for (uint32_t i = 0; i < count; i++) {
         bool lost = i + 1 < count && i < opts->lost; /* somebody stays */
+        uint64_t start_us = opts->startup_us + exponential(opts->jitter_us, state);
+        uint32_t speed_ppm = (uint32_t)spread(AVERAGE_PPM, opts->spread_pct, state);
 
         agents[i] = (struct sim_agent){
-            .start_us = opts->startup_us + exponential(opts->jitter_us, state),
+            .start_us = start_us,
             .workers = opts->workers,
-            .speed_ppm = (uint32_t)spread(AVERAGE_PPM, opts->spread_pct, state),
+            .speed_ppm = speed_ppm,
+            .startup_us = (uint64_t)((wide_uint)opts->startup_us * AVERAGE_PPM / speed_ppm),
             .leave_us = lost ? half_us : SIM_NEVER,
             .lost = lost,
         };
@@ -108,6 +111,7 @@ static void simulate(struct suite *suite, const struct durations *durations,
                             .scopes = suite->scopes,
                             .actual_setup_us = setup_us,
                             .scope_count = suite->scope_count,
+                            .startup_us = opts->startup_us,
                             .agents = fleet,
                             .agent_count = agents,
                             .expect_all = true,

@@ -4,6 +4,8 @@
 
 #include "mem.h"
 
+#define UNKNOWN_DIVISOR 10u
+
 struct candidate {
     uint64_t cost_us;
     uint32_t test;
@@ -49,5 +51,22 @@ uint32_t first_choose(const uint64_t *costs_us, const bool *failed, uint32_t cou
     if (chosen > 1)
         qsort(out, chosen, sizeof(*out), by_position);
     free(found);
+    return chosen;
+}
+
+uint32_t first_unknown(const uint64_t *costs_us, const bool *known, uint32_t count, uint32_t *out)
+{
+    uint64_t all_us = 0, unknown_us = 0;
+    uint32_t chosen = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        all_us += costs_us[i];
+        unknown_us += known[i] ? 0 : costs_us[i];
+    }
+    if (unknown_us > all_us / UNKNOWN_DIVISOR)
+        return 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (!known[i])
+            out[chosen++] = i;
     return chosen;
 }

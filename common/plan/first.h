@@ -1,7 +1,9 @@
-/* first.h - which of the tests that failed last time go before all others, within a share. Pure.
+/* first.h - which tests go before all others: what failed last time, what nobody knows. Pure.
  *
- * A failure that is still there is then known early; the share keeps the run from becoming longer
- * for it. Not for: knowing what failed (the histories), or the order of the rest (pool.h). */
+ * A failure that is still there is then known early; a share keeps the run from becoming longer for
+ * it. A test without history may be long, and would then be the end of the run: among the first it
+ * ends in time, whatever it takes. Not for: knowing what failed or ran before (the histories), or
+ * the order of the rest (pool.h). */
 #pragma once
 
 #include <stdbool.h>
@@ -15,3 +17,7 @@
  * the most news for the time. */
 uint32_t first_choose(const uint64_t *costs_us, const bool *failed, uint32_t count,
                       uint32_t share_ppm, uint32_t *out);
+
+/* Likewise those that are not known, all of them; none if by their guesses they are a tenth of the
+ * run and more: then a guess is what orders the run. */
+uint32_t first_unknown(const uint64_t *costs_us, const bool *known, uint32_t count, uint32_t *out);

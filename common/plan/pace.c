@@ -12,6 +12,8 @@
 #define EVIDENCE_US     200000u   /* so much work weighs as much as what is believed without */
 #define FLEET_US        20000000u /* the same for all machines together */
 #define MACHINE_TESTS   10        /* so many tests say as much about a machine as that it is one */
+#define START_TESTS     20        /* its start says as much as so many: two thirds are believed */
+#define START_LOG_PPM   1000000   /* but no more than a factor of e */
 #define CLASS_TESTS     4         /* and so many of a size about that size */
 
 static uint32_t leaning_ppm(uint64_t predicted_us, uint64_t took_us, uint64_t evidence_us)
@@ -60,6 +62,14 @@ static uint32_t class_of(uint64_t predicted_us)
 static int64_t clip(int64_t log_ppm, int64_t max_ppm)
 {
     return log_ppm > max_ppm ? max_ppm : log_ppm < -max_ppm ? -max_ppm : log_ppm;
+}
+
+void pace_start(struct pace_machine *machine, uint64_t predicted_us, uint64_t took_us)
+{
+    if (machine->count || !predicted_us || !took_us)
+        return;
+    machine->count = START_TESTS;
+    machine->mean_log_ppm = clip(fixlog_ppm(took_us) - fixlog_ppm(predicted_us), START_LOG_PPM);
 }
 
 void pace_learn(struct pace_fleet *fleet, struct pace_machine *machine, uint64_t predicted_us,

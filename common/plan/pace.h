@@ -34,6 +34,10 @@ struct pace_machine {
     uint32_t count;
 };
 
+/* What a machine took to start against what one takes by history: the first that is heard of its
+ * speed, before any test. Once, before pace_learn; if either is 0 it says nothing. */
+void pace_start(struct pace_machine *machine, uint64_t predicted_us, uint64_t took_us);
+
 void pace_learn(struct pace_fleet *fleet, struct pace_machine *machine, uint64_t predicted_us,
                 uint64_t took_us);
 

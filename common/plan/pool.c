@@ -188,12 +188,20 @@ void pool_join(struct pool *pool, uint32_t taker, uint32_t workers, uint32_t spe
     pool->capacity_milli += (uint64_t)workers * k->speed_milli;
 }
 
+static uint32_t busy_workers(const struct pool_taker *k)
+{
+    uint32_t in_hand = k->held_count + k->running;
+
+    return in_hand < k->workers ? in_hand : k->workers;
+}
+
 void pool_leave(struct pool *pool, uint32_t taker)
 {
     struct pool_taker *k;
 
     INVARIANT(taker_is_in(pool, taker));
     k = &pool->takers[taker];
+    pool->busy_workers -= busy_workers(k);
     pool->workers -= k->workers;
     pool->capacity_milli -= (uint64_t)k->workers * k->speed_milli;
     while (k->owned != POOL_NONE)
@@ -224,6 +232,7 @@ static void count_in(struct pool *pool, struct pool_taker *k, uint32_t taker, co
 {
     if (k->held_count + k->running == 0)
         pool->busy_takers++;
+    pool->busy_workers += k->held_count + k->running < k->workers;
     k->held_us += t->cost_us + t->setup_us;
     pool->held_us += t->cost_us + t->setup_us;
     pool->extra_threads += t->threads - 1u;
@@ -243,6 +252,7 @@ static void count_out(struct pool *pool, struct pool_taker *k, const struct node
 {
     if (k->held_count + k->running == 0)
         pool->busy_takers--;
+    pool->busy_workers -= k->held_count + k->running < k->workers;
     k->held_us -= t->cost_us + t->setup_us;
     pool->held_us -= t->cost_us + t->setup_us;
     pool->extra_threads -= t->threads - 1u;

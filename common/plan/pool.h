@@ -102,6 +102,7 @@ struct pool_ask {
     uint64_t backlog_us;   /* predicted work it still has by its own account, summed over workers */
     uint64_t dry_us;       /* time until its first worker has nothing to do; 0: from backlog_us */
     bool more;             /* in a machine: work may still come from elsewhere, soon */
+    uint64_t waited_us;    /* since it got or ended anything: what it waits for may never come */
     uint64_t lead_us;      /* from asking to having the answer; 0: POOL_LEAD_US, in a machine 0 */
 };
 #define POOL_LEAD_US 20000u

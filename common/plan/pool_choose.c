@@ -277,22 +277,30 @@ static void pick_in_order(struct pick *p)
             pick_test(p, t);
 }
 
+static void pick_rest(struct pick *p, uint32_t from)
+{
+    const struct bucket_queue *q = &p->pool->test_queues[TESTS_ALONE];
+
+    for (uint32_t t = from; t != BUCKET_NONE && !pick_full(p);
+         t = bucket_next(q, p->pool->test_links, t))
+        if (!is_picked(p, t))
+            pick_alone(p, t);
+}
+
 /* What was left to others or for later, as this taker has nothing else to do: first all but the
  * longest, which others may well end earlier; then that too, unless one of them would. */
 static void pick_put_off(struct pick *p)
 {
     const struct bucket_queue *q = &p->pool->test_queues[TESTS_ALONE];
-    uint32_t longest = bucket_first(q);
+    uint32_t longest = bucket_first(q), next = bucket_next(q, p->pool->test_links, longest);
 
     p->probe_us = 0;
     p->spared = longest;
-    for (uint32_t t = bucket_next(q, p->pool->test_links, longest);
-         t != BUCKET_NONE && !pick_full(p); t = bucket_next(q, p->pool->test_links, t))
-        if (!is_picked(p, t))
-            pick_alone(p, t);
+    pick_rest(p, next);
     p->spared = POOL_NONE;
-    if (!pick_full(p) && !is_picked(p, longest))
-        pick_alone(p, longest);
+    p->nobody_comes = true;
+    pick_rest(p, next);
+    pick_rest(p, longest);
 }
 
 uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32_t *out,
@@ -302,6 +310,7 @@ uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32
                       .taker = ask->taker,
                       .more = ask->more,
                       .lead_us = pool_lead_us(pool, ask),
+                      .waited_us = ask->waited_us,
                       .rival = POOL_NONE,
                       .spared = POOL_NONE,
                       .out = out,

@@ -107,6 +107,7 @@ struct pool {
     uint32_t workers, expected_workers, cpus;
     uint32_t serial_taker, serial_count; /* in a machine: who has serial tests in hand */
     uint32_t alone_count, alone_free, alone_in_hand; /* POOL_ALONE; ever, free, held or started */
+    uint32_t busy_workers; /* with a test in hand: of a taker no more than it has */
     uint64_t free_us, held_us, capacity_milli;
     uint64_t free_setup_us; /* of the scopes that nobody has been in yet, with free tests */
     uint64_t done_us;       /* that was run here */

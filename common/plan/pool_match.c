@@ -1,13 +1,15 @@
 /* pool_match.c - which machine should run a test that the end of the run hangs on.
  *
- * Nobody knows at the start which machine is fast. When one test is so long that it alone is the
- * end of the run, half a percent of its length is spent on short ones first, which tells; then it
- * goes to the machine that would end it earliest, and others leave it alone. */
+ * What a machine took to start tells how fast it is, roughly; more is not known then. When one test
+ * is so long that it alone is the end of the run, half a percent of its length is spent on short
+ * ones first, which tells; then it goes to the machine that would end it earliest, and others leave
+ * it alone. */
 #include "plan/pool_pick.h"
 
 #define PROBE_DIVISOR 192u    /* so much of the longest test's length is worth knowing more */
 #define PROBE_US_MIN  300000u /* in less, nothing is learnt of a machine */
 #define PROBE_SHORT   4u      /* a test of a quarter of that is short */
+#define SPEED_MILLI   1000u   /* of an average machine */
 #define RIVAL_LEADS   2u      /* a machine that is to take a test has to ask for it first */
 
 /* Does the end of the run hang on where this test goes? */
@@ -51,8 +53,21 @@ static uint32_t find_rival(const struct pick *p, uint64_t cost_us)
     return best;
 }
 
-/* Would another machine end it earlier? It has to ask for it first. What it holds may take longer
- * than predicted while this one idles: so not for a small gain, unless the test is a long one. */
+/* Is this machine so slow beside one of that speed that it should leave a test to it? What that one
+ * holds may take longer than predicted while this one idles: so not for a small gain. */
+static bool is_outrun(const struct pick *p, uint64_t milli)
+{
+    return milli * 3 >= (uint64_t)p->k->speed_milli * 4;
+}
+
+/* Is it worth waiting for one who would end it then? It has to ask for it first; and if it does not
+ * come, no more is waited than what would have been gained. */
+static bool pays(const struct pick *p, uint64_t there_us, uint64_t cost_us)
+{
+    return there_us + RIVAL_LEADS * p->lead_us + p->waited_us < cost_us * 1000 / p->k->speed_milli;
+}
+
+/* Would another machine end it earlier? */
 static bool ends_elsewhere(struct pick *p, uint64_t cost_us)
 {
     const struct pool_taker *rival;
@@ -61,10 +76,29 @@ static bool ends_elsewhere(struct pick *p, uint64_t cost_us)
         p->rival = find_rival(p, cost_us);
     rival = &p->pool->takers[p->rival];
     if (p->rival == p->taker ||
-        (cost_us < (uint64_t)PROBE_US_MIN * PROBE_DIVISOR &&
-         (uint64_t)rival->speed_milli * 3 < (uint64_t)p->k->speed_milli * 4))
+        (cost_us < (uint64_t)PROBE_US_MIN * PROBE_DIVISOR && !is_outrun(p, rival->speed_milli)))
         return false;
-    return end_us(rival, cost_us) + RIVAL_LEADS * p->lead_us < cost_us * 1000 / p->k->speed_milli;
+    return pays(p, end_us(rival, cost_us), cost_us);
+}
+
+/* Would the others as a whole? Those still to come count as average machines. They begin with the
+ * tests that were left to them already; the first of n workers that end one after the other is free
+ * in an n-th of what each has still to do, and of what they run half is done. */
+static bool ends_among_others(const struct pick *p, uint64_t cost_us)
+{
+    const struct pool *pool = p->pool;
+    uint64_t here = pool->workers - p->k->workers, n = here, milli, each_us, wait_us;
+
+    if (!p->nobody_comes)
+        n += sub_u64(pool->expected_workers, pool->workers);
+    if (!n)
+        return false;
+    milli = (pool->capacity_milli - taker_milli(p->k) + (n - here) * SPEED_MILLI) / n;
+    if (!milli || !is_outrun(p, milli))
+        return false;
+    each_us = ((pool->held_us - p->k->held_us) / 2 + p->left_us) / n;
+    wait_us = sub_u64(p->left + 1, sub_u64(n, pool->busy_workers)) * each_us / n;
+    return pays(p, wait_us + cost_us * 1000 / milli, cost_us);
 }
 
 bool pick_waits(struct pick *p, uint32_t test)
@@ -80,7 +114,10 @@ bool pick_waits(struct pick *p, uint32_t test)
     } else if (test == p->spared) {
         waits = true;
     } else {
-        waits = is_critical(p, test) && ends_elsewhere(p, t->cost_us);
+        waits = is_critical(p, test) &&
+                (ends_elsewhere(p, t->cost_us) || ends_among_others(p, t->cost_us));
+        p->left += waits;
+        p->left_us += waits ? t->cost_us : 0;
     }
     p->put_off = p->put_off || waits;
     return waits;

@@ -11,8 +11,8 @@ struct pick {
     const struct pool *pool;
     const struct pool_taker *k;
     uint32_t taker;
-    bool more;        /* of pool_ask */
-    uint64_t lead_us; /* likewise */
+    bool more;                   /* of pool_ask */
+    uint64_t lead_us, waited_us; /* likewise */
 
     /* How much: pool_size.c */
     uint64_t end_us;         /* time until the run's predicted end, with all that are expected */
@@ -32,6 +32,9 @@ struct pick {
     uint64_t probe_us; /* no test longer than this yet; 0: any */
     uint32_t rival;    /* who would end the longest test first; POOL_NONE: not looked for yet */
     uint32_t spared;   /* left to another machine for now, POOL_NONE for none */
+    uint32_t left;     /* tests that were left to others, ... */
+    uint64_t left_us;  /* ... and their sum */
+    bool nobody_comes; /* who is not here yet is not waited for */
     bool put_off;      /* a test was left that this taker might run */
 
     uint64_t given_us, bridged_us; /* of share_us, of bridge_us */

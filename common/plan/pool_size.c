@@ -50,7 +50,7 @@ bool pick_size(struct pick *p, const struct pool_ask *ask)
     p->end_us = scale_u64(left_us, 1000, expected_milli(pool));
     p->level_us = fair_us / p->k->workers;
     ahead_us += lead_us; /* which is over when the answer is there */
-    p->horizon_us = scale_u64(ahead_us, p->k->speed_milli, 1000);
+    p->horizon_us = scale_u64(ahead_us, p->k->speed_milli, 1000) + 1;
     p->bridge_us = min_u64(scale_u64(sub_u64(ahead_us, dry), mine_milli, 1000), room_us);
     p->share_us = max_u64(sub_u64(later_us, ask->backlog_us) / SHARE_DIVISOR, p->bridge_us);
     p->expected_milli = expected_milli(pool);

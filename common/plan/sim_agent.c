@@ -146,8 +146,10 @@ void agent_join(struct sim *s, uint32_t index)
         pool_join(a->pool, w, 1, 1000000);
         a->workers[w] = (struct worker){ .test = POOL_NONE, .scope = POOL_NONE };
     }
-    pool_join(s->pool, index, a->about->workers, 1000000);
+    pace_start(&a->fleet_pace, s->in->startup_us, a->about->startup_us);
+    pool_join(s->pool, index, a->about->workers, pace_machine_ppm(&s->fleet_pace, &a->fleet_pace));
     a->here = a->known = true;
+    a->progress_us = s->now_us;
     if (a->about->leave_us != SIM_NEVER)
         sim_post(s, a->about->leave_us > s->now_us ? a->about->leave_us - s->now_us : 0,
                  (struct event){ .kind = EVENT_LEAVE, .agent = index });

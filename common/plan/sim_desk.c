@@ -34,6 +34,7 @@ static void answer(struct sim *s, uint32_t index)
 
     if (!a->known || a->ordered || a->leaving)
         return; /* sent before it saw the last order: it will ask anew */
+    a->ask.waited_us = s->now_us - a->progress_us;
     n = pool_choose(s->pool, &a->ask, s->answer, s->in->test_count);
     a->held = n == 0;
     if (!n) {
@@ -44,6 +45,7 @@ static void answer(struct sim *s, uint32_t index)
     for (uint32_t i = 0; i < n; i++)
         pool_take(s->pool, index, s->answer[i]);
     a->ordered = true;
+    a->progress_us = s->now_us;
     list_take(&a->granted, s->answer, n);
     sim_post(s, half_request_us(s), (struct event){ .kind = EVENT_GRANT, .agent = index });
 }
@@ -75,6 +77,7 @@ void desk_result(struct sim *s, const struct event *ev)
         return;
     s->done[ev->test] = true;
     s->out->ended++;
+    a->progress_us = s->now_us;
     pool_finish(s->pool, ev->test);
     pace_learn(&s->fleet_pace, &a->fleet_pace, s->in->tests[ev->test].cost_us, ev->took_us);
     if (a->known)

@@ -49,15 +49,16 @@ struct agent {
     struct list granted, recalled, returned; /* on their way */
     uint32_t busy;                           /* workers with a test */
     struct pace pace;
-    uint32_t asked_free; /* what its last request said */
-    uint64_t asked_us;   /* when that was sent */
-    uint64_t check_us;   /* when it looks again whether to ask */
-    bool here, asking;   /* asking: a request is under way or held */
-    bool leaving;        /* it has been told to go: it starts nothing more */
-    struct pool_ask ask; /* at the coordinator: the request that is held */
-    bool held, ordered;  /* ordered: an answer is on its way */
-    bool giving;         /* a recall is under way to it */
-    bool known;          /* the coordinator counts on it */
+    uint32_t asked_free;  /* what its last request said */
+    uint64_t progress_us; /* at the coordinator: when it last got or ended something */
+    uint64_t asked_us;    /* when that was sent */
+    uint64_t check_us;    /* when it looks again whether to ask */
+    bool here, asking;    /* asking: a request is under way or held */
+    bool leaving;         /* it has been told to go: it starts nothing more */
+    struct pool_ask ask;  /* at the coordinator: the request that is held */
+    bool held, ordered;   /* ordered: an answer is on its way */
+    bool giving;          /* a recall is under way to it */
+    bool known;           /* the coordinator counts on it */
     struct pace_machine fleet_pace;
 };
 

@@ -14,9 +14,10 @@
 struct sim_agent {
     uint64_t start_us; /* when it has collected and joins */
     uint32_t workers;
-    uint32_t speed_ppm; /* of its processor; the planner is not told */
-    uint64_t leave_us;  /* told to go; SIM_NEVER: stays */
-    bool lost;          /* leaves without a word: what it holds is free again after detect_us */
+    uint32_t speed_ppm;  /* of its processor; the planner is not told */
+    uint64_t startup_us; /* what that took; 0: nobody has measured it */
+    uint64_t leave_us;   /* told to go; SIM_NEVER: stays */
+    bool lost;           /* leaves without a word: what it holds is free again after detect_us */
 };
 
 struct sim_input {
@@ -29,6 +30,7 @@ struct sim_input {
     enum pool_policy policy;
     const struct sim_agent *agents;
     uint32_t agent_count;
+    uint64_t startup_us; /* what it takes by history; 0: unknown */
     bool expect_all;     /* the coordinator knows from the start how many will come */
     uint64_t request_us; /* from sending a request to having its answer */
     uint64_t detect_us;  /* silence after which an agent is taken for dead */

@@ -109,6 +109,7 @@ static void apply_collected(struct run *run, struct change_collected *k)
 
     s->collected = true;
     s->collected_ms = k->now_ms;
+    places_started(run, k->session);
     if (!run->runtime)
         run->runtime = move_text(&k->runtime);
     if (!k->differs)

@@ -195,6 +195,8 @@ static void put_seal(struct codec *c, struct change_seal *s)
     put_u64s(c, &s->scope_us, &s->scope_count);
     if (c->version >= 2)
         put_indices(c, &s->first);
+    if (c->version >= 4)
+        codec_u64(c, &s->startup_us);
 }
 
 static void put_pull(struct codec *c, struct change_pull *p)

@@ -9,9 +9,9 @@
 #include "core/model.h"
 
 #define CHANGE_VERSION                                                                             \
-    3u /* 1: results do not tell what runs, joins and seals nothing of                             \
+    4u /* 1: results do not tell what runs, joins and seals nothing of                             \
           what is first and of copies; 2: results tell nothing that was found,                     \
-          nobody joins again */
+          nobody joins again; 3: seals nothing of start-ups */
 #define CHANGE_BYTES_MAX (48u << 20)
 
 enum change_kind { /* stored: never renumber */
@@ -79,6 +79,7 @@ struct change_seal {
     uint64_t *scope_us; /* one a scope, as plan/suite.h orders them */
     uint32_t scope_count;
     struct index_list first;   /* tests that go before all others */
+    uint64_t startup_us;       /* of a machine, by history; 0: unknown */
     struct manifest *manifest; /* not stored: run_apply takes it */
     struct pool *pool;         /* not stored, NULL: run_apply builds it, which takes a while */
     uint64_t *highs_us;        /* not stored, NULL: nobody knows */

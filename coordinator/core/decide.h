@@ -44,9 +44,10 @@ struct seal_facts {
     struct manifest *manifest;
     uint64_t *costs_us, *scope_us;
     uint32_t scope_count;
-    bool *failed;       /* by test: when it ran last; NULL: nobody knows */
-    uint64_t *highs_us; /* by test: what it hardly ever exceeds, 0 for unknown; or NULL */
-    struct pool *pool;  /* of seal_pool; NULL: built when the seal is applied */
+    bool *failed;        /* by test: when it ran last; NULL: nobody knows */
+    uint64_t *highs_us;  /* by test: what it hardly ever exceeds, 0 for unknown; or NULL */
+    uint64_t startup_us; /* of a machine, by history; 0: unknown */
+    struct pool *pool;   /* of seal_pool; NULL: built when the seal is applied */
 };
 /* The planner's view of the facts: a pure function that takes a while for a large suite, for
  * another thread. */

@@ -58,14 +58,16 @@ static uint32_t keep_known(const struct run *run, uint32_t session, uint32_t *te
 }
 
 static void choose(const struct run *run, uint32_t session, const struct pull_request *req,
-                   struct change_pull *p)
+                   uint64_t mono_ms, struct change_pull *p)
 {
     const struct session *s = run->sessions[session];
+    uint64_t idle_ms = mono_ms > s->progress_ms ? mono_ms - s->progress_ms : 0;
     const struct pool_ask ask = { .taker = session,
                                   .free_workers = req->free_workers < s->workers ? req->free_workers
                                                                                  : s->workers,
                                   .backlog_us = req->backlog_us,
                                   .dry_us = req->dry_us,
+                                  .waited_us = idle_ms * 1000,
                                   .lead_us = req->lead_us };
     uint32_t tests[DECIDE_SHARD_TESTS_MAX];
     uint32_t count = pool_choose(run->pool, &ask, tests, ARRAY_LEN(tests));
@@ -209,7 +211,7 @@ static void give(const struct run *run, uint32_t session, const struct pull_requ
     if (run->lanes.count > 1)
         choose_lane(run, session, p);
     else if (p->shard.count == 0)
-        choose(run, session, req, p);
+        choose(run, session, req, mono_ms, p);
     if (p->shard.count || req->free_workers == 0)
         return;
     if (run->lanes.count == 1)

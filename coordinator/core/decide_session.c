@@ -197,21 +197,35 @@ enum err_code decide_collected(const struct run *run, const struct collected_fac
     return ERR_NONE;
 }
 
-/* What failed before goes first, as far as the agents that are here ask for it: the largest share.
- */
-static void decide_first(const struct run *run, const struct seal_facts *facts,
-                         struct change_seal *s)
+/* The largest share that an agent which is here asks for. */
+static uint32_t first_share_ppm(const struct run *run)
 {
     uint32_t share_ppm = 0;
 
     for (uint32_t i = 0; i < run->session_count; i++)
         if (session_lives(run->sessions[i]) && run->sessions[i]->first_ppm > share_ppm)
             share_ppm = run->sessions[i]->first_ppm;
-    if (!facts->failed || share_ppm == 0)
+    return share_ppm;
+}
+
+/* What failed before, as far as it is asked for, and what nobody knows: a test is never both. */
+static void decide_first(const struct run *run, const struct seal_facts *facts,
+                         struct change_seal *s)
+{
+    uint32_t count = facts->manifest->count, share_ppm = first_share_ppm(run);
+    bool *known;
+
+    s->first.at = mem_new(count, sizeof(*s->first.at));
+    if (facts->failed && share_ppm > 0)
+        s->first.count =
+            first_choose(facts->costs_us, facts->failed, count, share_ppm, s->first.at);
+    if (!facts->highs_us)
         return;
-    s->first.at = mem_new(facts->manifest->count, sizeof(*s->first.at));
-    s->first.count = first_choose(facts->costs_us, facts->failed, facts->manifest->count, share_ppm,
-                                  s->first.at);
+    known = mem_new(count, sizeof(*known));
+    for (uint32_t i = 0; i < count; i++)
+        known[i] = facts->highs_us[i] > 0;
+    s->first.count += first_unknown(facts->costs_us, known, count, s->first.at + s->first.count);
+    free(known);
 }
 
 void decide_seal(const struct run *run, struct seal_facts *take, struct change *out)
@@ -228,6 +242,7 @@ void decide_seal(const struct run *run, struct seal_facts *take, struct change *
     s->costs_us = take->costs_us;
     s->scope_us = take->scope_us;
     s->highs_us = take->highs_us;
+    s->startup_us = take->startup_us;
     s->scope_count = take->scope_count;
     s->manifest = take->manifest;
     s->pool = take->pool;

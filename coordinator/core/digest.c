@@ -195,6 +195,7 @@ void run_digest(const struct run *run, char out[HASH_HEX_BYTES])
     add_text(h, run->stop);
     add_text(h, run->manifest ? run->manifest->digest : NULL);
     add_text(h, run->previous_digest);
+    add_u64(h, run->startup_us);
     add_tests(h, run);
     add_u64(h, (uint64_t)run->done_count << 32 | run->held_count);
     add_u64(h, run->flaky_count);

@@ -129,7 +129,7 @@ struct session {
     size_t last_cap;
     uint32_t runner_exit, exit; /* of LEFT: the runner's own, and what it was told to exit with */
     uint64_t deadline_ms;       /* memory only: dead when the clock passes it */
-    uint64_t progress_ms;       /* memory only: its last grant or result */
+    uint64_t progress_ms;       /* memory only: its last grant or result, or first pull */
 };
 
 struct run_fault { /* a run-level error */
@@ -172,8 +172,9 @@ struct run {
     uint32_t test_count;
     struct lanes lanes; /* of the manifest: more than one where every machine runs everything */
     struct run_test *tests;
-    uint64_t *costs_us; /* predicted, as sealed */
-    uint64_t *highs_us; /* memory only: what each hardly ever exceeds; NULL: nobody knows */
+    uint64_t *costs_us;  /* predicted, as sealed */
+    uint64_t *highs_us;  /* memory only: what each hardly ever exceeds; NULL: nobody knows */
+    uint64_t startup_us; /* from a join to the end of the collection, by history; 0: unknown */
     struct pool *pool;
     bool wide; /* runs everything, not only what an earlier epoch left */
     char previous_digest[MANIFEST_DIGEST_BYTES]; /* "" for none */

@@ -63,6 +63,7 @@ void places_seal(struct run *run, struct change_seal *seal)
     seal->highs_us = NULL;
     for (uint32_t i = 0; i < seal->first.count; i++)
         pool_hurry(run->pool, seal->first.at[i]);
+    run->startup_us = seal->startup_us;
     run->costs_us = seal->costs_us;
     seal->costs_us = NULL;
     run->tests = mem_new(run->test_count, sizeof(*run->tests));
@@ -114,6 +115,16 @@ void places_join(struct run *run, uint32_t session)
         return;
     pool_join(run->pool, session, run->sessions[session]->workers, 1000000);
     places_expect(run);
+}
+
+void places_started(struct run *run, uint32_t session)
+{
+    struct session *s = run->sessions[session];
+
+    if (!run->pool || s->late || !session_lives(s) || s->collected_ms < s->joined_ms)
+        return;
+    pace_start(&s->pace, run->startup_us, (s->collected_ms - s->joined_ms) * 1000);
+    pool_respeed(run->pool, session, pace_machine_ppm(&run->pace, &s->pace));
 }
 
 /* Who is missing is taken to be as large as those who came are on average. */

@@ -12,6 +12,8 @@ void places_grow(struct run *run, uint64_t cost_us);
 
 /* Lets a session into the pool, if there is one. */
 void places_join(struct run *run, uint32_t session);
+/* A session has collected: what its start took against others' tells how fast it is. */
+void places_started(struct run *run, uint32_t session);
 /* Tells the pool how many workers there are and are still to come; after sessions came or went. */
 void places_expect(struct run *run);
 

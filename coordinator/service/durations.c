@@ -37,13 +37,11 @@ static enum err_code facts_work(struct errand *errand, struct store *store, stru
 {
     struct exchange *x = (struct exchange *)errand;
     enum err_code rc = export_work(errand, store, err);
-    const struct estimate *startup;
 
     if (rc)
         return rc;
-    startup = history_find(x->history, HISTORY_STARTUP, "");
     x->facts =
-        (struct suite_facts){ .tests = x->count, .startup_us = startup ? estimate_us(startup) : 0 };
+        (struct suite_facts){ .tests = x->count, .startup_us = history_startup_us(x->history) };
     for (uint32_t i = 0; i < x->count; i++)
         x->facts.work_us += x->items[i].us;
     return ERR_NONE;

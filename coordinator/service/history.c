@@ -208,6 +208,13 @@ void history_highs(const struct history *history, const struct manifest *manifes
     str_fini(&scratch);
 }
 
+uint64_t history_startup_us(const struct history *history)
+{
+    const struct estimate *est = history_find(history, HISTORY_STARTUP, "");
+
+    return est ? estimate_us(est) : 0;
+}
+
 void history_scope_costs(const struct history *history, const struct suite *suite,
                          uint64_t *costs_us)
 {

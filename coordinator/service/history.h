@@ -48,6 +48,9 @@ void history_highs(const struct history *history, const struct manifest *manifes
 void history_scope_costs(const struct history *history, const struct suite *suite,
                          uint64_t *costs_us);
 
+/* From a machine's join to the end of its collection, 0 where nothing is known. */
+uint64_t history_startup_us(const struct history *history);
+
 /* Every test with its predicted time, sorted by id; lent from the history, free() *out_items. */
 void history_export(const struct history *history, struct duration **out_items,
                     uint32_t *out_count);

@@ -97,6 +97,7 @@ static enum err_code read_costs(struct job *job, struct store *store, struct err
     history_failed(history, job->facts.manifest, job->facts.failed);
     job->facts.highs_us = mem_new(suite->test_count, sizeof(*job->facts.highs_us));
     history_highs(history, job->facts.manifest, job->facts.highs_us);
+    job->facts.startup_us = history_startup_us(history);
     job->facts.pool = seal_pool(&job->facts);
     suite_free(suite);
     history_free(history);

@@ -125,7 +125,12 @@ static enum err_code pull_turn(struct live *live, uint32_t session, const struct
 {
     struct change change = { .kind = CHANGE_NONE };
     uint64_t now_ms = service_now_ms(live->svc);
-    enum err_code rc = decide_pull(live->run, session, req, now_ms, &change, err);
+    enum err_code rc;
+
+    if (live->run->sessions[session]->progress_ms == 0)
+        live->run->sessions[session]->progress_ms =
+            now_ms; /* from here on it could have had work */
+    rc = decide_pull(live->run, session, req, now_ms, &change, err);
 
     if (change.kind == CHANGE_PULL && change.as.pull.shard.count)
         live->run->sessions[session]->progress_ms = now_ms;

@@ -8,14 +8,15 @@
 #include "mem.h"
 #include "plan/bound.h"
 
-#define START_US   500000.0
-#define SPEED_DEV  0.10
-#define WORKERS    2u
-#define HALF_STEPS 30 /* each brings the half time closer by its share of the fleet */
+#define START_US    500000.0
+#define SPEED_DEV   0.10
+#define STARTUP_DEV 0.10
+#define WORKERS     2u
+#define HALF_STEPS  30 /* each brings the half time closer by its share of the fleet */
 
 void fleet_make(struct sim_agent *agents, uint32_t count, uint64_t seed)
 {
-    uint64_t chance = seed * 1000 + count;
+    uint64_t chance = seed * 1000 + count, start_chance = seed * 1001 + count;
 
     for (uint32_t i = 0; i < count; i++) {
         double start_us = -log(chance_uniform(&chance)) * START_US;
@@ -26,6 +27,8 @@ void fleet_make(struct sim_agent *agents, uint32_t count, uint64_t seed)
             .speed_ppm = (uint32_t)(exp(chance_normal(&chance) * SPEED_DEV) * 1e6),
             .leave_us = SIM_NEVER,
         };
+        agents[i].startup_us = (uint64_t)(FLEET_STARTUP_US * 1e6 / agents[i].speed_ppm *
+                                          exp(chance_normal(&start_chance) * STARTUP_DEV));
     }
 }
 
@@ -87,6 +90,7 @@ void fleet_trouble(const struct sim_input *in, struct sim_agent *agents)
     uint64_t half_us;
 
     agents[0].speed_ppm /= 2;
+    agents[0].startup_us *= 2;
     for (uint32_t i = 0; i < HALF_STEPS; i++) {
         half_us = bound_of(in, NULL) / 2;
         agents[1].leave_us = first_us(in) + half_us;

@@ -4,9 +4,12 @@
 
 #include "plan/simulate.h"
 
-#define FLEET_MAX 16u
+#define FLEET_MAX        16u
+#define FLEET_STARTUP_US 1000000u /* of an average machine; any other does as well */
 
-/* Starts over an exponential 0.5 s, log-normal speeds of 10 %, two workers each. */
+/* Starts over an exponential 0.5 s, log-normal speeds of 10 %, two workers each. What a start took
+ * tells of the speed, but for another 10 %: the times that the seven suites took to be collected,
+ * recorded twice, differ by that (tests/data/traces). */
 void fleet_make(struct sim_agent *agents, uint32_t count, uint64_t seed);
 
 /* The first machine of half its speed; the second is told to go when half of the time is over that

@@ -147,6 +147,7 @@ static void run_trace(struct trace *t, const struct options *opts, struct tally 
                             .actual_setup_us = setup_us,
                             .scope_count = t->scope_count,
                             .agents = agents,
+                            .startup_us = FLEET_STARTUP_US,
                             .expect_all = true,
                             .request_us = REQUEST_US,
                             .detect_us = DETECT_US };

@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "mem.h"
 
 static void test_join_repeated_is_the_same_session(void **state)
 {
@@ -60,6 +61,40 @@ static void test_seal_lets_go_first_what_failed_before(void **state)
     seals_failed(&f, 10, failed);
     for (uint32_t i = 0; i < 10; i++)
         assert_false(pool_is_first(f.run->pool, i));
+    fixture_fini(&f);
+}
+
+/* The second needs twice what a start takes by history; one test of ten was never seen. */
+static void test_seal_tells_what_is_known_of_starts_and_tests(void **state)
+{
+    struct seal_facts facts = { .manifest = manifest_of(12, UINT32_MAX),
+                                .costs_us = mem_new(12, sizeof(uint64_t)),
+                                .highs_us = mem_new(12, sizeof(uint64_t)),
+                                .scope_us = mem_new(1, sizeof(uint64_t)),
+                                .scope_count = 1,
+                                .startup_us = 1000000 };
+    struct change change = { .kind = CHANGE_NONE };
+    struct fixture f;
+
+    (void)state;
+    fixture_init(&f);
+    assert_int_equal(joins_slot(&f, 0, 2), 0);
+    assert_int_equal(joins_slot(&f, 1, 2), 1);
+    for (uint32_t i = 0; i < 12; i++) {
+        facts.costs_us[i] = 1000000;
+        facts.highs_us[i] = i == 5 ? 0 : 2000000;
+    }
+    decide_seal(f.run, &facts, &change);
+    turn(&f, &change);
+    f.now_ms = f.run->sessions[0]->joined_ms + 1000;
+    collects_this(&f, 0, f.run->manifest);
+    f.now_ms = f.run->sessions[1]->joined_ms + 2000;
+    collects_this(&f, 1, f.run->manifest);
+    for (uint32_t i = 0; i < 12; i++)
+        assert_int_equal(pool_is_first(f.run->pool, i), i == 5);
+    assert_in_range(pool_speed_ppm(f.run->pool, 0), 990000, 1010000);
+    assert_in_range(pool_speed_ppm(f.run->pool, 1), 550000, 750000);
+    assert_int_equal(pool_speed_ppm(f.shadow->pool, 1), pool_speed_ppm(f.run->pool, 1));
     fixture_fini(&f);
 }
 
@@ -339,6 +374,7 @@ int main(void)
         cmocka_unit_test(test_join_repeated_is_the_same_session),
         cmocka_unit_test(test_join_refuses_a_live_slot),
         cmocka_unit_test(test_seal_lets_go_first_what_failed_before),
+        cmocka_unit_test(test_seal_tells_what_is_known_of_starts_and_tests),
         cmocka_unit_test(test_join_refuses_another_fingerprint_or_command),
         cmocka_unit_test(test_collected_refuses_another_runtime),
         cmocka_unit_test(test_collected_other_set_runs_the_intersection),

@@ -105,11 +105,28 @@ static void test_pool_lets_the_group_of_one_in_a_hurry_go_first(void **state)
     pool_free(pool);
 }
 
+static void test_first_takes_all_unknown_while_they_are_few(void **state)
+{
+    const uint64_t costs_us[] = { 40, 5, 50, 5, 1 };
+    const bool few[] = { true, false, true, false, true };
+    const bool many[] = { true, false, true, false, false };
+    const bool none[] = { false, false, false, false, false };
+    uint32_t out[5] = { 9, 9, 9, 9, 9 };
+
+    (void)state;
+    assert_int_equal(first_unknown(costs_us, few, 5, out), 2);
+    assert_int_equal(out[0], 1);
+    assert_int_equal(out[1], 3);
+    assert_int_equal(first_unknown(costs_us, many, 5, out), 0);
+    assert_int_equal(first_unknown(costs_us, none, 5, out), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_first_takes_what_fits_the_share_shortest_first),
         cmocka_unit_test(test_first_of_nothing_is_nothing),
+        cmocka_unit_test(test_first_takes_all_unknown_while_they_are_few),
         cmocka_unit_test(test_pool_lets_those_in_a_hurry_go_first),
         cmocka_unit_test(test_pool_lets_the_group_of_one_in_a_hurry_go_first),
     };

@@ -37,6 +37,25 @@ static void test_pace_tells_a_slower_machine(void **state)
     assert_in_range((uint64_t)slow_ppm * 100 / quick_ppm, 78, 90);
 }
 
+/* The start is heard first and counts as many tests; then the tests themselves are believed. */
+static void test_pace_begins_with_what_the_start_took(void **state)
+{
+    struct pace_fleet fleet = { 0 };
+    struct pace_machine slow = { 0 }, quick = { 0 }, silent = { 0 };
+
+    (void)state;
+    pace_start(&slow, 1000000, 2000000);
+    pace_start(&quick, 1000000, 500000);
+    pace_start(&silent, 0, 500000);
+    pace_start(&silent, 1000000, 0);
+    assert_in_range(pace_machine_ppm(&fleet, &slow), 550000, 750000);
+    assert_in_range(pace_machine_ppm(&fleet, &quick), 1400000, 1800000);
+    assert_in_range(pace_machine_ppm(&fleet, &silent), 999900, 1000100);
+    for (int i = 0; i < 1000; i++)
+        pace_learn(&fleet, &slow, 10000, 10000);
+    assert_in_range(pace_machine_ppm(&fleet, &slow), 950000, 1050000);
+}
+
 /* A record made under load stretches the tests of a few milliseconds: who runs those is not fast.
  */
 static void test_pace_takes_no_size_of_tests_for_a_machine(void **state)
@@ -93,6 +112,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pace_is_as_predicted_without_evidence),
         cmocka_unit_test(test_pace_tells_a_slower_machine),
+        cmocka_unit_test(test_pace_begins_with_what_the_start_took),
         cmocka_unit_test(test_pace_takes_no_size_of_tests_for_a_machine),
         cmocka_unit_test(test_pace_leans_on_all_machines),
         cmocka_unit_test(test_pace_add_damps_outliers),

@@ -1,0 +1,129 @@
+/* Which machine runs the tests that the end of a run hangs on. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base.h"
+#include "plan/pool.h"
+
+#define AVERAGE 1000000u
+#define SLOW    500000u
+#define MS      (uint64_t)1000
+#define PLAIN   .scope = POOL_NONE, .group = POOL_NONE, .mutex = POOL_NONE, .threads = 1
+#define LONG    0 /* of the tests below */
+#define TESTS   26
+
+/* A test of a second, and half a second of short ones. */
+static struct pool *pool_of(uint32_t expected)
+{
+    struct pool_test tests[TESTS];
+    const struct pool_input in = { .tests = tests, .test_count = ARRAY_LEN(tests) };
+    struct pool *pool;
+
+    tests[LONG] = (struct pool_test){ .cost_us = 1000 * MS, PLAIN };
+    for (uint32_t i = 1; i < ARRAY_LEN(tests); i++)
+        tests[i] = (struct pool_test){ .cost_us = 20 * MS, PLAIN };
+    pool = pool_new(&in);
+    pool_expect(pool, expected);
+    return pool;
+}
+
+static bool gets_the_long_one(const struct pool *pool, uint32_t taker, uint64_t waited_us)
+{
+    uint32_t out[TESTS], n;
+
+    n = pool_choose(pool,
+                    &(struct pool_ask){ .taker = taker, .free_workers = 1, .waited_us = waited_us },
+                    out, ARRAY_LEN(out));
+    assert_true(n > 0 || waited_us == 0);
+    for (uint32_t i = 0; i < n; i++)
+        if (out[i] == LONG)
+            return true;
+    return false;
+}
+
+/* A slow machine comes first: it begins with something else, the next one takes the long test. */
+static void test_pool_leaves_the_longest_to_those_still_to_come(void **state)
+{
+    struct pool *pool = pool_of(2);
+
+    (void)state;
+    pool_join(pool, 0, 1, SLOW);
+    assert_false(gets_the_long_one(pool, 0, 0));
+    pool_join(pool, 1, 1, AVERAGE);
+    assert_true(gets_the_long_one(pool, 1, 0));
+    pool_free(pool);
+    pool = pool_of(2);
+    pool_join(pool, 0, 1, AVERAGE);
+    assert_true(gets_the_long_one(pool, 0, 0));
+    pool_free(pool);
+}
+
+/* Nobody knows whether the others come: with nothing else to do it runs it itself. */
+static void test_pool_waits_for_nobody_with_nothing_else_to_do(void **state)
+{
+    struct pool *pool = pool_of(2);
+
+    (void)state;
+    pool_join(pool, 0, 1, SLOW);
+    for (uint32_t i = 1; i < TESTS; i++)
+        pool_finish(pool, i);
+    assert_true(gets_the_long_one(pool, 0, 0));
+    pool_free(pool);
+}
+
+/* A faster one is there, but does not ask: no more is waited for it than its being faster is worth.
+ */
+static void test_pool_waits_no_longer_than_it_gains(void **state)
+{
+    struct pool *pool = pool_of(2);
+
+    (void)state;
+    pool_join(pool, 0, 1, SLOW);
+    pool_join(pool, 1, 1, AVERAGE);
+    for (uint32_t i = 1; i < TESTS; i++)
+        pool_finish(pool, i);
+    assert_false(gets_the_long_one(pool, 0, 0));
+    assert_true(gets_the_long_one(pool, 0, 1000 * MS));
+    pool_free(pool);
+}
+
+/* Two workers, two tests of a length: a third would wait behind one of them. */
+static void test_pool_gives_no_long_test_for_later(void **state)
+{
+    struct pool_test tests[8];
+    const struct pool_input in = { .tests = tests, .test_count = ARRAY_LEN(tests) };
+    uint32_t out[8];
+
+    (void)state;
+    for (uint32_t i = 0; i < ARRAY_LEN(tests); i++)
+        tests[i] = (struct pool_test){ .cost_us = 1000 * MS, PLAIN };
+    for (uint32_t speed_ppm = 400000; speed_ppm < 1600000; speed_ppm += 37000) {
+        struct pool *pool = pool_new(&in);
+
+        pool_join(pool, 0, 2, speed_ppm);
+        pool_join(pool, 1, 2, speed_ppm);
+        assert_int_equal(
+            pool_choose(
+                pool,
+                &(struct pool_ask){ .taker = 0, .free_workers = 2, .dry_us = 1, .lead_us = 20001 },
+                out, ARRAY_LEN(out)),
+            2);
+        pool_free(pool);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_pool_leaves_the_longest_to_those_still_to_come),
+        cmocka_unit_test(test_pool_waits_for_nobody_with_nothing_else_to_do),
+        cmocka_unit_test(test_pool_waits_no_longer_than_it_gains),
+        cmocka_unit_test(test_pool_gives_no_long_test_for_later),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
