@@ -20,18 +20,22 @@ class Suite:
     """Where a suite lives, how pytest is called on it, and where it comes from.
 
     packages: Debian packages unpacked into its own `site`; source: a Debian source package, or a
-    repository and a tag, unpacked into `src`; waits: its tests mostly wait for something; modes: of
-    xdist, where running them all takes too long.
+    repository and a tag, unpacked into `src`; waits: its tests mostly wait for something; fastest: by
+    number of workers, the mode of xdist that was fastest when all were compared last; is_long: one
+    mode is enough.
     """
 
-    def __init__(self, name, folder, arguments, packages=(), source=None, waits=False, modes=None):
+    def __init__(self, name, folder, arguments, packages=(), source=None, waits=False, fastest=None,
+                 is_long=False):
         self.name = name
         self.folder = folder
         self.arguments = shlex.split(arguments)
         self.packages = ["python3-" + package for package in packages]
         self.source = source
         self.waits = waits
-        self.modes = modes
+        self.fastest = fastest or {}
+        self.is_long = is_long
+        self.computes = not waits and name != "empty"
 
     def where(self, root):
         return root / self.name / self.folder
@@ -46,17 +50,21 @@ SUITES = [
           "tests/test_umath.py tests/test_scalarmath.py tests/test_indexing.py"
           " tests/test_datetime.py tests/test_casting_unittests.py tests/test_array_coercion.py"
           " -m 'not slow'",
-          ["numpy", "hypothesis", "sortedcontainers", "attr"]),
+          ["numpy", "hypothesis", "sortedcontainers", "attr"], fastest={2: "loadscope", 4: "load"}),
     Suite("pandas", "site/pandas", "tests/series/methods",
-          ["pandas", "pandas-lib", "tz", "dateutil", "hypothesis", "sortedcontainers", "attr"]),
+          ["pandas", "pandas-lib", "tz", "dateutil", "hypothesis", "sortedcontainers", "attr"],
+          fastest={2: "load", 4: "loadscope"}),
     Suite("sqlalchemy", "src",
           "test/orm/test_mapper.py test/orm/test_query.py test/orm/test_eager_relations.py",
-          ["sqlalchemy", "sqlalchemy-ext", "greenlet"], (SQLALCHEMY, "rel_1_4_46")),
-    Suite("jinja2", "src", "tests", ["jinja2", "markupsafe"], "jinja2"),
-    Suite("tornado", "site", "tornado/test", ["tornado"], waits=True),
-    Suite("empty", "src", "."),
+          ["sqlalchemy", "sqlalchemy-ext", "greenlet"], (SQLALCHEMY, "rel_1_4_46"),
+          fastest={2: "loadscope", 4: "loadscope"}),
+    Suite("jinja2", "src", "tests", ["jinja2", "markupsafe"], "jinja2",
+          fastest={2: "loadscope", 4: "loadscope"}),
+    Suite("tornado", "site", "tornado/test", ["tornado"], waits=True,
+          fastest={2: "loadscope", 4: "load"}),
+    Suite("empty", "src", ".", fastest={2: "load", 4: "loadfile"}),
     # The whole of it; of the three modes of xdist loadfile was the fastest.
-    Suite("networkx", "site/networkx", ".", ["networkx"], modes=["loadfile"]),
+    Suite("networkx", "site/networkx", ".", ["networkx"], is_long=True),
 ]
 EMPTY_TESTS = 10000
 EMPTY_FILES = 20
