@@ -40,6 +40,7 @@ static void add_detail(struct hash *h, const struct detail *d)
 static void add_tests(struct hash *h, const struct run *run)
 {
     add_u64(h, (uint64_t)run->sealed_count << 32 | run->test_count);
+    INVARIANT(run->manifest || run->test_count == 0);
     for (uint32_t i = run->sealed_count; i < run->test_count; i++) {
         add_text(h, run->manifest->tests[i].id);
         add_u64(h, run->manifest->tests[i].k);
