@@ -81,6 +81,8 @@ static void compare(struct supervisor *s, uint32_t number)
     struct err ignored = ERR_INIT;
 
     manifest_seal(slot->own);
+    if (!slot->own_problem)
+        found_own(s, slot->own);
     if (slot->own_problem) {
         refuse(s, number, slot->own_problem);
     } else if (describe_difference(s->manifest, slot->own, &text)) {

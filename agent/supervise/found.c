@@ -77,6 +77,16 @@ static void tell_people(struct supervisor *s, uint32_t before)
     str_fini(&text);
 }
 
+/* Those behind so many are new. */
+static void found_here(struct supervisor *s, uint32_t before)
+{
+    if (s->manifest->count == before)
+        return;
+    widen(s, before);
+    tell_people(s, before);
+    s->source->ops->found(s->source, s->manifest->tests + before, s->manifest->count - before);
+}
+
 void found_frame(struct supervisor *s, const struct frame *frame, struct err *err)
 {
     uint32_t before = s->manifest ? s->manifest->count : 0, offset = 0;
@@ -91,11 +101,18 @@ void found_frame(struct supervisor *s, const struct frame *frame, struct err *er
             break;
         (void)add(s, &test);
     }
-    if (s->manifest->count == before)
+    found_here(s, before);
+}
+
+void found_own(struct supervisor *s, const struct manifest *own)
+{
+    uint32_t before = s->manifest->count;
+
+    if (!s->opts.local->sharded.known || !s->dispatch || !s->source->ops->found)
         return;
-    widen(s, before);
-    tell_people(s, before);
-    s->source->ops->found(s->source, s->manifest->tests + before, s->manifest->count - before);
+    for (uint32_t i = 0; i < own->count; i++)
+        (void)add(s, &own->tests[i]);
+    found_here(s, before);
 }
 
 void found_elsewhere(struct supervisor *s, const struct found_test *tests, uint32_t count)

@@ -248,6 +248,10 @@ void collector_died(struct supervisor *s);
 void found_frame(struct supervisor *s, const struct frame *frame, struct err *err);
 void found_elsewhere(struct supervisor *s, const struct found_test *tests, uint32_t count);
 
+/* A worker that collects for itself had no record left, and so may hold tests that the run does
+ * not. */
+void found_own(struct supervisor *s, const struct manifest *own);
+
 /* supervise/talk.c. A frame with a text, or with nothing; a peer of NULL is gone and hears nothing.
  */
 void tell(struct peer *peer, enum frame_kind kind, uint32_t a, uint32_t b, const char *text);

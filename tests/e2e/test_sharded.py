@@ -168,6 +168,17 @@ class ShardedTest(harness.TestCase):
             self.assertEqual(machine.wait(), 0, machine.output)
             self.all_ran_once([machine], self.verdict(self.served, key=start)[1], self.tests + 1)
 
+    def test_a_worker_that_comes_after_the_record_is_gone(self):
+        """It collects everything, and so finds what nobody else has found yet."""
+        (self.root / "test_b.py").write_text(TESTS + "\ndef test_die():\n    if 'DIE' in os.environ:\n        os._exit(1)\n")
+        self.recorded()
+        (self.root / "helper.py").write_text("VALUES = {'test_b': [1, 2, 3], 'test_h': [1, 2, 3]}\n")
+        machine = self.machine(0, 1, self.served, key="second", options=["--start", "early"], DIE=1)
+        self.assertEqual(machine.wait(), 1, machine.output)
+        _status, verdict = self.verdict(self.served, key="second")
+        self.assertEqual((verdict["counts"]["crashed"], verdict["unrun"], verdict.get("errors", [])), (1, 0, []), verdict)
+        self.assertEqual(verdict["total"], self.tests + 2 + 1)
+
     def one_file(self, body, **env):
         """One more file, known with seven tests; machines then find another one in it."""
         values = "VALUES = {'test_z': range(%d)}\n"
