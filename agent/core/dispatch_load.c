@@ -62,12 +62,17 @@ struct need dispatch_need(const struct dispatch *d, const uint64_t *ran_us)
     for (uint32_t slot = 0; slot < d->slot_count; slot++) {
         const struct worker *w = &d->workers[slot];
         uint64_t due_us = dispatch_hand_us(d, w);
-        uint64_t first_us = w->started ? predicted_us(d, w->hand[0]) : 0, own_us;
+        uint64_t own_us;
 
         if (w->state == WORKER_DEAD || w->hand_count == 0)
             continue;
+        if (w->started) {
+            uint64_t first_us = predicted_us(d, w->hand[0]);
+
+            due_us += need_left_us(first_us, ran_us[slot]) - first_us;
+        }
         own_us = pool_own_us(deal_pile(d->deal, slot), slot);
-        left_us[busy++] = due_us + own_us - (ran_us[slot] < first_us ? ran_us[slot] : first_us);
+        left_us[busy++] = due_us + own_us;
         waiting_us -= own_us;
     }
     need = need_of(left_us, busy > d->in.workers ? busy : d->in.workers, waiting_us,

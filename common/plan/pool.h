@@ -92,10 +92,10 @@ void pool_expect(struct pool *pool, uint32_t workers);
 
 /* What an idle (or nearly idle) taker should get now: up to max indices into out, in running order;
  * 0 when nothing free is eligible for it. An agent asks while it still has about three lead_us of
- * work, so that it is never idle for the time of a request; one that has plenty, or its fair share,
- * gets 0. With a free worker and eligible work the answer is never 0. A request that was sent
- * before its agent saw the last order must not be asked for: it counts what it is about to get as
- * missing. */
+ * work, so that it is never idle for the time of a request; near the end of the run it gets less
+ * ahead, down to one. One that has plenty, or its fair share, gets 0. With a free worker and
+ * eligible work the answer is never 0. A request that was sent before its agent saw the last order
+ * must not be asked for: it counts what it is about to get as missing. */
 struct pool_ask {
     uint32_t taker;
     uint32_t free_workers; /* workers without a test */

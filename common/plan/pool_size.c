@@ -1,10 +1,11 @@
 /* pool_size.c - how much a taker should get now. */
 #include "plan/pool_pick.h"
 
-#define SHARE_DIVISOR   4u     /* of what a taker has room for, it gets a quarter: shares shrink */
-#define LEADS_AHEAD     3u     /* but at least what keeps it busy for three requests */
-#define GATE_DIVISOR    4u     /* a taker that is busy for a quarter of the run to come can wait */
-#define PRESS_DIVISOR   8u     /* a test of an eighth of what a worker has still to do presses */
+#define SHARE_DIVISOR   4u /* of what a taker has room for, it gets a quarter: shares shrink */
+#define LEADS_AHEAD     3u /* but at least what keeps it busy for three requests */
+#define AHEAD_DIVISOR   2u /* or for half of the run to come, if that is less, and one request */
+#define GATE_DIVISOR    4u /* a taker that is busy for a quarter of the run to come can wait */
+#define PRESS_DIVISOR   8u /* a test of an eighth of what a worker has still to do presses */
 #define PRESS_US_MIN    10000u /* shorter ones never do: a request takes longer */
 #define PRESS_US_MIN_IN 3000u  /* the same in a machine, where asking is cheap */
 
@@ -24,6 +25,16 @@ static uint64_t expected_milli(const struct pool *pool)
     return pool->capacity_milli + missing * pool->capacity_milli / pool->workers;
 }
 
+/* So long should a taker be busy without another answer. Near the end of the run what waits at one
+ * machine is what another will lack if predictions are off, so it becomes less. In a machine the
+ * end is not known: more may come. */
+static uint64_t ahead_us(const struct pool *pool, uint64_t lead_us, uint64_t end_us)
+{
+    if (pool->one_machine)
+        return lead_us * LEADS_AHEAD;
+    return min_u64(lead_us * LEADS_AHEAD, max_u64(lead_us, end_us / AHEAD_DIVISOR));
+}
+
 bool pick_size(struct pick *p, const struct pool_ask *ask)
 {
     const struct pool *pool = p->pool;
@@ -35,7 +46,7 @@ bool pick_size(struct pick *p, const struct pool_ask *ask)
     uint64_t fair_us = scale_u64(end_us, mine_milli, 1000);
     uint64_t later_us = scale_u64(left_us, mine_milli, expected_milli(pool));
     uint32_t in_hand = p->k->held_count + p->k->running;
-    uint64_t dry, room_us, ahead_us = lead_us * LEADS_AHEAD;
+    uint64_t dry, room_us, ahead = ahead_us(pool, lead_us, end_us);
 
     /* A worker that idles beside unstarted tests is not in want of others. */
     p->least = (uint32_t)sub_u64(ask->free_workers, p->k->held_count);
@@ -45,13 +56,13 @@ bool pick_size(struct pick *p, const struct pool_ask *ask)
     /* One long test in hand does not mean that the worker beside it has no room. */
     room_us = max_u64(sub_u64(fair_us, ask->backlog_us),
                       scale_u64(sub_u64(end_us, dry), p->k->speed_milli, 1000));
-    if (!p->least && (!room_us || dry > max_u64(end_us / GATE_DIVISOR, ahead_us)))
+    if (!p->least && (!room_us || dry > max_u64(end_us / GATE_DIVISOR, ahead)))
         return false;
     p->end_us = scale_u64(left_us, 1000, expected_milli(pool));
     p->level_us = fair_us / p->k->workers;
-    ahead_us += lead_us; /* which is over when the answer is there */
-    p->horizon_us = scale_u64(ahead_us, p->k->speed_milli, 1000) + 1;
-    p->bridge_us = min_u64(scale_u64(sub_u64(ahead_us, dry), mine_milli, 1000), room_us);
+    ahead += lead_us; /* which is over when the answer is there */
+    p->horizon_us = scale_u64(ahead, p->k->speed_milli, 1000) + 1;
+    p->bridge_us = min_u64(scale_u64(sub_u64(ahead, dry), mine_milli, 1000), room_us);
     p->share_us = max_u64(sub_u64(later_us, ask->backlog_us) / SHARE_DIVISOR, p->bridge_us);
     p->expected_milli = expected_milli(pool);
     pick_split(p, left_us);

@@ -20,8 +20,9 @@ static struct need need_now(const struct sim *s, const struct agent *a)
     for (uint32_t w = 0; w < a->about->workers; w++) {
         uint64_t own_us = pool_own_us(a->pool, w);
 
-        if (a->workers[w].test != POOL_NONE && a->workers[w].predicted_end_us > s->now_us)
-            left_us[w] = a->workers[w].predicted_end_us - s->now_us;
+        if (a->workers[w].test != POOL_NONE)
+            left_us[w] = need_left_us(a->workers[w].predicted_end_us - a->workers[w].start_us,
+                                      s->now_us - a->workers[w].start_us);
         left_us[w] += own_us;
         waiting_us -= own_us;
     }
@@ -40,6 +41,13 @@ static void check_in(struct sim *s, uint32_t index, uint64_t wait_us)
     sim_post(s, wait_us, (struct event){ .kind = EVENT_CHECK, .agent = index });
 }
 
+/* More workers are free than was said, or half of the work that was told of is done. */
+static bool need_changed(const struct agent *a, uint32_t free_workers, uint64_t backlog_us)
+{
+    return free_workers > a->asked_free ||
+           (a->asked_backlog_us && backlog_us <= a->asked_backlog_us / 2);
+}
+
 static void ask_if_dry(struct sim *s, uint32_t index)
 {
     struct agent *a = &s->agents[index];
@@ -47,20 +55,24 @@ static void ask_if_dry(struct sim *s, uint32_t index)
     uint32_t free_workers = a->about->workers - a->busy;
     struct need need;
 
-    if (!a->here || a->leaving || (a->asking && a->asked_free >= free_workers))
+    if (!a->here || a->leaving)
         return;
     need = need_now(s, a);
+    if (a->asking && !need_changed(a, free_workers, need.backlog_us))
+        return;
     if (!free_workers && need.dry_us > ahead_us) {
         check_in(s, index, need.dry_us - ahead_us + 1);
         return;
     }
     a->asking = true;
     a->asked_free = free_workers;
+    a->asked_backlog_us = need.backlog_us;
     a->asked_us = s->now_us;
     s->out->requests++;
     sim_post(s, half_request_us(s),
              (struct event){ .kind = EVENT_ASK,
                              .agent = index,
+                             .orders_seen = a->orders_seen,
                              .ask = { .taker = index,
                                       .free_workers = free_workers,
                                       .backlog_us = need.backlog_us,
@@ -163,7 +175,8 @@ void agent_granted(struct sim *s, uint32_t index)
     /* One that is about to leave does not take it: what it holds is free when it has gone. */
     for (uint32_t i = 0; i < a->granted.count && a->here && !a->leaving; i++)
         pool_put_back(a->pool, a->granted.items[i]);
-    a->asking = a->ordered = false;
+    a->asking = false;
+    a->orders_seen = a->orders;
     agent_drive(s, index);
 }
 

@@ -26,14 +26,26 @@ static void recall_for(struct sim *s, uint32_t index)
     sim_post(s, half_request_us(s), (struct event){ .kind = EVENT_RECALL, .agent = holder });
 }
 
+/* What was said when the request came may be long ago: work was done meanwhile. */
+static void refresh(const struct sim *s, struct agent *a)
+{
+    uint64_t gone_us = s->now_us - a->told_us;
+    uint64_t done_us = gone_us * (a->about->workers - a->ask.free_workers);
+
+    a->told_us = s->now_us;
+    a->ask.dry_us = a->ask.dry_us > gone_us ? a->ask.dry_us - gone_us : 1;
+    a->ask.backlog_us = a->ask.backlog_us > done_us ? a->ask.backlog_us - done_us : 0;
+}
+
 /* Answers a request if that is possible; else it is held. */
 static void answer(struct sim *s, uint32_t index)
 {
     struct agent *a = &s->agents[index];
     uint32_t n;
 
-    if (!a->known || a->ordered || a->leaving)
-        return; /* sent before it saw the last order: it will ask anew */
+    if (!a->known || a->leaving)
+        return;
+    refresh(s, a);
     a->ask.waited_us = s->now_us - a->progress_us;
     n = pool_choose(s->pool, &a->ask, s->answer, s->in->test_count);
     a->held = n == 0;
@@ -44,7 +56,7 @@ static void answer(struct sim *s, uint32_t index)
     }
     for (uint32_t i = 0; i < n; i++)
         pool_take(s->pool, index, s->answer[i]);
-    a->ordered = true;
+    a->orders++;
     a->progress_us = s->now_us;
     list_take(&a->granted, s->answer, n);
     sim_post(s, half_request_us(s), (struct event){ .kind = EVENT_GRANT, .agent = index });
@@ -59,7 +71,12 @@ static void answer_held(struct sim *s)
 
 void desk_ask(struct sim *s, const struct event *ev)
 {
-    s->agents[ev->agent].ask = ev->ask;
+    struct agent *a = &s->agents[ev->agent];
+
+    if (ev->orders_seen < a->orders)
+        return; /* sent before it got its last order: it will ask anew */
+    a->ask = ev->ask;
+    a->told_us = s->now_us;
     answer(s, ev->agent);
 }
 

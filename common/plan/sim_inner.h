@@ -28,6 +28,7 @@ struct event {
     uint32_t agent, worker, test;
     uint64_t took_us; /* the test alone */
     struct pool_ask ask;
+    uint32_t orders_seen;
 };
 
 struct worker {
@@ -49,14 +50,19 @@ struct agent {
     struct list granted, recalled, returned; /* on their way */
     uint32_t busy;                           /* workers with a test */
     struct pace pace;
-    uint32_t asked_free;  /* what its last request said */
-    uint64_t progress_us; /* at the coordinator: when it last got or ended something */
-    uint64_t asked_us;    /* when that was sent */
-    uint64_t check_us;    /* when it looks again whether to ask */
-    bool here, asking;    /* asking: a request is under way or held */
-    bool leaving;         /* it has been told to go: it starts nothing more */
-    struct pool_ask ask;  /* at the coordinator: the request that is held */
-    bool held, ordered;   /* ordered: an answer is on its way */
+    uint32_t asked_free, orders_seen; /* what its last request said; answers that it has got */
+    uint64_t asked_backlog_us;        /* likewise */
+    uint64_t asked_us;                /* when that was sent */
+    uint64_t check_us;                /* when it looks again whether to ask */
+    bool here, asking;                /* asking: a request is under way or held */
+    bool leaving;                     /* it has been told to go: it starts nothing more */
+
+    /* At the coordinator. */
+    struct pool_ask ask; /* the request that is held */
+    bool held;
+    uint64_t told_us;     /* when what it says was so */
+    uint64_t progress_us; /* when the agent last got or ended something */
+    uint32_t orders;      /* answers with work that were sent */
     bool giving;          /* a recall is under way to it */
     bool known;           /* the coordinator counts on it */
     struct pace_machine fleet_pace;

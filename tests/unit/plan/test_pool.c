@@ -181,6 +181,34 @@ static void test_pool_choose_gives_nothing_over_the_fair_share(void **state)
     pool_free(pool);
 }
 
+/* A machine holds ahead what it does in three requests' time, or in half of what is left of the
+ * run, if that is less; and what it does until the answer is there. */
+static void test_pool_choose_gives_less_ahead_at_the_end(void **state)
+{
+    struct pool_test tests[400];
+    const struct pool_input in = { .tests = tests, .test_count = 400 };
+    const struct pool_ask ask = {
+        .taker = 0, .backlog_us = 30 * MS, .dry_us = 30 * MS, .lead_us = 20 * MS
+    };
+    struct pool *pool;
+    uint32_t out[400];
+
+    (void)state;
+    for (size_t i = 0; i < 400; i++)
+        tests[i] = (struct pool_test){ .cost_us = 1 * MS, PLAIN };
+    pool = pool_new(&in);
+    pool_join(pool, 0, 1, AVERAGE);
+    pool_join(pool, 1, 1, AVERAGE);
+    pool_recost(pool, 0, 30 * MS);
+    pool_take(pool, 0, 0);
+    pool_start(pool, 0);
+    assert_int_equal(pool_choose(pool, &ask, out, 400), 60 + 20 - 30);
+    for (uint32_t i = 91; i < 400; i++)
+        pool_finish(pool, i);
+    assert_int_equal(pool_choose(pool, &ask, out, 400), (90 + 30) / 2 / 2 + 20 - 30);
+    pool_free(pool);
+}
+
 /* Small tests of a file come together, and so do tests of which nothing is known. */
 static void test_pool_choose_keeps_files_together(void **state)
 {
@@ -499,6 +527,7 @@ int main(void)
         cmocka_unit_test(test_pool_expect_makes_the_first_share_smaller),
         cmocka_unit_test(test_pool_choose_shrinks_shares),
         cmocka_unit_test(test_pool_choose_gives_nothing_over_the_fair_share),
+        cmocka_unit_test(test_pool_choose_gives_less_ahead_at_the_end),
         cmocka_unit_test(test_pool_choose_keeps_files_together),
         cmocka_unit_test(test_pool_choose_keeps_a_dear_scope_whole),
         cmocka_unit_test(test_pool_choose_keeps_a_unit_where_it_was_begun),
