@@ -1,5 +1,6 @@
 """What keeps the memory of workers small: pages without holes before the fork, and nothing kept after."""
 
+import functools
 import gc
 import os
 import sys
@@ -9,7 +10,7 @@ import harness
 
 sys.path.insert(0, os.path.join(harness.HERE, "..", "..", "agent", "runner", "pytest"))
 
-from _makespan_runner import holes, memory  # noqa: E402
+from _makespan_runner import holes, lookers, memory  # noqa: E402
 
 _PAGE_BYTES = 4096
 _MIB_KIB = 1024
@@ -71,6 +72,44 @@ class HighWater(unittest.TestCase):
         finally:
             memory.give_back = given_back
         self.assertEqual(asked, [])
+
+
+def looks():
+    def count():
+        return len(gc.get_objects())
+    return count()
+
+
+def looks_not():
+    return gc.collect()
+
+
+class Case:
+    def test_looks(self):
+        return gc.get_objects()
+
+
+class Lookers(unittest.TestCase):
+    def found(self, items):
+        items = [Item(item) for item in items]
+        together = lookers.of(items)
+        return [item.obj for item in items if item in together]
+
+    def test_those_that_ask_are_found_wherever_the_question_is(self):
+        few = [looks, Case().test_looks, functools.wraps(looks)(lambda: None)]
+        self.assertEqual(self.found(few + [looks_not, len, None] * 100), few)
+
+    def test_they_are_left_alone_where_they_are_many(self):
+        self.assertEqual(self.found([looks] * 2 + [looks_not] * 100), [])
+        self.assertEqual(self.found([looks] * 33 + [looks_not] * 10000), [])
+        self.assertEqual(len(self.found([looks] * 32 + [looks_not] * 10000)), 32)
+
+
+class Item:
+    """As much of pytest's as is asked for."""
+
+    def __init__(self, obj):
+        self.obj = obj
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import os
 
 import pytest
 
-from . import (atfork, caches, capture, compat, events, frames, logs, manifest, runner, sharded,
+from . import (atfork, caches, capture, compat, events, frames, logs, lookers, manifest, runner, sharded,
                shortcuts, voice)
 
 
@@ -154,7 +154,9 @@ class Collector:
         if self.shard is not None:
             self.tests.know_late(self.shard.stand_in)
         try:
-            manifest.send(self.link.connection, self.items)
+            # Of a shard, each machine sees the code of other tests, and all must say the same.
+            together = lookers.of(self.items) if self.shard is None else set()
+            manifest.send(self.link.connection, self.items, together)
         except pytest.UsageError as problem:  # a mark that makes no sense
             self.sender.event("usage", [str(arg) for arg in problem.args])
             self.refuse(4, str(problem))

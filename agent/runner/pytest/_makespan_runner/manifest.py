@@ -2,7 +2,7 @@
 
 import pytest
 
-from . import benchmark, compat, frames, limits
+from . import benchmark, compat, frames, limits, lookers
 
 _FRAME_BYTES = 1024 * 1024
 
@@ -12,9 +12,9 @@ def id_of(item):
     return item.nodeid.replace("\0", "\\x00").encode("utf-8", "backslashreplace")
 
 
-def send(connection, items):
-    """MANIFEST, in as many frames as it takes."""
-    parts = _parts(_row(id_of(item), *facts_of(item)) for item in items)
+def send(connection, items, together):
+    """MANIFEST, in as many frames as it takes. together: tests that are one group if they have no other."""
+    parts = _parts(_row(id_of(item), *_facts(item, item in together)) for item in items)
     for number, chunk in enumerate(parts, 1):
         last = 1 if number == len(parts) else 0
         connection.send(frames.frame(frames.MANIFEST, len(chunk), last, b"".join(chunk)))
@@ -43,6 +43,11 @@ def _parts(rows):
             chunk, size = [], 0
     parts.append(chunk)
     return parts
+
+
+def _facts(item, together):
+    group, flags = facts_of(item)
+    return (group or lookers.GROUP if together else group), flags
 
 
 def facts_of(item):
