@@ -424,6 +424,19 @@ static enum err_code check_digest(const char *digest, struct err *err)
     return ERR_NONE;
 }
 
+/* What is refused whoever else has what. */
+static enum err_code check_offer(const struct run *run, uint32_t session,
+                                 const struct collected_request *req, struct err *err)
+{
+    enum err_code rc = check_digest(req->digest, err);
+
+    if (!rc && !run->sessions[session]->late)
+        rc = decide_runtime(run, req->runtime ? req->runtime : "", err);
+    if (!rc && run->state == RUN_FINAL)
+        rc = decide_collected_after(run, session, req->digest, err);
+    return rc;
+}
+
 void service_collected(struct service *svc, const char *bearer, const char *run,
                        const struct collected_request *req, struct reply reply)
 {
@@ -437,11 +450,7 @@ void service_collected(struct service *svc, const char *bearer, const char *run,
         return;
     }
     s = live->run->sessions[session];
-    if (check_digest(req->digest, &err) ||
-        (!s->late && decide_runtime(live->run, req->runtime ? req->runtime : "", &err))) {
-        live_refuse(live, reply, &err);
-    } else if (live->run->state == RUN_FINAL &&
-               decide_collected_after(live->run, session, req->digest, &err)) {
+    if (check_offer(live->run, session, req, &err)) {
         live_refuse(live, reply, &err);
     } else if (s->collected || live->run->state == RUN_FINAL) {
         answer_action(live, reply, COLLECTED_GO);
