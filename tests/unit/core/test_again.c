@@ -139,6 +139,26 @@ static void test_again_counts_from_the_first_join(void **state)
     fixture_fini(&f);
 }
 
+/* It had collected long ago: that it says so at once does not make it fast. */
+static void test_again_tells_nothing_of_its_speed(void **state)
+{
+    struct join_request req;
+    struct fixture f;
+    uint32_t session;
+
+    (void)state;
+    lose_one(&f);
+    f.run->startup_us = f.shadow->startup_us = 1000000;
+    req = join_of(0, 2, f.run->sessions[0]->instance);
+    req.run = f.run->id;
+    f.now_ms += 30000;
+    session = joins(&f, &req, "again");
+    f.now_ms += 10;
+    collects(&f, session, 3, UINT32_MAX);
+    assert_in_range(pool_speed_ppm(f.run->pool, session), 990000, 1010000);
+    fixture_fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -147,6 +167,7 @@ int main(void)
         cmocka_unit_test(test_again_is_for_the_first_pull_only),
         cmocka_unit_test(test_again_explains_what_failed_before),
         cmocka_unit_test(test_again_counts_from_the_first_join),
+        cmocka_unit_test(test_again_tells_nothing_of_its_speed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
