@@ -74,7 +74,7 @@ void pool_free(struct pool *pool);
 /* The same pool, for when more tests turn up: with the tests, scopes, groups and mutexes of in,
  * which begin with the pool's own. What is where, costs and set-ups as they are known by now stay;
  * the new tests are absent, whatever in says. */
-struct pool *pool_grown(const struct pool *pool, const struct pool_input *in);
+struct pool *pool_grown(const struct pool *old, const struct pool_input *in);
 
 /* Takers come and go. A taker's index is the caller's, below POOL_TAKERS_MAX, and free again when
  * it has left; workers is how many tests it runs at once, speed_ppm 1000000 for a machine of
