@@ -1,6 +1,6 @@
 """pythons - the tests of the Python side under the other interpreters of this machine.
 
-    tests/runner/pythons.py [--all]
+    python3 tests/runner/pythons.py [--all]
 
 The oldest and the newest supported python3.N, on PATH or of pyenv, that are not the system's own
 run test_reports and test_fork; with --all every one of them runs all tests here. They get pytest from
