@@ -89,13 +89,14 @@ static void found_here(struct supervisor *s, uint32_t before)
 
 void found_frame(struct supervisor *s, const struct frame *frame, struct err *err)
 {
-    uint32_t before = s->manifest ? s->manifest->count : 0, offset = 0;
+    uint32_t before, offset = 0;
     struct manifest_test test;
 
     if (!s->dispatch || !s->source->ops->found) {
         err_set(err, ERR_MALFORMED, "FOUND");
         return;
     }
+    before = s->manifest->count;
     for (uint32_t i = 0; i < frame->a; i++) {
         if (frame_found_next(frame, &offset, &test, err))
             break;

@@ -190,6 +190,18 @@ static void on_written(struct bufferevent *bev, void *ctx)
         resume(peer->link);
 }
 
+/* It went, and does not hear us any more. What it had said before is still to be read, to its end.
+ */
+static void stop_writing(struct peer *peer)
+{
+    struct evbuffer *unsent = bufferevent_get_output(peer->bev);
+
+    (void)bufferevent_disable(peer->bev, EV_WRITE);
+    (void)evbuffer_drain(unsent, evbuffer_get_length(unsent));
+    if (peer->link->slow == peer)
+        resume(peer->link);
+}
+
 static void on_event(struct bufferevent *bev, short what, void *ctx)
 {
     struct peer *peer = ctx;
@@ -197,6 +209,10 @@ static void on_event(struct bufferevent *bev, short what, void *ctx)
     (void)bev;
     if (what & BEV_EVENT_CONNECTED)
         return;
+    if ((what & BEV_EVENT_WRITING) && (what & BEV_EVENT_ERROR)) {
+        stop_writing(peer);
+        return;
+    }
     peer->busy = true;
     if (what & BEV_EVENT_TIMEOUT)
         part(peer, "it said nothing");

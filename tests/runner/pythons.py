@@ -3,7 +3,7 @@
     python3 tests/runner/pythons.py [--all]
 
 The oldest and the newest supported python3.N, on PATH or of pyenv, that are not the system's own
-run test_reports and test_fork; with --all every one of them runs all tests here. They get pytest from
+run test_deal and test_fork; with --all every one of them runs all tests here. They get pytest from
 the system's packages, which are plain Python, and what an older one needs besides from the
 packages that tests/plugins/unpack has unpacked.
 """
@@ -22,7 +22,7 @@ SYSTEM = pathlib.Path("/usr/lib/python3/dist-packages")
 SUPPORTED = range(8, 14)  # of python3.N
 BROUGHT = r"_?pytest|py(\.py)?|pluggy|iniconfig|packaging|attrs?|execnet|xdist"
 BACKPORTS = ("exceptiongroup", "tomli")  # of Python 3.11
-QUICK, ALL = ("reports", "fork"), ("deal", "reports", "fork", "same_as_serial")
+QUICK, ALL = ("deal", "fork"), ("deal", "reports", "fork", "same_as_serial")
 
 
 def interpreters():

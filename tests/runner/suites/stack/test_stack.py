@@ -11,7 +11,8 @@ def frames():
 
 def test_frames_without_a_module_have_none():
     homeless = [name for frame, name in frames() if inspect.getmodule(frame, name) is None]
-    assert homeless and all(name.startswith("<") for name in homeless)
+    assert homeless or sys.version_info < (3, 11)  # before that, runpy has a file
+    assert all(name.startswith("<") for name in homeless)
 
 
 def test_nobody_looks_for_their_module(monkeypatch):
