@@ -14,6 +14,8 @@ static bool ended_soon(const struct remote *r)
 
 bool remote_may_join_again(const struct remote *r)
 {
+    if (r->over)
+        return false;
     switch (r->state) {
     case REMOTE_JOINED:
     case REMOTE_AGREEING:
@@ -81,6 +83,7 @@ void remote_joined_again(struct remote *r, const struct join_answer *join)
     remote_results_now(r);
 }
 
+/* What was measured while we asked goes where the rest went, and that is all. */
 void remote_not_again(struct remote *r, const struct err *why)
 {
     struct err err = r->gone;
@@ -90,5 +93,9 @@ void remote_not_again(struct remote *r, const struct err *why)
         return;
     }
     err_set(&err, ERR_SESSION_GONE, "%s, and %s", r->gone.text, why->text);
-    remote_fail(r, &err);
+    r->gone = err;
+    r->again = false;
+    r->over = true;
+    r->state = REMOTE_JOINED;
+    remote_gone(r, &r->gone);
 }

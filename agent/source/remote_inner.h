@@ -53,6 +53,7 @@ struct remote {
     char nonce[ID_TEXT_BYTES];
     char *run;            /* that we have joined */
     bool again;           /* joining once more: our session had ended */
+    bool over;            /* the run is: there is nothing to join again */
     uint32_t again_count; /* sessions that ended soon, one after another */
     uint64_t again_ms;    /* when we joined again last */
     struct event *join_timer;

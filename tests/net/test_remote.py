@@ -153,6 +153,16 @@ class RemoteTest(unittest.TestCase):
                 self.assertEqual(set(coordinator.results.values()), {1})
                 self.assertEqual(self.kept(), [], output)
 
+    def test_what_is_measured_while_joining_again_is_delivered(self):
+        coordinator = self.coordinator(shard=TESTS)
+        coordinator.faults["pull"].extend([None, *["gone"] * 100])
+        coordinator.faults["results"].extend(["gone"] * 100)
+        coordinator.faults["join"].extend([None, "503", "503", "over"])  # asked again, later and later
+        status, output = self.end(self.start(coordinator, ms=150))
+        self.assertEqual(status, 74)
+        self.assertRegex(output, "failed session-gone: .*, and run r1 has ended")
+        self.assertEqual(self.kept(), [], output)
+
     def test_an_agent_that_is_given_up_again_and_again_fails(self):
         coordinator = self.coordinator(shard=TESTS)
         coordinator.faults["pull"].extend([None, *["gone"] * 100])
