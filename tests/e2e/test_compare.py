@@ -30,15 +30,18 @@ class CompareTest(harness.TestCase):
                                  XDG_CACHE_HOME=self.folder / f"cache{index}", **env) for index in range(2)]
             statuses = [agent.wait(300) for agent in agents]
             status, verdict = self.verdict(coordinator)
-            self.assertEqual(status, serial, verdict)
+            self.assertEqual(status, serial, "\n".join(agent.output[-3000:] for agent in agents))
             self.assertIn(serial, statuses)
             self.assertTrue(verdict["complete"], verdict)
             self.assertLessEqual(verdict["total"], total)
             self.assert_same_junit(serial_xml, self.merged(coordinator))
 
     def test_unittest_classes_and_parameters(self):
-        """traitlets: TestCase classes, subclasses that inherit tests, parametrised functions."""
-        self.compare("--pyargs", "traitlets", needs=["traitlets"])
+        """traitlets: TestCase classes, subclasses that inherit tests, parametrised functions.
+
+        Left out is one test that needs the one before it: plain pytest fails it when it runs alone."""
+        self.compare("--pyargs", "traitlets", "-k", "not (TestForwardDeclaredTypeTrait and test_default_value)",
+                     needs=["traitlets"])
 
     def test_doctests(self):
         """toolz and more_itertools: doctest items beside test functions, some skipped."""
