@@ -3,12 +3,14 @@
 import functools
 import gc
 import os
+import subprocess
 import sys
 import unittest
 
 import harness
 
-sys.path.insert(0, os.path.join(harness.HERE, "..", "..", "agent", "runner", "pytest"))
+PYTEST_SIDE = os.path.join(harness.HERE, "..", "..", "agent", "runner", "pytest")
+sys.path.insert(0, PYTEST_SIDE)
 
 from _makespan_runner import holes, lookers, memory  # noqa: E402
 
@@ -47,7 +49,7 @@ class Holes(unittest.TestCase):
         self.assertLess(len(shared), 20, "of %d pages" % len(before))
 
 
-@unittest.skipIf(memory._malloc_trim is None, "another C library")
+@unittest.skipIf(memory._malloc_trim() is None, "another C library")
 class HighWater(unittest.TestCase):
     def test_what_a_test_has_freed_is_given_back(self):
         pin = None
@@ -72,6 +74,17 @@ class HighWater(unittest.TestCase):
         finally:
             memory.give_back = given_back
         self.assertEqual(asked, [])
+
+
+class WithoutCtypes(unittest.TestCase):
+    """A Python may be built without it."""
+
+    def test_nothing_is_given_back(self):
+        done = subprocess.run(
+            [sys.executable, "-c", "import sys; sys.modules['ctypes'] = None\n"
+             "from _makespan_runner import memory; memory.give_back(); print('fine')"],
+            cwd=PYTEST_SIDE, stdout=subprocess.PIPE, encoding="utf-8", check=True)
+        self.assertEqual(done.stdout, "fine\n")
 
 
 def looks():

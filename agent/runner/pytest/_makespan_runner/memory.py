@@ -6,7 +6,7 @@ what the worker held already, and setting the mark back (5 us) is left to tests 
 long enough not to notice. What is shared with the zygote is in both numbers and in no difference.
 """
 
-import ctypes
+import functools
 import resource
 
 _WORTH_TELLING_KIB = 1024
@@ -52,18 +52,19 @@ class HighWater:
 def give_back():
     """What tests have freed, the C library keeps, for the next one that needs as much. That one will
     run in another worker as likely as in this. (A few tenths of a millisecond.)"""
-    if _malloc_trim is not None:
-        _malloc_trim(0)
+    malloc_trim = _malloc_trim()
+    if malloc_trim is not None:
+        malloc_trim(0)
 
 
-def _load_malloc_trim():
+@functools.lru_cache(maxsize=None)
+def _malloc_trim():
     try:
+        import ctypes
+
         return ctypes.CDLL(None).malloc_trim
-    except (OSError, AttributeError):
-        return None  # not glibc
-
-
-_malloc_trim = _load_malloc_trim()
+    except (ImportError, AttributeError, OSError):
+        return None  # not glibc, or a Python without ctypes
 
 
 def go_first():
