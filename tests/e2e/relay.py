@@ -8,11 +8,15 @@ Not for: faults on the way (tests/net/rough_coordinator.py).
 """
 
 import http.client
-import http.server
+import pathlib
 import ssl
+import sys
 import threading
 
 import described
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import tls_server  # noqa: E402
 
 PATIENCE_S = 60
 HOP = ("connection", "transfer-encoding", "content-length", "date", "server", "keep-alive")
@@ -22,37 +26,10 @@ class Relay:
     def __init__(self, coordinator):
         self.coordinator = coordinator
         self.exchanges = []
-        relay = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def log_message(self, *_):
-                pass
-
-            def handle_any(self):
-                relay.pass_on(self)
-
-            do_GET = do_POST = do_PUT = handle_any
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-
-            def handle_error(self, *_):
-                pass  # a client that left
-
-            def process_request_thread(self, request, address):
-                try:
-                    request = relay.ours.wrap_socket(request, server_side=True)
-                except OSError:
-                    return
-                super().process_request_thread(request, address)
-
         self.ours = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.ours.load_cert_chain(coordinator.data / "server.pem", coordinator.data / "server.key")
         self.theirs = ssl.create_default_context(cafile=coordinator.data / "ca.pem")
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = tls_server.make(0, self.ours, self.pass_on)
         self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True)
 
     def __enter__(self):

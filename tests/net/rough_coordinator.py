@@ -15,15 +15,18 @@ next requests of that kind, one entry each:
 
 import collections
 import gzip
-import http.server
 import json
 import pathlib
 import re
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+import tls_server  # noqa: E402
 
 HOLD_S = 2.0  # a pull is held so long at most, whatever it asks for
 
@@ -91,44 +94,16 @@ class Coordinator:
     # ---- life ----
 
     def start(self):
-        rough = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def log_message(self, *_):
-                pass
-
-            def handle_any(self):
-                rough.handle(self)
-
-            do_GET = do_POST = do_PUT = handle_any
-
-        class Server(http.server.ThreadingHTTPServer):
-            daemon_threads = True
-            allow_reuse_address = True
-            request_queue_size = 64
-
-            def handle_error(self, *_):
-                pass
-
-            def process_request_thread(self, request, address):
-                try:
-                    request.settimeout(30)
-                    request = rough.context.wrap_socket(request, server_side=True)
-                    with rough.lock:
-                        rough.connections.add(request)
-                except OSError:
-                    return
-                super().process_request_thread(request, address)
-
         self.stopping = False
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(self.cert, self.key)
-        self.server = Server(("127.0.0.1", self.port), Handler)
+        self.server = tls_server.make(self.port, self.context, self.handle, idle_s=30, met=self.meet)
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def meet(self, connection):
+        with self.lock:
+            self.connections.add(connection)
 
     def stop(self):
         """As kill -9: nobody listens, every connection is gone, and nothing is answered in between."""

@@ -336,6 +336,16 @@ bool ends(struct fixture *f)
     return f->run->state == RUN_FINAL;
 }
 
+void holds_all(struct fixture *f)
+{
+    fixture_init(f);
+    (void)joins_slot(f, 0, 2);
+    (void)joins_slot(f, 1, 2);
+    seals(f, 3);
+    while (pool_free_count(f->run->pool) > 0)
+        assert_true(pulls(f, 0) > 0);
+}
+
 void works(struct fixture *f, uint32_t session)
 {
     while (!f->run->sessions[session]->ended) {

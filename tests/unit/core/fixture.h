@@ -31,6 +31,9 @@ void collects_this(struct fixture *f, uint32_t session, const struct manifest *m
 void seals_failed(struct fixture *f, uint32_t count, const bool *failed); /* what failed before */
 void collects(struct fixture *f, uint32_t session, uint32_t count, uint32_t skip);
 
+/* From nothing: two sessions, of which the first holds all of three tests. */
+void holds_all(struct fixture *f);
+
 /* A pull with everything free; how many orders wait then. */
 uint32_t pulls(struct fixture *f, uint32_t session);
 enum err_code pull_rc(struct fixture *f, uint32_t session, uint64_t seen, uint32_t free_workers);

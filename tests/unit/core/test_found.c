@@ -25,23 +25,12 @@ static enum err_code finds(struct fixture *f, uint32_t session, struct found_tes
     return rc;
 }
 
-/* Two sessions; the first holds all of three tests. */
-static void hold_all(struct fixture *f)
-{
-    fixture_init(f);
-    (void)joins_slot(f, 0, 2);
-    (void)joins_slot(f, 1, 2);
-    seals(f, 3);
-    while (pool_free_count(f->run->pool) > 0)
-        assert_true(pulls(f, 0) > 0);
-}
-
 static void test_found_is_given_to_who_tells_first(void **state)
 {
     struct fixture f;
 
     (void)state;
-    hold_all(&f);
+    holds_all(&f);
     assert_int_equal(finds(&f, 0, found("a.py::new", 0, "")), ERR_NONE);
     assert_int_equal(finds(&f, 1, found("a.py::new", 0, "")), ERR_NONE);
     assert_int_equal(f.run->test_count, 4);
@@ -69,7 +58,7 @@ static void test_found_counts_before_the_results_of_its_request(void **state)
     struct change change = { .kind = CHANGE_NONE };
 
     (void)state;
-    hold_all(&f);
+    holds_all(&f);
     passes(&f, 0, 0);
     passes(&f, 0, 1);
     r.test.id = (char *)(uintptr_t)f.run->manifest->tests[2].id;
@@ -89,7 +78,7 @@ static void test_found_stays_with_its_finder_while_that_lives(void **state)
     struct fixture f;
 
     (void)state;
-    hold_all(&f);
+    holds_all(&f);
     assert_int_equal(finds(&f, 0, found("a.py::new", 0, "")), ERR_NONE);
     passes(&f, 0, 0);
     passes(&f, 0, 1);
@@ -108,7 +97,7 @@ static void test_found_by_a_dead_session_is_free(void **state)
     struct fixture f;
 
     (void)state;
-    hold_all(&f);
+    holds_all(&f);
     dies(&f, 0);
     assert_int_equal(finds(&f, 0, found("a.py::new", 0, "")), ERR_SESSION_GONE);
     assert_int_equal(f.run->test_count, 4);
@@ -124,7 +113,7 @@ static void test_found_waits_when_it_must_not_meet_others(void **state)
     struct fixture f;
 
     (void)state;
-    hold_all(&f);
+    holds_all(&f);
     assert_int_equal(finds(&f, 1, found("a.py::alone", 0, "serial=run")), ERR_NONE);
     assert_int_equal(f.run->tests[3].place, TEST_FREE);
     works(&f, 0);
@@ -139,7 +128,7 @@ static void test_found_without_a_place_is_an_error_of_the_run(void **state)
     struct fixture f;
 
     (void)state;
-    hold_all(&f);
+    holds_all(&f);
     assert_int_equal(finds(&f, 0, found("a.py::new", 4, "")), ERR_NONE);
     assert_int_equal(f.run->test_count, 3);
     assert_int_equal(f.run->fault_count, 1);
@@ -152,7 +141,7 @@ static void test_found_makes_the_next_epoch_wide(void **state)
     struct fixture f;
 
     (void)state;
-    hold_all(&f);
+    holds_all(&f);
     assert_int_equal(finds(&f, 0, found("a.py::new", 0, "")), ERR_NONE);
     passes(&f, 0, 0);
     passes(&f, 0, 1);
