@@ -31,6 +31,14 @@ void *mem_resize(void *old, size_t count, size_t size)
     return p;
 }
 
+void *mem_extend(void *old, size_t before, size_t count, size_t size)
+{
+    char *items = mem_resize(old, count, size);
+
+    memset(items + before * size, 0, (count - before) * size);
+    return items;
+}
+
 void *mem_grow(void *items, size_t *cap, size_t need, size_t size)
 {
     size_t next = *cap;

@@ -13,6 +13,9 @@ void *mem_new(size_t count, size_t size);
 /* Resizes an array of elements; the new tail is not zeroed. */
 void *mem_resize(void *old, size_t count, size_t size);
 
+/* Likewise from before elements to count, and the new tail is zeroed. */
+void *mem_extend(void *old, size_t before, size_t count, size_t size);
+
 /* Makes room for at least need elements in *items (growing by half) and updates *cap. */
 void *mem_grow(void *items, size_t *cap, size_t need, size_t size);
 

@@ -127,6 +127,9 @@ struct found_test { /* found when its file was imported, after the manifest was 
     struct test_ref test;
     char *group, *flags; /* as in a manifest, "" for none */
 };
+struct manifest_test;
+struct found_test found_test_of(const struct manifest_test *test);    /* copies the texts */
+struct manifest_test found_test_lent(const struct found_test *found); /* lends them */
 struct order {
     enum order_kind kind;
     uint64_t number;

@@ -5,6 +5,20 @@
 #include "mem.h"
 #include "proto_util.h"
 
+struct found_test found_test_of(const struct manifest_test *test)
+{
+    return (struct found_test){ .test = { .id = mem_strdup(test->id), .k = test->k },
+                                .group = mem_strdup(test->group),
+                                .flags = mem_strdup(test->flags) };
+}
+
+struct manifest_test found_test_lent(const struct found_test *found)
+{
+    return (struct manifest_test){
+        .id = found->test.id, .k = found->test.k, .group = found->group, .flags = found->flags
+    };
+}
+
 void found_test_fini(struct found_test *found)
 {
     test_ref_fini(&found->test);

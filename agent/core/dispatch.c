@@ -67,15 +67,9 @@ void dispatch_grow(struct dispatch *d, const struct suite *suite)
     struct pool_input pool;
 
     INVARIANT(suite->test_count >= tests && suite->scope_count >= scopes);
-    d->cost_us = mem_resize(d->cost_us, suite->test_count, sizeof(*d->cost_us));
-    d->here = mem_resize(d->here, suite->test_count, sizeof(*d->here));
-    for (uint32_t i = tests; i < suite->test_count; i++) {
-        d->cost_us[i] = 0;
-        d->here[i] = false;
-    }
-    d->seen = mem_resize(d->seen, suite->scope_count, sizeof(*d->seen));
-    for (uint32_t i = scopes; i < suite->scope_count; i++)
-        d->seen[i] = (struct mean){ .count = 0 };
+    d->cost_us = mem_extend(d->cost_us, tests, suite->test_count, sizeof(*d->cost_us));
+    d->here = mem_extend(d->here, tests, suite->test_count, sizeof(*d->here));
+    d->seen = mem_extend(d->seen, scopes, suite->scope_count, sizeof(*d->seen));
     d->in.suite = suite;
     pool = pool_input_of(d);
     deal_grow(d->deal, &pool);

@@ -36,11 +36,8 @@ void paid_free(struct paid *paid)
 
 void paid_grow(struct paid *paid, const struct suite *suite)
 {
-    uint32_t before = paid->suite->scope_count;
-
-    paid->prices = mem_resize(paid->prices, suite->scope_count, sizeof(*paid->prices));
-    for (uint32_t i = before; i < suite->scope_count; i++)
-        paid->prices[i] = (struct price){ .us = 0 };
+    paid->prices = mem_extend(paid->prices, paid->suite->scope_count, suite->scope_count,
+                              sizeof(*paid->prices));
     paid->suite = suite;
 }
 

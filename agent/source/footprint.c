@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "fs.h"
+#include "hash.h"
 #include "json.h"
 #include "mem.h"
 #include "proto.h"
@@ -187,15 +188,13 @@ void footprint_learn_busy(struct footprint *f, uint64_t busy_us, uint64_t tests_
     f->busy_ppm = (uint32_t)(f->busy_ppm > 0 ? (f->busy_ppm + ppm) / 2 : ppm);
 }
 
-/* FNV-1a. */
+/* In their order. */
 static uint64_t hash_of(char *const *words)
 {
-    uint64_t hash = 0xcbf29ce484222325u;
+    uint64_t hash = 0;
 
-    for (; *words; words++) {
-        for (const char *at = *words; at == *words || at[-1]; at++)
-            hash = (hash ^ (uint8_t)*at) * 0x100000001b3u;
-    }
+    for (; *words; words++)
+        hash = hash * 31 + hash_fast(*words, strlen(*words));
     return hash;
 }
 

@@ -7,6 +7,7 @@
 #include "mem.h"
 #include "remote_inner.h"
 
+#define BEAT_TICK_MS     500u
 #define LEAVE_TIMEOUT_MS 60000u
 #define JOIN_PAUSE_MS    1000u
 #define LINE_BYTES_MAX   (ERR_TEXT_BYTES + 200u)
@@ -227,7 +228,7 @@ static void on_beat(evutil_socket_t fd, short what, void *ctx)
     (void)what;
     watch_session(r, now_ms);
     /* A held pull is as good as a beat only for who has no work. */
-    if (now_ms - r->last_request_ms + REMOTE_BEAT_TICK_MS < r->beat_ms ||
+    if (now_ms - r->last_request_ms + BEAT_TICK_MS < r->beat_ms ||
         (r->held == 0 && remote_pull_held(r)))
         return;
     remote_results_beat(r);
@@ -235,7 +236,7 @@ static void on_beat(evutil_socket_t fd, short what, void *ctx)
 
 /* Two refusals pass by themselves: the slot's last agent died without a word and its session is not
  * over yet; our own join was carried out, its answer lost, and the session is over by now. */
-static bool join_again(struct remote *r, const struct err *err)
+static bool ask_again(struct remote *r, const struct err *err)
 {
     uint64_t now_ms = clock_mono_ms(r->opts.clock);
 
@@ -259,6 +260,25 @@ static bool join_again(struct remote *r, const struct err *err)
     return true;
 }
 
+/* Requests of a session count from 1. */
+void remote_begin_session(struct remote *r, const struct join_answer *join)
+{
+    struct timeval tick = { .tv_usec = BEAT_TICK_MS * 1000 };
+
+    client_enter(r->client, join->run, join->session_token);
+    outbox_free(r->outbox);
+    r->outbox = outbox_new(join->session);
+    free(r->session);
+    r->session = mem_strdup(join->session);
+    r->beat_ms = join->beat_ms;
+    r->session_ms = join->session_ms;
+    r->request = r->results_number = r->results_sent = r->order_seen = 0;
+    r->pull_tries = r->rounds = 0;
+    r->held = r->running_count;
+    r->state = REMOTE_JOINED;
+    (void)event_add(r->beat, &tick);
+}
+
 /* Ids become parts of paths here and there. */
 static enum err_code check_id(const char *what, const char *id, struct err *err)
 {
@@ -274,9 +294,8 @@ static void on_joined(void *ctx, const struct transport_answer *answer, const st
     struct remote *r = ctx;
     struct join_answer join = { 0 };
     struct err err = *why;
-    struct timeval tick = { .tv_usec = REMOTE_BEAT_TICK_MS * 1000 };
 
-    if (err.code && join_again(r, &err))
+    if (err.code && ask_again(r, &err))
         return;
     if (!err.code)
         err.code = join_answer_decode(answer->body.at, answer->body.len, &join, &err);
@@ -292,14 +311,8 @@ static void on_joined(void *ctx, const struct transport_answer *answer, const st
         join_answer_fini(&join);
         return;
     }
-    client_enter(r->client, join.run, join.session_token);
-    r->outbox = outbox_new(join.session);
     r->run = mem_strdup(join.run);
-    r->session = mem_strdup(join.session);
-    r->beat_ms = join.beat_ms;
-    r->session_ms = join.session_ms;
-    r->state = REMOTE_JOINED;
-    (void)event_add(r->beat, &tick);
+    remote_begin_session(r, &join);
     remote_say(r, "joined run %s (epoch %u)", join.run, join.epoch);
     if (r->want_leave)
         remote_leave_when_delivered(r);

@@ -48,32 +48,13 @@ void remote_join_again(struct remote *r)
     remote_join(r);
 }
 
-/* Requests of a session count from 1. */
-static void begin_session(struct remote *r, const struct join_answer *join)
+void remote_joined_again(struct remote *r, const struct join_answer *join)
 {
-    client_enter(r->client, join->run, join->session_token);
-    outbox_free(r->outbox);
-    r->outbox = outbox_new(join->session);
-    free(r->session);
-    r->session = mem_strdup(join->session);
-    r->beat_ms = join->beat_ms;
-    r->session_ms = join->session_ms;
-    r->request = r->results_number = r->results_sent = r->order_seen = 0;
-    r->pull_tries = r->rounds = 0;
-    r->held = r->running_count;
     r->gone = (struct err)ERR_INIT;
     r->again = false;
     r->again_ms = clock_mono_ms(r->opts.clock);
-}
-
-void remote_joined_again(struct remote *r, const struct join_answer *join)
-{
-    struct timeval tick = { .tv_usec = REMOTE_BEAT_TICK_MS * 1000 };
-
-    begin_session(r, join);
-    (void)event_add(r->beat, &tick);
+    remote_begin_session(r, join);
     remote_say(r, "joined run %s again", join->run);
-    r->state = REMOTE_JOINED;
     if (r->want_leave) {
         remote_leave_when_delivered(r);
     } else if (r->own) {

@@ -12,7 +12,6 @@
 #include "outbox.h"
 #include "remote.h"
 
-#define REMOTE_BEAT_TICK_MS 500u
 #define REMOTE_PULLS        2      /* one held, one that supersedes it */
 #define REMOTE_SLACK_MS     15000u /* an answer may come so much later than the wait asked for */
 #define REMOTE_PULL_GAP_MS  20u    /* pulls are no closer together than this */
@@ -118,6 +117,7 @@ struct remote {
 
 /* remote.c */
 void remote_join(struct remote *r);
+void remote_begin_session(struct remote *r, const struct join_answer *join); /* or again */
 void remote_fail(struct remote *r, const struct err *why); /* nothing is done afterwards */
 void remote_leave_when_delivered(struct remote *r);
 /* Our session has ended. The coordinator still takes what was measured: somebody else may not have

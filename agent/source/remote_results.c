@@ -154,10 +154,7 @@ void remote_found(struct source *s, const struct manifest_test *tests, uint32_t 
 
     p->found = mem_grow(p->found, &r->found_cap, p->found_count + (size_t)count, sizeof(*p->found));
     for (uint32_t i = 0; i < count; i++)
-        p->found[p->found_count++] =
-            (struct found_test){ .test = { .id = mem_strdup(tests[i].id), .k = tests[i].k },
-                                 .group = mem_strdup(tests[i].group),
-                                 .flags = mem_strdup(tests[i].flags) };
+        p->found[p->found_count++] = found_test_of(&tests[i]);
     remote_results_now(r);
 }
 

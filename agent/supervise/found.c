@@ -31,15 +31,10 @@ static void widen(struct supervisor *s, uint32_t before)
     uint32_t count = s->manifest->count;
     struct json *doc = json_new_object();
 
-    s->fences = mem_resize(s->fences, count, sizeof(*s->fences));
-    s->granted = mem_resize(s->granted, count, sizeof(*s->granted));
-    s->took_us = mem_resize(s->took_us, count, sizeof(*s->took_us));
-    s->runs = mem_resize(s->runs, count, sizeof(*s->runs));
-    for (uint32_t i = before; i < count; i++) {
-        s->fences[i] = s->took_us[i] = 0;
-        s->granted[i] = false;
-        s->runs[i] = (struct stray_run){ .started_us = 0 };
-    }
+    s->fences = mem_extend(s->fences, before, count, sizeof(*s->fences));
+    s->granted = mem_extend(s->granted, before, count, sizeof(*s->granted));
+    s->took_us = mem_extend(s->took_us, before, count, sizeof(*s->took_us));
+    s->runs = mem_extend(s->runs, before, count, sizeof(*s->runs));
     memory_grow(s, before);
     widen_suite(s);
     s->report.collected = count;
@@ -48,17 +43,14 @@ static void widen(struct supervisor *s, uint32_t before)
     json_free(doc);
 }
 
-/* False when it is known already. */
-static bool add(struct supervisor *s, const struct manifest_test *test)
+/* If it is not known already. */
+static void add(struct supervisor *s, const struct manifest_test *test)
 {
     struct err err = ERR_INIT;
 
-    if (manifest_find(s->manifest, test->id, test->k) != UINT32_MAX)
-        return false;
-    if (!manifest_extend(s->manifest, test, &err))
-        return true;
-    report_error(s, "collection", err.text); /* red: it must not be lost silently */
-    return false;
+    if (manifest_find(s->manifest, test->id, test->k) == UINT32_MAX &&
+        manifest_extend(s->manifest, test, &err))
+        report_error(s, "collection", err.text); /* red: it must not be lost silently */
 }
 
 /* No silent change of what the run is about. */
@@ -100,7 +92,7 @@ void found_frame(struct supervisor *s, const struct frame *frame, struct err *er
     for (uint32_t i = 0; i < frame->a; i++) {
         if (frame_found_next(frame, &offset, &test, err))
             break;
-        (void)add(s, &test);
+        add(s, &test);
     }
     found_here(s, before);
 }
@@ -112,7 +104,7 @@ void found_own(struct supervisor *s, const struct manifest *own)
     if (!s->opts.local->sharded.known || !s->dispatch || !s->source->ops->found)
         return;
     for (uint32_t i = 0; i < own->count; i++)
-        (void)add(s, &own->tests[i]);
+        add(s, &own->tests[i]);
     found_here(s, before);
 }
 
@@ -120,11 +112,11 @@ void found_elsewhere(struct supervisor *s, const struct found_test *tests, uint3
 {
     uint32_t before = s->manifest->count;
 
-    for (uint32_t i = 0; i < count; i++)
-        (void)add(s, &(struct manifest_test){ .id = tests[i].test.id,
-                                              .k = tests[i].test.k,
-                                              .group = tests[i].group,
-                                              .flags = tests[i].flags });
+    for (uint32_t i = 0; i < count; i++) {
+        struct manifest_test test = found_test_lent(&tests[i]);
+
+        add(s, &test);
+    }
     if (s->manifest->count > before)
         widen(s, before);
 }

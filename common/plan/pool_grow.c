@@ -33,24 +33,18 @@ static struct pool *build(const struct pool *old, const struct pool_input *in)
     return pool;
 }
 
-/* Who finished it matters where its unit stays with whom it was begun. */
-static void finish_again(struct pool *pool, const struct pool *old, uint32_t test)
-{
-    const struct node *t = &old->tests[test];
-
-    if (!taker_is_in(pool, t->taker)) {
-        pool_finish(pool, test);
-        return;
-    }
-    pool_take(pool, t->taker, test);
-    pool_start(pool, test);
-    pool_finish(pool, test);
-}
-
 static void start_again(struct pool *pool, const struct pool *old, uint32_t test)
 {
     pool_take(pool, old->tests[test].taker, test);
     pool_start(pool, test);
+}
+
+/* Who finished it matters where its unit stays with whom it was begun. */
+static void finish_again(struct pool *pool, const struct pool *old, uint32_t test)
+{
+    if (taker_is_in(pool, old->tests[test].taker))
+        start_again(pool, old, test);
+    pool_finish(pool, test);
 }
 
 static void take_in_order(struct pool *pool, const struct pool *old, uint32_t taker)

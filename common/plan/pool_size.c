@@ -1,11 +1,11 @@
 /* pool_size.c - how much a taker should get now. */
+#include "plan/habits.h"
 #include "plan/pool_pick.h"
 
-#define SHARE_DIVISOR   4u /* of what a taker has room for, it gets a quarter: shares shrink */
-#define LEADS_AHEAD     3u /* but at least what keeps it busy for three requests */
-#define AHEAD_DIVISOR   2u /* or for half of the run to come, if that is less, and one request */
-#define GATE_DIVISOR    4u /* a taker that is busy for a quarter of the run to come can wait */
-#define PRESS_DIVISOR   8u /* a test of an eighth of what a worker has still to do presses */
+#define SHARE_DIVISOR   4u     /* of what a taker has room for, it gets a quarter: shares shrink */
+#define AHEAD_DIVISOR   2u     /* near the end: no more ahead than for half of the run to come */
+#define GATE_DIVISOR    4u     /* a taker that is busy for a quarter of the run to come can wait */
+#define PRESS_DIVISOR   8u     /* a test of an eighth of what a worker has still to do presses */
 #define PRESS_US_MIN    10000u /* shorter ones never do: a request takes longer */
 #define PRESS_US_MIN_IN 3000u  /* the same in a machine, where asking is cheap */
 
@@ -25,14 +25,14 @@ static uint64_t expected_milli(const struct pool *pool)
     return pool->capacity_milli + missing * pool->capacity_milli / pool->workers;
 }
 
-/* So long should a taker be busy without another answer. Near the end of the run what waits at one
- * machine is what another will lack if predictions are off, so it becomes less. In a machine the
- * end is not known: more may come. */
+/* So long should a taker be busy without another answer: it asks when that is over. Near the end of
+ * the run what waits at one machine is what another will lack if predictions are off, so it becomes
+ * less. In a machine the end is not known: more may come. */
 static uint64_t ahead_us(const struct pool *pool, uint64_t lead_us, uint64_t end_us)
 {
     if (pool->one_machine)
-        return lead_us * LEADS_AHEAD;
-    return min_u64(lead_us * LEADS_AHEAD, max_u64(lead_us, end_us / AHEAD_DIVISOR));
+        return lead_us * HABIT_LEADS_AHEAD;
+    return min_u64(lead_us * HABIT_LEADS_AHEAD, max_u64(lead_us, end_us / AHEAD_DIVISOR));
 }
 
 bool pick_size(struct pick *p, const struct pool_ask *ask)
@@ -44,7 +44,8 @@ bool pick_size(struct pick *p, const struct pool_ask *ask)
                        ask->backlog_us;
     uint64_t end_us = scale_u64(left_us, 1000, pool->capacity_milli);
     uint64_t fair_us = scale_u64(end_us, mine_milli, 1000);
-    uint64_t later_us = scale_u64(left_us, mine_milli, expected_milli(pool));
+    uint64_t all_milli = expected_milli(pool);
+    uint64_t later_us = scale_u64(left_us, mine_milli, all_milli);
     uint32_t in_hand = p->k->held_count + p->k->running;
     uint64_t dry, room_us, ahead = ahead_us(pool, lead_us, end_us);
 
@@ -58,13 +59,13 @@ bool pick_size(struct pick *p, const struct pool_ask *ask)
                       scale_u64(sub_u64(end_us, dry), p->k->speed_milli, 1000));
     if (!p->least && (!room_us || dry > max_u64(end_us / GATE_DIVISOR, ahead)))
         return false;
-    p->end_us = scale_u64(left_us, 1000, expected_milli(pool));
+    p->end_us = scale_u64(left_us, 1000, all_milli);
     p->level_us = fair_us / p->k->workers;
     ahead += lead_us; /* which is over when the answer is there */
     p->horizon_us = scale_u64(ahead, p->k->speed_milli, 1000) + 1;
     p->bridge_us = min_u64(scale_u64(sub_u64(ahead, dry), mine_milli, 1000), room_us);
     p->share_us = max_u64(sub_u64(later_us, ask->backlog_us) / SHARE_DIVISOR, p->bridge_us);
-    p->expected_milli = expected_milli(pool);
+    p->expected_milli = all_milli;
     pick_split(p, left_us);
     p->press_bucket = bucket_of(
         max_u64(p->level_us / PRESS_DIVISOR, pool->one_machine ? PRESS_US_MIN_IN : PRESS_US_MIN));

@@ -8,9 +8,8 @@
 #define SPLIT_LOTS_MAX 128u /* with more scopes than this, they fill the workers whole */
 #define SPLIT_SEEN_MAX 512u /* nor are more lots of other kinds looked at to find them */
 #define SPLIT_STEPS    12u  /* halvings of the range that the end is in */
-#define INNER_PPM_MAX                                                                              \
-    10000000u /* of set-ups within them, no more than ten times the work counts                    \
-               */
+/* Of set-ups within them, no more than ten times the work counts. */
+#define INNER_PPM_MAX 10000000u
 
 /* With five scopes for four workers, or fewer, it matters which worker gets how much of which. With
  * more, small shares even that out, and what remains is split in the end. */

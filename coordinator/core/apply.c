@@ -275,10 +275,7 @@ static void apply_found(struct run *run, const struct change_results *r)
     struct index_list given = { 0 };
 
     for (uint32_t i = 0; i < r->found_count; i++) {
-        const struct found_test *found = &r->found[i];
-        struct manifest_test test = {
-            .id = found->test.id, .k = found->test.k, .group = found->group, .flags = found->flags
-        };
+        const struct manifest_test test = found_test_lent(&r->found[i]);
         struct err err = ERR_INIT;
 
         if (run->manifest->count - run->sealed_count >= RUN_FOUND_MAX)

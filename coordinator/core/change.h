@@ -8,10 +8,9 @@
 
 #include "core/model.h"
 
-#define CHANGE_VERSION                                                                             \
-    4u /* 1: results do not tell what runs, joins and seals nothing of                             \
-          what is first and of copies; 2: results tell nothing that was found,                     \
-          nobody joins again; 3: seals nothing of start-ups */
+/* 1: results do not tell what runs, joins and seals nothing of what is first and of copies; 2:
+ * results tell nothing that was found, nobody joins again; 3: seals nothing of start-ups. */
+#define CHANGE_VERSION   4u
 #define CHANGE_BYTES_MAX (48u << 20)
 
 enum change_kind { /* stored: never renumber */

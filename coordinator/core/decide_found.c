@@ -1,6 +1,7 @@
 /* Tests that turned up when an agent imported their file, though the sealed manifest does not have
  * them: who told of them first gets them, as it is sure to find them again. */
 #include "core/decide_inner.h"
+#include "manifest.h"
 #include "mem.h"
 
 #define FOUND_US_MIN 1000u
@@ -30,15 +31,10 @@ void decide_found(const struct run *run, uint32_t session, const struct results_
         return;
     r->found = mem_new(req->found_count, sizeof(*r->found));
     for (uint32_t i = 0; i < req->found_count; i++) {
-        const struct found_test *from = &req->found[i];
+        const struct manifest_test test = found_test_lent(&req->found[i]);
 
-        if (from->test.id[0] &&
-            manifest_find(run->manifest, from->test.id, from->test.k) == UINT32_MAX)
-            r->found[r->found_count++] = (struct found_test){
-                .test = { .id = mem_strdup(from->test.id), .k = from->test.k },
-                .group = mem_strdup(from->group),
-                .flags = mem_strdup(from->flags),
-            };
+        if (test.id[0] && manifest_find(run->manifest, test.id, test.k) == UINT32_MAX)
+            r->found[r->found_count++] = found_test_of(&test);
     }
     if (r->found_count == 0)
         return;

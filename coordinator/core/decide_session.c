@@ -278,11 +278,15 @@ static uint32_t leave_exit(const struct run *run, uint32_t session)
     return others ? EXIT_OK : ledger_exit(run, ledger_verdict(run));
 }
 
-/* Did it report a bad test, in this life or in one before, whether that counts or not? */
+/* Did it report a bad test? Of who joins again: in a life before, too, and whether it counts or
+ * not.
+ */
 static bool told_bad(const struct run *run, uint32_t session)
 {
     bool bad = run->sessions[session]->bad_count > 0;
 
+    if (!session_is_again(run->sessions[session]))
+        return bad;
     for (uint32_t i = 0; i < session && !bad; i++)
         bad = run->sessions[i]->bad_count > 0 && session_follows(run, session, i);
     for (uint32_t i = 0; i < run->observation_count && !bad; i++) {
@@ -290,8 +294,7 @@ static bool told_bad(const struct run *run, uint32_t session)
 
         bad = o->outcome != OUTCOME_NONE && !outcome_is_good(o->outcome) &&
               o->session != SESSION_NONE &&
-              (o->session == session || session_follows(run, session, o->session)) &&
-              run->sessions[session]->began_ms != run->sessions[session]->joined_ms;
+              (o->session == session || session_follows(run, session, o->session));
     }
     return bad;
 }

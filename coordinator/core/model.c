@@ -170,10 +170,15 @@ bool session_lacks(const struct session *session, uint32_t test)
            bsearch(&test, session->lacks, session->lack_count, sizeof(test), compare_u32);
 }
 
+bool session_is_again(const struct session *session)
+{
+    return session->began_ms != session->joined_ms;
+}
+
 bool session_follows(const struct run *run, uint32_t session, uint32_t former)
 {
     return former < session && !session_lives(run->sessions[former]) &&
-           run->sessions[session]->began_ms != run->sessions[session]->joined_ms &&
+           session_is_again(run->sessions[session]) &&
            strcmp(run->sessions[session]->instance, run->sessions[former]->instance) == 0;
 }
 

@@ -241,6 +241,7 @@ const struct slot *run_slot(const struct run *run, uint32_t index);
 
 bool session_lives(const struct session *session);
 uint32_t session_busy(const struct session *session); /* tests and copies in its hands */
+bool session_is_again(const struct session *session); /* of an agent that had one before */
 /* The same agent, joined again after its session had ended. */
 bool session_follows(const struct run *run, uint32_t session, uint32_t former);
 bool session_lacks(const struct session *session, uint32_t test);

@@ -122,7 +122,7 @@ void places_started(struct run *run, uint32_t session)
     struct session *s = run->sessions[session];
 
     if (!run->pool || s->late || !session_lives(s) || s->collected_ms < s->joined_ms ||
-        s->began_ms != s->joined_ms) /* it joins again, and collected in its first life */
+        session_is_again(s)) /* it collected in its first life */
         return;
     pace_start(&s->pace, run->startup_us, (s->collected_ms - s->joined_ms) * 1000);
     pool_respeed(run->pool, session, pace_machine_ppm(&run->pace, &s->pace));

@@ -168,7 +168,7 @@ static void add_startup(struct lesson *lesson, const struct run *run)
     for (uint32_t i = 0; i < run->session_count; i++) {
         const struct session *s = run->sessions[i];
 
-        if (s->collected && s->began_ms == s->joined_ms && s->collected_ms >= s->joined_ms)
+        if (s->collected && !session_is_again(s) && s->collected_ms >= s->joined_ms)
             us[n++] = (s->collected_ms - s->joined_ms) * 1000;
     }
     if (n > 0) {

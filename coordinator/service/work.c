@@ -73,15 +73,10 @@ static void found_fill(const struct run *run, const struct session_order *from, 
     size_t cap = 0;
 
     for (uint32_t i = 0; i < from->test_count; i++) {
-        const struct manifest_test *test = &run->manifest->tests[from->tests[i]];
-
         if (!test_is_found(run, from->tests[i]))
             continue;
         to->found = mem_grow(to->found, &cap, to->found_count + 1u, sizeof(*to->found));
-        to->found[to->found_count++] =
-            (struct found_test){ .test = { .id = mem_strdup(test->id), .k = test->k },
-                                 .group = mem_strdup(test->group),
-                                 .flags = mem_strdup(test->flags) };
+        to->found[to->found_count++] = found_test_of(&run->manifest->tests[from->tests[i]]);
     }
 }
 
