@@ -107,6 +107,7 @@ static void index_lots(struct pool *pool)
                                       .queue = LOTS_OUT };
     pool->test_links = mem_new(pool->test_count, sizeof(*pool->test_links));
     pool->lot_links = mem_new(pool->lot_count, sizeof(*pool->lot_links));
+    pool->answer_at = mem_new(pool->test_count, sizeof(*pool->answer_at));
     for (uint32_t q = 0; q < TESTS_QUEUES; q++)
         bucket_init(&pool->test_queues[q]);
     for (uint32_t q = 0; q < LOTS_QUEUES; q++)
@@ -156,6 +157,7 @@ void pool_free(struct pool *pool)
     free(pool->test_links);
     free(pool->lots);
     free(pool->lot_links);
+    free(pool->answer_at);
     free(pool->scopes);
     free(pool->mutexes);
     free(pool->takers);

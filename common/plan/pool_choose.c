@@ -35,17 +35,26 @@ static bool beside_all(const struct pick *p, const struct node *t, uint32_t othe
     return !p->alone && p->pool->alone_in_hand == 0;
 }
 
-/* May the taker start this test beside what runs? */
-static bool eligible(const struct pick *p, const struct node *t)
+/* A test can be come upon by its size, in its lot and among what was put off. */
+static bool is_picked(const struct pick *p, uint32_t test)
+{
+    uint32_t at = p->pool->answer_at[test];
+
+    return at < p->count && p->out[at] == test;
+}
+
+/* May the taker have this test, beside what runs and what it gets already? */
+static bool eligible(const struct pick *p, uint32_t test)
 {
     const struct pool *pool = p->pool;
+    const struct node *t = &pool->tests[test];
     bool busy = p->k->held_count + p->k->running > 0;
     uint32_t others = pool->busy_takers - busy, cpus = pool->cpus ? pool->cpus : pool->workers;
 
     if (t->mutex != POOL_NONE && pool->mutexes[t->mutex].taker != POOL_NONE &&
         pool->mutexes[t->mutex].taker != p->taker)
         return false;
-    if (is_promised(p, t))
+    if (is_picked(p, test) || is_promised(p, t))
         return false;
     if (!pool->one_machine)
         return beside_all(p, t, others);
@@ -82,6 +91,7 @@ static void pick_test(struct pick *p, uint32_t test)
     p->alone = t->flags & POOL_ALONE;
     p->bridged_us += min_u64(work_us, p->horizon_us);
     p->scope = t->scope;
+    p->pool->answer_at[test] = p->count;
     p->out[p->count++] = test;
     p->filled++;
 }
@@ -90,21 +100,19 @@ static void pick_test(struct pick *p, uint32_t test)
  * end within this one. */
 static void pick_alone(struct pick *p, uint32_t test)
 {
-    const struct node *t = &p->pool->tests[test];
-
-    if (!eligible(p, t) || pick_waits(p, test))
+    if (!eligible(p, test) || pick_waits(p, test))
         return;
     if (p->filled >= p->least && p->bridged_us >= p->bridge_us &&
-        p->given_us + work_of(p, t) > p->share_us)
+        p->given_us + work_of(p, &p->pool->tests[test]) > p->share_us)
         p->stopped = true;
     else
         pick_test(p, test);
 }
 
-/* Was it picked already, when tests that press were? */
+/* Was it looked at already, when tests that press were? */
 static bool pressed(const struct pick *p, uint32_t test)
 {
-    return !p->probe_us && p->pool->tests[test].queue == TESTS_ALONE &&
+    return p->pool->tests[test].queue == TESTS_ALONE &&
            p->pool->test_links[test].bucket > p->press_bucket;
 }
 
@@ -115,7 +123,7 @@ static void pick_unit(struct pick *p, const struct lot *lot)
     if (p->count && lot->count > p->max - p->count)
         return;
     for (uint32_t t = lot->head; t != POOL_NONE && p->count < p->max; t = p->pool->tests[t].next) {
-        if (!eligible(p, &p->pool->tests[t]))
+        if (!eligible(p, t))
             return;
         pick_test(p, t);
     }
@@ -134,7 +142,7 @@ static void pick_scope(struct pick *p, const struct lot *lot)
     if (p->split_us)
         stop_us = p->given_us + setup_us + pick_piece_us(p, lot, setup_us);
     for (uint32_t t = lot->head; t != POOL_NONE && p->count < p->max; t = p->pool->tests[t].next) {
-        if (!eligible(p, &p->pool->tests[t]))
+        if (!eligible(p, t))
             break;
         if (p->given_us >= stop_us && (left_us > setup_us || p->split_us) && p->count > count)
             break;
@@ -166,14 +174,6 @@ static bool worth_joining(const struct pick *p, const struct lot *lot)
     return setup_us < lot->sum_us && (!p->more || setup_us < JOIN_LEADS * POOL_LEAD_US);
 }
 
-static bool is_picked(const struct pick *p, uint32_t test)
-{
-    for (uint32_t i = 0; i < p->count; i++)
-        if (p->out[i] == test)
-            return true;
-    return false;
-}
-
 static void pick_lot(struct pick *p, uint32_t index)
 {
     const struct lot *lot = &p->pool->lots[index];
@@ -183,8 +183,7 @@ static void pick_lot(struct pick *p, uint32_t index)
         pick_unit(p, lot);
         return;
     case LOT_SCOPE:
-        if (index != p->k->last && worth_joining(p, lot) &&
-            !(p->split_us && is_picked(p, lot->head)))
+        if (index != p->k->last && worth_joining(p, lot))
             pick_scope(p, lot);
         return;
     case LOT_FILE:
@@ -273,7 +272,7 @@ static void pick_in_order(struct pick *p)
 {
     for (uint32_t t = p->pool->first_free; t < p->pool->test_count && !pick_full(p); t++)
         if (p->pool->tests[t].state == TEST_FREE && p->pool->tests[t].queue != TESTS_FIRST &&
-            eligible(p, &p->pool->tests[t]))
+            eligible(p, t))
             pick_test(p, t);
 }
 
@@ -283,8 +282,7 @@ static void pick_rest(struct pick *p, uint32_t from)
 
     for (uint32_t t = from; t != BUCKET_NONE && !pick_full(p);
          t = bucket_next(q, p->pool->test_links, t))
-        if (!is_picked(p, t))
-            pick_alone(p, t);
+        pick_alone(p, t);
 }
 
 /* What was left to others or for later, as this taker has nothing else to do: first all but the
@@ -350,5 +348,5 @@ bool pool_may_take(const struct pool *pool, uint32_t taker, uint32_t test)
 
     INVARIANT(taker_is_in(pool, taker) && test < pool->test_count);
     p.k = &pool->takers[taker];
-    return pool->tests[test].state == TEST_FREE && eligible(&p, &pool->tests[test]);
+    return pool->tests[test].state == TEST_FREE && eligible(&p, test);
 }

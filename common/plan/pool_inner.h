@@ -92,7 +92,9 @@ struct pool_mutex {
 struct pool {
     struct node *tests;
     struct bucket_link *test_links, *lot_links;
-    struct lot *lots; /* of scopes, of files (by scope), of groups, of mutexes */
+    uint32_t *answer_at; /* where a test stands in an answer in the making, if it is there at all:
+                            scratch of pool_choose, which changes nothing else */
+    struct lot *lots;    /* of scopes, of files (by scope), of groups, of mutexes */
     struct pool_place *scopes;
     struct pool_taker *takers;
     struct pool_mutex *mutexes;

@@ -116,6 +116,31 @@ static void test_pool_gives_no_long_test_for_later(void **state)
     }
 }
 
+/* It was recalled for a machine of which little is known yet, with room for two: it comes once. */
+static void test_pool_names_a_long_recalled_test_once(void **state)
+{
+    struct pool_test tests[4];
+    const struct pool_input in = { .tests = tests, .test_count = ARRAY_LEN(tests) };
+    const struct pool_ask ask = { .taker = 1, .free_workers = 2 };
+    struct pool *pool;
+    uint32_t out[4], n, holder = POOL_NONE;
+
+    (void)state;
+    for (uint32_t i = 0; i < ARRAY_LEN(tests); i++)
+        tests[i] = (struct pool_test){ .cost_us = (60000 + 20000 * i) * MS, PLAIN };
+    pool = pool_new(&in);
+    pool_join(pool, 0, 2, AVERAGE);
+    for (uint32_t i = 0; i < ARRAY_LEN(tests); i++)
+        pool_take(pool, 0, i);
+    pool_join(pool, 1, 2, AVERAGE);
+    n = pool_choose_recall(pool, &ask, &holder, out, 1);
+    assert_int_equal(n, 1);
+    pool_promise(pool, out[0], 1);
+    pool_put_back(pool, out[0]);
+    assert_int_equal(pool_choose(pool, &ask, out, ARRAY_LEN(out)), 1);
+    pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,6 +148,7 @@ int main(void)
         cmocka_unit_test(test_pool_waits_for_nobody_with_nothing_else_to_do),
         cmocka_unit_test(test_pool_waits_no_longer_than_it_gains),
         cmocka_unit_test(test_pool_gives_no_long_test_for_later),
+        cmocka_unit_test(test_pool_names_a_long_recalled_test_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -24,9 +24,11 @@ struct world {
     struct pool_input in;
     enum place place[TESTS_MAX];
     uint32_t taker[TESTS_MAX]; /* holder, or who has run it */
+    uint32_t recalled_for[TESTS_MAX];
     bool in_run[TAKERS_MAX];
     uint32_t workers[TAKERS_MAX], speed_ppm[TAKERS_MAX];
     uint32_t taker_count, takers_live, retries;
+    bool hours;     /* tests of up to an hour: the run may hang on one of them */
     uint64_t trace; /* digest of everything that was decided */
     struct pool *pool;
 };
@@ -37,19 +39,21 @@ static void world_init(struct world *w, uint64_t seed)
 
     memset(w, 0, sizeof(*w));
     w->chance = seed;
+    w->hours = seed % 4 == 0;
     for (uint32_t s = 0; s < 8; s++)
         w->scopes[s] = (struct pool_scope){ s < 4 ? POOL_NONE : s - 4,
                                             seed % 2 ? 0 : chance_below(&w->chance, 200000) };
     w->in.tests = w->tests;
     w->in.scopes = w->scopes;
     w->in.scope_count = 8;
-    w->in.test_count = 1 + chance_below(&w->chance, TESTS_MAX);
+    w->in.test_count = 1 + chance_below(&w->chance, w->hours ? TESTS_MAX / 4 : TESTS_MAX);
     w->in.policy = (enum pool_policy)chance_below(&w->chance, POOL_EACH + 1);
-    w->in.one_machine = machine = chance_below(&w->chance, 2);
+    w->in.one_machine = machine = !w->hours && chance_below(&w->chance, 2);
     for (uint32_t i = 0; i < w->in.test_count; i++) {
         struct pool_test *t = &w->tests[i];
 
-        *t = (struct pool_test){ .cost_us = 1u << chance_below(&w->chance, 22),
+        *t = (struct pool_test){ .cost_us = w->hours ? 1u << (22 + chance_below(&w->chance, 10))
+                                                     : 1u << chance_below(&w->chance, 22),
                                  .scope = POOL_NONE,
                                  .group = POOL_NONE,
                                  .mutex = POOL_NONE,
@@ -71,7 +75,7 @@ static void world_init(struct world *w, uint64_t seed)
         if (t->mutex != POOL_NONE && t->mutex >= w->in.test_count)
             t->mutex = 0;
         w->place[i] = FREE;
-        w->taker[i] = POOL_NONE;
+        w->taker[i] = w->recalled_for[i] = POOL_NONE;
     }
     w->taker_count = w->takers_live = 1 + chance_below(&w->chance, TAKERS_MAX);
     w->pool = pool_new(&w->in);
@@ -145,13 +149,15 @@ static bool breaks_promise(const struct world *w, uint32_t k, uint32_t i)
     return others_busy && ((t->flags & POOL_SERIAL) || threads > w->takers_live);
 }
 
-/* Three reasons for idling: a unit runs in order, so one of its tests may hold up the others; a
- * scope that others are in is joined only where that pays; and another machine may end a long test
- * earlier. */
+/* Four reasons for idling: a test was recalled for somebody else; a unit runs in order, so one of
+ * its tests may hold up the others; a scope that others are in is joined only where that pays; and
+ * another machine may end a long test earlier. */
 static bool may_wait(const struct world *w, uint32_t k, uint32_t i)
 {
-    uint32_t scope = w->tests[i].scope, unit = unit_of(w, i);
+    uint32_t scope = w->tests[i].scope, unit = unit_of(w, i), other = w->recalled_for[i];
 
+    if (other != POOL_NONE && other != k && w->in_run[other])
+        return true;
     for (uint32_t o = 0; o < w->taker_count && !w->in.one_machine; o++)
         if (w->in_run[o] && w->speed_ppm[o] > w->speed_ppm[k] && w->tests[i].cost_us > POOL_LEAD_US)
             return true;
@@ -167,6 +173,14 @@ static void note(struct world *w, uint32_t what, uint32_t value)
 {
     w->trace = (w->trace ^ what) * 1099511628211u;
     w->trace = (w->trace ^ value) * 1099511628211u;
+}
+
+static void take(struct world *w, uint32_t k, uint32_t i)
+{
+    pool_take(w->pool, k, i);
+    w->place[i] = HELD;
+    w->taker[i] = k;
+    w->recalled_for[i] = POOL_NONE;
 }
 
 static void ask(struct world *w, uint32_t k)
@@ -189,10 +203,17 @@ static void ask(struct world *w, uint32_t k)
         assert_true(out[i] < w->in.test_count && w->place[out[i]] == FREE);
         /* In a machine what is chosen beside the first is queued behind it on the same worker. */
         assert_true((i && w->in.one_machine) || !breaks_promise(w, k, out[i]));
-        pool_take(w->pool, k, out[i]);
-        w->place[out[i]] = HELD;
-        w->taker[out[i]] = k;
+        take(w, k, out[i]);
     }
+}
+
+/* Some of what it may have, whatever the planner would say: it had that before it was given up. */
+static void claim(struct world *w, uint32_t k)
+{
+    for (uint32_t i = 0; i < w->in.test_count; i++)
+        if (w->place[i] == FREE && pool_may_take(w->pool, k, i) && !breaks_promise(w, k, i) &&
+            chance_below(&w->chance, 2))
+            take(w, k, i);
 }
 
 static void put_back(struct world *w, uint32_t i)
@@ -213,7 +234,9 @@ static void recall(struct world *w, uint32_t k)
         assert_int_equal(w->place[out[i]], HELD);
         assert_int_equal(w->taker[out[i]], holder);
         assert_int_not_equal(holder, k);
+        pool_promise(w->pool, out[i], k);
         put_back(w, out[i]);
+        w->recalled_for[out[i]] = k;
     }
 }
 
@@ -298,10 +321,14 @@ static uint64_t run_case(uint64_t seed)
     for (steps = 0; steps < STEPS_MAX && !all_done(&w); steps++) {
         uint32_t k = chance_below(&w.chance, w.taker_count);
 
+        if (w.in_run[k] && w.hours && !chance_below(&w.chance, 4))
+            claim(&w, k);
         if (w.in_run[k])
             ask(&w, k);
         if (w.in_run[k] && !chance_below(&w.chance, 4))
             recall(&w, k);
+        if (w.in_run[k] && w.hours)
+            ask(&w, k);
         happen(&w);
         if (seed % 3 == 0 && !chance_below(&w.chance, 10))
             grow(&w);
