@@ -254,6 +254,8 @@ struct verdict_answer { /* of GET verdict and of leave */
     char *floor; /* the test that alone is the lower bound, NULL when it is not one test */
     struct run_error *errors;
     uint32_t error_count;
+    struct run_error *remarks; /* what was heard after the end, and changed nothing */
+    uint32_t remark_count;
     struct test_ref *only_first, *only_other; /* mismatch: first 20 of each */
     uint32_t only_first_count, only_other_count;
     uint32_t only_first_total, only_other_total;

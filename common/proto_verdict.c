@@ -137,6 +137,7 @@ char *verdict_answer_encode(const struct verdict_answer *m)
     json_set_u64(obj, "work_us", m->work_us);
     put_drift(obj, m);
     put_errors(obj, "errors", m->errors, m->error_count);
+    put_errors(obj, "remarks", m->remarks, m->remark_count);
     put_refs(obj, "only_first", m->only_first, m->only_first_count);
     put_refs(obj, "only_other", m->only_other, m->only_other_count);
     if (m->only_first_total || m->only_other_total) {
@@ -181,6 +182,7 @@ enum err_code verdict_answer_decode(const char *bytes, size_t len, struct verdic
     read_drift(&f, out);
     read_counts(&f, out->counts);
     field_errors(&f, "errors", &out->errors, &out->error_count);
+    field_errors(&f, "remarks", &out->remarks, &out->remark_count);
     field_refs(&f, "only_first", PROTO_TESTS_MAX, &out->only_first, &out->only_first_count);
     field_refs(&f, "only_other", PROTO_TESTS_MAX, &out->only_other, &out->only_other_count);
     field_people(&f, "message", &out->message);
@@ -199,6 +201,7 @@ void verdict_answer_fini(struct verdict_answer *m)
         free(m->drift[i].name);
     free(m->drift);
     run_errors_free(m->errors, m->error_count);
+    run_errors_free(m->remarks, m->remark_count);
     refs_free(m->only_first, m->only_first_count);
     refs_free(m->only_other, m->only_other_count);
     *m = (struct verdict_answer){ 0 };

@@ -1,4 +1,5 @@
 /* makespan status: how a run stands. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,8 @@ static enum err_code text_session(const struct json *v, struct str *out, struct 
     uint64_t done = 0;
     uint64_t held = 0;
     uint64_t index = PROTO_SLOT_NONE;
+    uint64_t status = UINT32_MAX;
+    char slot[16] = "-", ended[16] = "";
 
     if (!json_is_object(v))
         return err_set(err, ERR_MALFORMED, "sessions: holds something else");
@@ -23,15 +26,16 @@ static enum err_code text_session(const struct json *v, struct str *out, struct 
         json_opt_u64(v, "index", 0, PROTO_SLOT_NONE, &index, err) ||
         json_opt_u64(v, "workers", 0, UINT32_MAX, &workers, err) ||
         json_opt_u64(v, "done", 0, UINT32_MAX, &done, err) ||
-        json_opt_u64(v, "held", 0, UINT32_MAX, &held, err))
+        json_opt_u64(v, "held", 0, UINT32_MAX, &held, err) ||
+        json_opt_u64(v, "exit", 0, UINT8_MAX, &status, err))
         return err->code;
-    if (index == PROTO_SLOT_NONE)
-        return str_addf(out, err, "  %5s  %-9s %7llu %9llu %9llu\n", "-", state,
-                        (unsigned long long)workers, (unsigned long long)done,
-                        (unsigned long long)held);
-    return str_addf(out, err, "  %5llu  %-9s %7llu %9llu %9llu\n", (unsigned long long)index, state,
-                    (unsigned long long)workers, (unsigned long long)done,
-                    (unsigned long long)held);
+    if (index != PROTO_SLOT_NONE)
+        (void)snprintf(slot, sizeof(slot), "%u", (unsigned)index);
+    if (status != UINT32_MAX)
+        (void)snprintf(ended, sizeof(ended), " %5u", (unsigned)status);
+    return str_addf(out, err, "  %5s  %-9s %7llu %9llu %9llu%s\n", slot, state,
+                    (unsigned long long)workers, (unsigned long long)done, (unsigned long long)held,
+                    ended);
 }
 
 static enum err_code text_sessions(const struct json *doc, struct str *out, struct err *err)
@@ -41,8 +45,8 @@ static enum err_code text_sessions(const struct json *doc, struct str *out, stru
 
     if (rc || !list || json_size(list) == 0)
         return rc;
-    rc =
-        str_addf(out, err, "  %5s  %-9s %7s %9s %9s\n", "slot", "state", "workers", "done", "held");
+    rc = str_addf(out, err, "  %5s  %-9s %7s %9s %9s  exit\n", "slot", "state", "workers", "done",
+                  "held");
     for (size_t i = 0; i < json_size(list) && !rc; i++)
         rc = text_session(json_at(list, i), out, err);
     return rc;

@@ -91,6 +91,17 @@ static enum err_code add_difference(const char *title, const struct test_ref *re
     return rc;
 }
 
+static enum err_code add_errors(const char *lead, const struct run_error *errors, uint32_t count,
+                                struct str *out, struct err *err)
+{
+    enum err_code rc = ERR_NONE;
+
+    for (uint32_t i = 0; i < count && i < ERRORS_SHOWN && !rc; i++)
+        rc = str_addf(out, err, "  %s%s: %s\n", lead, errors[i].kind,
+                      errors[i].text ? errors[i].text : "");
+    return rc;
+}
+
 enum err_code verdict_text(const struct verdict_answer *v, struct str *out, struct err *err)
 {
     enum err_code rc;
@@ -108,9 +119,10 @@ enum err_code verdict_text(const struct verdict_answer *v, struct str *out, stru
         rc = add_times(v, out, err);
     if (!rc)
         rc = add_drift(v, out, err);
-    for (uint32_t i = 0; i < v->error_count && i < ERRORS_SHOWN && !rc; i++)
-        rc = str_addf(out, err, "  %s: %s\n", v->errors[i].kind,
-                      v->errors[i].text ? v->errors[i].text : "");
+    if (!rc)
+        rc = add_errors("", v->errors, v->error_count, out, err);
+    if (!rc)
+        rc = add_errors("after the end, ", v->remarks, v->remark_count, out, err);
     if (!rc)
         rc = add_difference("only the first machine collected", v->only_first, v->only_first_count,
                             v->only_first_total, out, err);

@@ -294,7 +294,8 @@ static void say_verdict(const struct supervisor *s, const struct verdict_answer 
     struct str text = STR_MAX(VERDICT_SAID_BYTES_MAX);
     struct err ignored = ERR_INIT;
 
-    if (!differs && (!verdict->final || verdict->verdict == VERDICT_GREEN)) {
+    if (!differs && verdict->remark_count == 0 &&
+        (!verdict->final || verdict->verdict == VERDICT_GREEN)) {
         if (verdict->message)
             say(s, "%s", verdict->message);
         return;

@@ -83,6 +83,8 @@ static struct json *session_json(const struct session_row *row)
     json_set_u64(obj, "workers", row->workers);
     json_set_u64(obj, "done", row->done);
     json_set_u64(obj, "held", row->held);
+    if (strcmp(row->state, "left") == 0)
+        json_set_u64(obj, "exit", row->exit);
     for (uint32_t i = 0; i < row->label_count; i++)
         json_set_text(labels, row->labels[i].key, row->labels[i].value);
     json_set(obj, "labels", labels);

@@ -239,18 +239,20 @@ static void apply_request(struct session *s, uint64_t request)
     }
 }
 
+/* What is heard after the end is a remark: the verdict stands. */
 static void apply_fault(struct run *run, uint32_t session, char **take_kind, char **take_text)
 {
+    struct fault_list *list = run->state == RUN_FINAL ? &run->remarks : &run->faults;
+
     run->sessions[session]->error_count++;
-    if (run->fault_count == RUN_ERRORS_MAX) {
-        run->faults_dropped++;
+    if (list->count == RUN_ERRORS_MAX) {
+        list->dropped++;
         return;
     }
-    run->faults =
-        mem_grow(run->faults, &run->fault_cap, (size_t)run->fault_count + 1, sizeof(*run->faults));
-    run->faults[run->fault_count++] = (struct run_fault){ .session = session,
-                                                          .kind = move_text(take_kind),
-                                                          .text = move_text(take_text) };
+    list->at = mem_grow(list->at, &list->cap, (size_t)list->count + 1, sizeof(*list->at));
+    list->at[list->count++] = (struct run_fault){ .session = session,
+                                                  .kind = move_text(take_kind),
+                                                  .text = move_text(take_text) };
 }
 
 /* What cannot join the run must not be lost silently: it is an error of the run. */

@@ -12,8 +12,7 @@ static bool slot_good(const struct run *run, const struct slot *slot)
     if (slot->session == SESSION_NONE)
         return slot->good;
     s = run->sessions[slot->session];
-    return s->state == SESSION_LEFT && s->exit == 0 &&
-           (s->runner_exit == 0 || s->runner_exit == EXIT_NO_TESTS);
+    return s->state == SESSION_LEFT && session_exit(s) == EXIT_OK;
 }
 
 static bool instance_came(const struct run *run, const char *instance)
@@ -80,8 +79,8 @@ static bool must_be_wide(const struct run *previous, const struct join_request *
         (slot && slot_good(previous, slot)))
         return true;
     /* An error of the run itself can be anybody's, but a runner that died is known by its tests. */
-    for (uint32_t i = 0; i < previous->fault_count; i++)
-        if (strcmp(previous->faults[i].kind, "runner-died") != 0)
+    for (uint32_t i = 0; i < previous->faults.count; i++)
+        if (strcmp(previous->faults.at[i].kind, "runner-died") != 0)
             return true;
     return false;
 }

@@ -121,13 +121,22 @@ static bool found_ok(const struct run *run, const struct change_results *r)
     return true;
 }
 
+/* All that still may be said when the run is over. */
+static bool only_errors(const struct change_results *r)
+{
+    return r->item_count + r->released.count + r->started.count + r->scope_count + r->skip_count +
+                   r->found_count ==
+               0 &&
+           !r->stop;
+}
+
 static enum err_code check_results(const struct run *run, const struct change_results *r,
                                    struct err *err)
 {
     struct index_map named;
     bool ok = true;
 
-    if (r->session >= run->session_count || run->state == RUN_FINAL)
+    if (r->session >= run->session_count || (run->state == RUN_FINAL && !only_errors(r)))
         return bad(err, "a session");
     if (!found_ok(run, r))
         return bad(err, "a found test");

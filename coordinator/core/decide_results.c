@@ -195,9 +195,11 @@ static void note_started(const struct run *run, uint32_t session, const struct r
 
 static bool fault_known(const struct run *run, uint32_t session, const struct run_error *e)
 {
-    for (uint32_t i = 0; i < run->fault_count; i++)
-        if (run->faults[i].session == session && strcmp(run->faults[i].kind, e->kind) == 0 &&
-            strcmp(run->faults[i].text, e->text) == 0)
+    const struct fault_list *list = run->state == RUN_FINAL ? &run->remarks : &run->faults;
+
+    for (uint32_t i = 0; i < list->count; i++)
+        if (list->at[i].session == session && strcmp(list->at[i].kind, e->kind) == 0 &&
+            strcmp(list->at[i].text, e->text) == 0)
             return true;
     return false;
 }
@@ -245,8 +247,8 @@ static void copy_skips(const struct run *run, const struct results_request *req,
     free(known.slots);
 }
 
-static void copy_rest(const struct run *run, uint32_t session, const struct results_request *req,
-                      struct change_results *r)
+static void copy_errors(const struct run *run, uint32_t session, const struct results_request *req,
+                        struct change_results *r)
 {
     r->errors = mem_new(req->error_count, sizeof(*r->errors));
     for (uint32_t i = 0; i < req->error_count; i++)
@@ -254,6 +256,11 @@ static void copy_rest(const struct run *run, uint32_t session, const struct resu
             r->errors[r->error_count++] =
                 (struct run_error){ .kind = mem_strdup(req->errors[i].kind),
                                     .text = mem_strdup(req->errors[i].text) };
+}
+
+static void copy_rest(const struct run *run, const struct results_request *req,
+                      struct change_results *r)
+{
     r->scopes = mem_new(req->scope_count, sizeof(*r->scopes));
     for (uint32_t i = 0; i < req->scope_count; i++)
         r->scopes[r->scope_count++] =
@@ -264,6 +271,31 @@ static void copy_rest(const struct run *run, uint32_t session, const struct resu
     copy_skips(run, req, r);
     if (req->stop && !run->stop)
         r->stop = mem_strdup(req->stop);
+}
+
+static enum err_code fill(const struct run *run, uint32_t session,
+                          const struct results_request *req, struct change_results *r,
+                          struct err *err)
+{
+    bool lives = session_lives(run->sessions[session]);
+    enum err_code rc = ERR_NONE;
+
+    decide_found(run, session, req, r);
+    if (run->manifest && (req->result_count || req->abandoned_count))
+        rc = judge(run, session, req, r, err);
+    if (rc)
+        return rc;
+    if (lives && run->manifest && req->released_count)
+        note_released(run, session, req, r);
+    if (run->manifest && req->abandoned_count)
+        note_abandoned(run, session, req, r);
+    if (lives && req->running_count)
+        note_started(run, session, req, r);
+    if (lives) {
+        copy_errors(run, session, req, r);
+        copy_rest(run, req, r);
+    }
+    return ERR_NONE;
 }
 
 enum err_code decide_results(const struct run *run, uint32_t session,
@@ -277,21 +309,14 @@ enum err_code decide_results(const struct run *run, uint32_t session,
 
     r->session = session;
     r->request = req->request;
-    if (run->state == RUN_FINAL || s->late || request_seen(s, req->request))
+    if (s->late || request_seen(s, req->request))
         goto out;
-    decide_found(run, session, req, r);
-    if (run->manifest && (req->result_count || req->abandoned_count))
-        rc = judge(run, session, req, r, err);
+    if (run->state != RUN_FINAL)
+        rc = fill(run, session, req, r, err);
+    else if (lives)
+        copy_errors(run, session, req, r); /* remarks; the rest counts no more */
     if (rc)
         goto out;
-    if (lives && run->manifest && req->released_count)
-        note_released(run, session, req, r);
-    if (run->manifest && req->abandoned_count)
-        note_abandoned(run, session, req, r);
-    if (lives && req->running_count)
-        note_started(run, session, req, r);
-    if (lives)
-        copy_rest(run, session, req, r);
     if (r->item_count || r->released.count || r->started.count || r->error_count ||
         r->scope_count || r->skip_count || r->found_count || r->stop) {
         *out = change;

@@ -278,15 +278,11 @@ static uint32_t leave_exit(const struct run *run, uint32_t session)
     return others ? EXIT_OK : ledger_exit(run, ledger_verdict(run));
 }
 
-/* Did it report a bad test? Of who joins again: in a life before, too, and whether it counts or
- * not.
- */
+/* Did it report a bad test, whether it counts or not? Of who joins again: in a life before, too. */
 static bool told_bad(const struct run *run, uint32_t session)
 {
     bool bad = run->sessions[session]->bad_count > 0;
 
-    if (!session_is_again(run->sessions[session]))
-        return bad;
     for (uint32_t i = 0; i < session && !bad; i++)
         bad = run->sessions[i]->bad_count > 0 && session_follows(run, session, i);
     for (uint32_t i = 0; i < run->observation_count && !bad; i++) {
@@ -299,12 +295,13 @@ static bool told_bad(const struct run *run, uint32_t session)
     return bad;
 }
 
-/* A runner that failed without a bad test or an error to show for it: coverage, a plugin. */
+/* A runner that failed without a bad test or an error to show for it: coverage, a plugin. Once the
+ * run is over that is a remark. */
 static bool exit_is_fault(const struct run *run, uint32_t session, uint32_t runner_exit)
 {
     const struct session *s = run->sessions[session];
 
-    if (runner_exit == 0 || runner_exit == EXIT_NO_TESTS || s->late || run->state == RUN_FINAL)
+    if (runner_exit == 0 || runner_exit == EXIT_NO_TESTS || s->late)
         return false;
     if (s->state == SESSION_DRAINING || run->stop)
         return false;
@@ -329,7 +326,8 @@ enum err_code decide_leave(const struct run *run, uint32_t session, uint32_t run
     l->exit = leave_exit(run, session);
     if (exit_is_fault(run, session, runner_exit)) {
         enum err_code rc =
-            str_addf(&text, err, "the runner of session %s exited with %u", s->id, runner_exit);
+            str_addf(&text, err, "the runner of session %s exited with %u%s", s->id, runner_exit,
+                     run->state == RUN_FINAL ? " when the run was over" : "");
 
         INVARIANT(!rc);
         l->fault = str_take(&text);

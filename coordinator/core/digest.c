@@ -131,6 +131,16 @@ static void add_refs(struct hash *h, const struct test_ref *refs, uint32_t count
     }
 }
 
+static void add_faults(struct hash *h, const struct fault_list *list)
+{
+    add_u64(h, (uint64_t)list->count << 32 | list->dropped);
+    for (uint32_t i = 0; i < list->count; i++) {
+        add_u64(h, list->at[i].session);
+        add_text(h, list->at[i].kind);
+        add_text(h, list->at[i].text);
+    }
+}
+
 static void add_lists(struct hash *h, const struct run *run)
 {
     for (uint32_t i = 0; i < run->slot_count; i++) {
@@ -153,11 +163,8 @@ static void add_lists(struct hash *h, const struct run *run)
         add_u64(h, o->fence);
         add_u64(h, o->setup_us + o->call_us + o->teardown_us + o->started_ms);
     }
-    for (uint32_t i = 0; i < run->fault_count; i++) {
-        add_u64(h, run->faults[i].session);
-        add_text(h, run->faults[i].kind);
-        add_text(h, run->faults[i].text);
-    }
+    add_faults(h, &run->faults);
+    add_faults(h, &run->remarks);
     for (uint32_t i = 0; i < run->scope_count; i++) {
         add_text(h, run->scopes[i].kind);
         add_text(h, run->scopes[i].id);
@@ -170,7 +177,7 @@ static void add_lists(struct hash *h, const struct run *run)
     }
     for (uint32_t i = 0; i < run->carried_count; i++)
         add_u64(h, (uint64_t)run->carried[i].outcome);
-    add_u64(h, (uint64_t)run->observations_dropped << 32 | run->faults_dropped);
+    add_u64(h, run->observations_dropped);
     add_u64(h, (uint64_t)run->mismatch.sessions << 32);
     add_refs(h, run->mismatch.only_first, run->mismatch.only_first_count);
     add_refs(h, run->mismatch.only_other, run->mismatch.only_other_count);

@@ -316,7 +316,7 @@ enum verdict ledger_verdict_so_far(const struct run *run)
 {
     if (run->mismatch.sessions)
         return VERDICT_MISMATCH;
-    if (run->fault_count || run->stop)
+    if (run->faults.count || run->stop)
         return VERDICT_RED;
     for (uint32_t i = 0; i < OUTCOME_COUNT; i++)
         if (i != OUTCOME_NONE && run->counts[i] && !outcome_is_good((enum outcome)i))
@@ -373,7 +373,7 @@ static enum err_code message_add(const struct run *run, enum verdict verdict, st
                             bad_count(run), total, unrun);
         return str_addf(s, err,
                         "%u of %u tests failed, %u errors of the run itself, %u tests never ran",
-                        bad_count(run), total, run->fault_count + run->faults_dropped, unrun);
+                        bad_count(run), total, run->faults.count + run->faults.dropped, unrun);
     case VERDICT_MISMATCH:
         return str_addf(s, err,
                         "%u of %u agents collected other tests than the first: "
@@ -411,6 +411,15 @@ static void copy_refs(const struct test_ref *from, uint32_t count, struct test_r
     *out_count = count;
     for (uint32_t i = 0; i < count; i++)
         (*out)[i] = (struct test_ref){ .id = mem_strdup(from[i].id), .k = from[i].k };
+}
+
+static void copy_faults(const struct fault_list *from, struct run_error **out, uint32_t *out_count)
+{
+    *out = mem_new(from->count, sizeof(**out));
+    *out_count = from->count;
+    for (uint32_t i = 0; i < from->count; i++)
+        (*out)[i] = (struct run_error){ .kind = mem_strdup(from->at[i].kind),
+                                        .text = mem_strdup(from->at[i].text) };
 }
 
 static void copy_drift(const struct run *run, struct verdict_answer *out)
@@ -453,11 +462,8 @@ void ledger_answer(const struct run *run, struct verdict_answer *out)
     out->bound_us = run->bound_us;
     out->work_us = run->work_us;
     copy_drift(run, out);
-    out->errors = mem_new(run->fault_count, sizeof(*out->errors));
-    out->error_count = run->fault_count;
-    for (uint32_t i = 0; i < run->fault_count; i++)
-        out->errors[i] = (struct run_error){ .kind = mem_strdup(run->faults[i].kind),
-                                             .text = mem_strdup(run->faults[i].text) };
+    copy_faults(&run->faults, &out->errors, &out->error_count);
+    copy_faults(&run->remarks, &out->remarks, &out->remark_count);
     copy_refs(run->mismatch.only_first, run->mismatch.only_first_count, &out->only_first,
               &out->only_first_count);
     copy_refs(run->mismatch.only_other, run->mismatch.only_other_count, &out->only_other,

@@ -65,6 +65,15 @@ static void refs_free(struct test_ref *refs, uint32_t count)
     free(refs);
 }
 
+static void faults_free(struct fault_list *list)
+{
+    for (uint32_t i = 0; i < list->count; i++) {
+        free(list->at[i].kind);
+        free(list->at[i].text);
+    }
+    free(list->at);
+}
+
 void run_free(struct run *run)
 {
     if (!run)
@@ -75,10 +84,8 @@ void run_free(struct run *run)
         detail_free(run->tests[i].detail);
         detail_free(run->tests[i].amended);
     }
-    for (uint32_t i = 0; i < run->fault_count; i++) {
-        free(run->faults[i].kind);
-        free(run->faults[i].text);
-    }
+    faults_free(&run->faults);
+    faults_free(&run->remarks);
     for (uint32_t i = 0; i < run->scope_count; i++)
         scope_cost_fini(&run->scopes[i]);
     for (uint32_t i = 0; i < run->skip_count; i++)
@@ -104,7 +111,6 @@ void run_free(struct run *run)
     free(run->slots);
     free(run->fence_session);
     free(run->observations);
-    free(run->faults);
     free(run->scopes);
     free(run);
 }
@@ -157,6 +163,13 @@ static int compare_u32(const void *a, const void *b)
     uint32_t y = *(const uint32_t *)b;
 
     return x < y ? -1 : x > y;
+}
+
+uint32_t session_exit(const struct session *session)
+{
+    bool content = session->runner_exit == EXIT_OK || session->runner_exit == EXIT_NO_TESTS;
+
+    return content ? session->exit : session->runner_exit;
 }
 
 uint32_t session_busy(const struct session *session)

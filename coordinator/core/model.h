@@ -136,6 +136,11 @@ struct run_fault { /* a run-level error */
     uint32_t session;
     char *kind, *text;
 };
+struct fault_list { /* RUN_ERRORS_MAX are kept, the rest is counted */
+    struct run_fault *at;
+    uint32_t count, dropped;
+    size_t cap;
+};
 
 /* What earlier epochs and this one know of a slot of the CI's matrix. */
 struct slot {
@@ -210,10 +215,9 @@ struct run {
     struct observation *observations;
     uint32_t observation_count, observations_dropped;
     size_t observation_cap;
-    struct run_fault *faults;
-    uint32_t fault_count, faults_dropped;
-    size_t fault_cap;
-    struct unit_skip *skips; /* one an id, in the order they were heard of */
+    struct fault_list faults;
+    struct fault_list remarks; /* of agents that ended after the run: they change no verdict */
+    struct unit_skip *skips;   /* one an id, in the order they were heard of */
     uint32_t skip_count;
     size_t skip_cap;
     struct scope_cost *scopes;
@@ -240,6 +244,8 @@ uint32_t run_session_of_nonce(const struct run *run, const char *nonce_hash);
 const struct slot *run_slot(const struct run *run, uint32_t index);
 
 bool session_lives(const struct session *session);
+/* Of SESSION_LEFT: what its job ends with, as far as it is known here. */
+uint32_t session_exit(const struct session *session);
 uint32_t session_busy(const struct session *session); /* tests and copies in its hands */
 bool session_is_again(const struct session *session); /* of an agent that had one before */
 /* The same agent, joined again after its session had ended. */

@@ -126,17 +126,18 @@ static void write_head(struct writer *w, const struct run *run, const struct ver
         write_mismatch(w, answer);
 }
 
-static void write_errors(struct writer *w, const struct run *run)
+static void write_errors(struct writer *w, const struct run *run, const char *name,
+                         const struct fault_list *list)
 {
-    key(w, "errors");
+    key(w, name);
     raw(w, "[");
-    for (uint32_t i = 0; i < run->fault_count; i++) {
+    for (uint32_t i = 0; i < list->count; i++) {
         item(w);
         raw(w, "{");
-        key_text(w, "kind", run->faults[i].kind);
-        key_text(w, "text", run->faults[i].text);
-        if (run->faults[i].session < run->session_count)
-            key_u64(w, "agent", run->faults[i].session);
+        key_text(w, "kind", list->at[i].kind);
+        key_text(w, "text", list->at[i].text);
+        if (list->at[i].session < run->session_count)
+            key_u64(w, "agent", list->at[i].session);
         raw(w, "}");
     }
     raw(w, "]");
@@ -167,6 +168,8 @@ static void write_agent(struct writer *w, const struct session *session)
     key_u64(w, "workers", session->workers);
     key_u64(w, "joined_ms", session->began_ms); /* what started_ms counts from */
     key_u64(w, "tests", session->done_count);
+    if (session->state == SESSION_LEFT)
+        key_u64(w, "exit", session_exit(session));
     key(w, "labels");
     raw(w, "{");
     for (uint32_t i = 0; i < session->label_count; i++) {
@@ -234,7 +237,9 @@ enum err_code report_json(const struct run *run, struct str *out, struct err *er
     ledger_answer(run, &answer);
     raw(&w, "{");
     write_head(&w, run, &answer);
-    write_errors(&w, run);
+    write_errors(&w, run, "errors", &run->faults);
+    if (run->remarks.count > 0)
+        write_errors(&w, run, "remarks", &run->remarks);
     write_skips(&w, run);
     key(&w, "agents");
     raw(&w, "[");

@@ -394,6 +394,8 @@ static void write_properties(struct junit *j, const struct run *run,
     property(j, "makespan.epoch", epoch);
     property(j, "makespan.state", run_state_name(run->state));
     property(j, "makespan.verdict", verdict_name(answer->verdict));
+    for (uint32_t i = 0; i < answer->remark_count; i++)
+        property(j, "makespan.remark", answer->remarks[i].text);
     end(j);
 }
 

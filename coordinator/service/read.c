@@ -162,6 +162,7 @@ static void status_box(const struct run *run, struct box *out)
                                         .workers = s->workers,
                                         .done = s->done_count,
                                         .held = s->held_count,
+                                        .exit = session_exit(s),
                                         .labels = s->labels,
                                         .label_count = s->label_count };
     }

@@ -64,6 +64,7 @@ struct session_row {
     uint32_t workers;
     uint32_t done; /* tests whose accepted result is its */
     uint32_t held; /* tests it has and has not finished */
+    uint32_t exit; /* of "left": what its job ends with */
     const struct label *labels;
     uint32_t label_count;
 };

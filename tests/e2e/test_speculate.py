@@ -37,11 +37,42 @@ def test_quick(number):
 '''
 
 
+# Hangs on the machine that gets it first; that machine's pytest fails at its end, after the run's.
+LATE = """
+import os, pathlib, time, gate
+
+LOG = pathlib.Path(os.environ["TRIES"])
+
+def test_only():
+    time.sleep(0.2)
+    try:
+        LOG.touch(exist_ok=False)
+    except FileExistsError:
+        return
+    LOG.write_text(os.environ["MACHINE"])
+    if os.environ.get("HANGS"):
+        time.sleep(600)
+"""
+LATE_END = """
+import os, pathlib, gate
+
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workerinput") or not os.environ.get("HANGS"):
+        return
+    if pathlib.Path(os.environ["TRIES"]).read_text() == os.environ["MACHINE"]:
+        gate.wait("over")
+        session.exitstatus = 3
+"""
+
+
 class SpeculateTest(harness.TestCase):
-    def go(self, coordinator, key, suite, options, **env):
-        agents = [self.agent(self.pytest("-q", "-rA", "test_copy.py"), coordinator, index=i, total=2, workers=1,
-                             key=key, cwd=suite, options=options, MACHINE=f"m{i}",
-                             TRIES=self.folder / ("tries-" + key), **env) for i in range(2)]
+    def start(self, coordinator, key, suite, options, **env):
+        return [self.agent(self.pytest("-q", "-rA", "test_copy.py"), coordinator, index=i, total=2, workers=1,
+                           key=key, cwd=suite, options=options, MACHINE=f"m{i}",
+                           TRIES=self.folder / ("tries-" + key), **env) for i in range(2)]
+
+    def go(self, *args, **env):
+        agents = self.start(*args, **env)
         return agents, [agent.wait() for agent in agents]
 
     def run_twice(self, sleep):
@@ -102,6 +133,26 @@ class SpeculateTest(harness.TestCase):
         self.assertIn("BESIDE", loser.output)
         self.assertIn("; complete", loser.output)
         self.assert_green_and_complete(coordinator, 6, key="two")
+
+    def test_a_loser_that_fails_after_the_end_is_remarked(self):
+        coordinator, gate = self.coordinator(), self.gate()
+        suite = self.suite({"test_copy.py": LATE, "conftest.py": LATE_END, "gate.py": gate.module})
+        self.assertEqual(self.go(coordinator, "one", suite, [])[1], [0, 0])
+        coordinator.wait_for_line("history_folded")
+        agents = self.start(coordinator, "two", suite, ["--speculate"], HANGS=1)
+        gate.reached("over")
+        late = int((self.folder / "tries-two").read_text()[1])
+        self.assertEqual(agents[1 - late].wait(), 0, agents[1 - late].output)
+        self.assertNotIn("remarks", self.assert_green_and_complete(coordinator, 1, key="two"))
+        gate.open("over")
+        self.assertEqual(agents[late].wait(), 3, agents[late].output)
+        self.assertRegex(agents[late].output, r"after the end, exit-status: the runner of session \S+ exited with 3")
+        (remark,) = self.assert_green_and_complete(coordinator, 1, key="two")["remarks"]
+        self.assertEqual(remark["kind"], "exit-status")
+        status = self.makespan(["status", "--project", "e2e", "--run-key", "two"], coordinator)
+        self.assertEqual(status.wait(), 0, status.output)
+        self.assertRegex(status.output, rf"(?m)^ +{late}  left +1 +0 +0 +3$")
+        self.assertIn("makespan.remark", self.merged(coordinator, key="two").read_text())
 
 
 if __name__ == "__main__":

@@ -86,11 +86,20 @@ void made_scope(struct run *run, const char *kind, const char *id, uint64_t setu
                                                            .teardown_us = teardown_us };
 }
 
+static void add_fault(struct fault_list *list, const char *kind, const char *text)
+{
+    list->at = mem_grow(list->at, &list->cap, list->count + 1, sizeof(*list->at));
+    list->at[list->count++] = (struct run_fault){ .session = SESSION_NONE,
+                                                  .kind = mem_strdup(kind),
+                                                  .text = mem_strdup(text) };
+}
+
 void made_fault(struct run *run, const char *kind, const char *text)
 {
-    run->faults =
-        mem_grow(run->faults, &run->fault_cap, run->fault_count + 1, sizeof(*run->faults));
-    run->faults[run->fault_count++] = (struct run_fault){ .session = SESSION_NONE,
-                                                          .kind = mem_strdup(kind),
-                                                          .text = mem_strdup(text) };
+    add_fault(&run->faults, kind, text);
+}
+
+void made_remark(struct run *run, const char *kind, const char *text)
+{
+    add_fault(&run->remarks, kind, text);
 }

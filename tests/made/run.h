@@ -18,3 +18,4 @@ void made_session(struct run *run, uint64_t joined_ms, uint64_t collected_ms);
 void made_scope(struct run *run, const char *kind, const char *id, uint64_t setup_us,
                 uint64_t teardown_us);
 void made_fault(struct run *run, const char *kind, const char *text);
+void made_remark(struct run *run, const char *kind, const char *text);

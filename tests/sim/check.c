@@ -398,9 +398,9 @@ void check_end(struct world *w, const struct run *run)
         fresh += run->tests[i].place == TEST_DONE && !(run->tests[i].flags & TEST_CARRIED);
     if (v == VERDICT_GREEN && fresh == 0)
         sim_fail(w, "green on an empty share", run->epoch, 0);
-    if (v == VERDICT_GREEN && run->fault_count)
-        sim_fail(w, "green with an error of the run", run->fault_count, 0);
-    if (!w->troubled && !any_bad && !any_flaky && !run->fault_count && run->test_count &&
+    if (v == VERDICT_GREEN && run->faults.count)
+        sim_fail(w, "green with an error of the run", run->faults.count, 0);
+    if (!w->troubled && !any_bad && !any_flaky && !run->faults.count && run->test_count &&
         !run->mismatch.sessions && v != VERDICT_GREEN)
         sim_fail(w, "nothing was wrong and the verdict is not green", v, run->done_count);
     for (uint32_t i = 0; i < run->test_count; i++)

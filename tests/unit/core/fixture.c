@@ -302,6 +302,13 @@ void abandons(struct fixture *f, uint32_t session, uint32_t test, uint64_t fence
         ERR_NONE);
 }
 
+void tells_error(struct fixture *f, uint32_t session, struct run_error *error)
+{
+    struct results_request req = { .errors = error, .error_count = 1 };
+
+    assert_int_equal(results_with(f, session, &req), ERR_NONE);
+}
+
 uint32_t leaves(struct fixture *f, uint32_t session, uint32_t runner_exit)
 {
     struct change change = { .kind = CHANGE_NONE };

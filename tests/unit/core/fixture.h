@@ -47,6 +47,7 @@ enum err_code reports_on(struct fixture *f, uint32_t session, uint32_t test, uin
 void passes(struct fixture *f, uint32_t session, uint32_t test);
 void releases(struct fixture *f, uint32_t session, uint32_t test);
 void abandons(struct fixture *f, uint32_t session, uint32_t test, uint64_t fence);
+void tells_error(struct fixture *f, uint32_t session, struct run_error *error);
 uint32_t leaves(struct fixture *f, uint32_t session, uint32_t runner_exit); /* its exit code */
 void dies(struct fixture *f, uint32_t session);
 void drains(struct fixture *f, uint32_t session);

@@ -210,6 +210,71 @@ static void test_copy_is_given_back_by_a_session_that_drains(void **state)
     fixture_fini(&f);
 }
 
+/* The run is over when the copy has won; that the loser's runner fails afterwards is remarked, for
+ * whoever wonders why that job is red. */
+static void test_loser_that_fails_after_the_end_is_a_remark(void **state)
+{
+    struct fixture f;
+    struct verdict_answer answer = { 0 };
+    struct run_error error = { .kind = (char *)"session-teardown", .text = (char *)"server" };
+
+    (void)state;
+    copied(&f);
+    assert_int_equal(reports(&f, IDLE, 0, fence_of_copy(&f), OUTCOME_PASSED), ERR_NONE);
+    abandons(&f, SLOW, 0, 1);
+    assert_int_equal(leaves(&f, IDLE, 0), EXIT_OK);
+    assert_true(ends(&f));
+    tells_error(&f, SLOW, &error);
+    tells_error(&f, SLOW, &error); /* once is enough */
+    (void)leaves(&f, SLOW, 3);
+    assert_int_equal(session_exit(f.run->sessions[SLOW]), 3);
+    ledger_answer(f.run, &answer);
+    assert_int_equal(answer.verdict, VERDICT_GREEN);
+    assert_int_equal(answer.exit, EXIT_OK);
+    assert_int_equal(answer.error_count, 0);
+    assert_int_equal(answer.remark_count, 1); /* the error tells why it exited so */
+    assert_string_equal(answer.remarks[0].kind, "session-teardown");
+    verdict_answer_fini(&answer);
+    fixture_fini(&f);
+}
+
+static void test_loser_that_exits_strangely_after_the_end_is_a_remark(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    copied(&f);
+    assert_int_equal(reports(&f, IDLE, 0, fence_of_copy(&f), OUTCOME_PASSED), ERR_NONE);
+    abandons(&f, SLOW, 0, 1);
+    (void)leaves(&f, IDLE, 0);
+    assert_true(ends(&f));
+    (void)leaves(&f, SLOW, 1);
+    assert_int_equal(f.run->faults.count, 0);
+    assert_int_equal(f.run->remarks.count, 1);
+    assert_string_equal(f.run->remarks.at[0].kind, "exit-status");
+    assert_int_equal(f.run->verdict, VERDICT_GREEN);
+    fixture_fini(&f);
+}
+
+/* Its pytest exits with 1 for a test that is shown as flaky: no error of the run besides. */
+static void test_loser_that_failed_explains_its_exit(void **state)
+{
+    struct fixture f;
+    uint64_t fence;
+
+    (void)state;
+    copied(&f);
+    fence = fence_of_copy(&f);
+    passes(&f, SLOW, 0);
+    assert_int_equal(reports(&f, IDLE, 0, fence, OUTCOME_FAILED), ERR_NONE);
+    (void)leaves(&f, IDLE, 1);
+    (void)leaves(&f, SLOW, 0);
+    assert_true(ends(&f));
+    assert_int_equal(f.run->verdict, VERDICT_GREEN);
+    assert_int_equal(f.run->flaky_count, 1);
+    fixture_fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -222,6 +287,9 @@ int main(void)
         cmocka_unit_test(test_copy_dies_with_its_session),
         cmocka_unit_test(test_copy_abandoned_late_leaves_the_next_try_alone),
         cmocka_unit_test(test_copy_is_given_back_by_a_session_that_drains),
+        cmocka_unit_test(test_loser_that_fails_after_the_end_is_a_remark),
+        cmocka_unit_test(test_loser_that_exits_strangely_after_the_end_is_a_remark),
+        cmocka_unit_test(test_loser_that_failed_explains_its_exit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -131,7 +131,7 @@ static void test_found_without_a_place_is_an_error_of_the_run(void **state)
     holds_all(&f);
     assert_int_equal(finds(&f, 0, found("a.py::new", 4, "")), ERR_NONE);
     assert_int_equal(f.run->test_count, 3);
-    assert_int_equal(f.run->fault_count, 1);
+    assert_int_equal(f.run->faults.count, 1);
     fixture_fini(&f);
 }
 

@@ -87,7 +87,7 @@ static void test_results_skipped_file_is_kept_once(void **state)
     assert_int_equal(change.kind, CHANGE_NONE);
     assert_int_equal(f.run->skip_count, 1);
     assert_string_equal(f.run->skips[0].id, "b.py");
-    assert_int_equal(f.run->fault_count, 0);
+    assert_int_equal(f.run->faults.count, 0);
     fixture_fini(&f);
 }
 

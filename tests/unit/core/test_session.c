@@ -251,7 +251,7 @@ static void test_leave_with_a_strange_exit_is_an_error_of_the_run(void **state)
     assert_int_equal(leaves(&f, 0, 1), EXIT_TESTS);
     assert_true(ends(&f));
     assert_int_equal(f.run->verdict, VERDICT_RED);
-    assert_string_equal(f.run->faults[0].kind, "exit-status");
+    assert_string_equal(f.run->faults.at[0].kind, "exit-status");
     fixture_fini(&f);
 }
 

@@ -106,6 +106,7 @@ static void add_session(struct run *run)
     session->index = 3;
     session->workers = 2;
     session->state = SESSION_LEFT;
+    session->exit = EXIT_DRAINED;
     session->labels = mem_new(2, sizeof(*session->labels));
     session->labels[0] = (struct label){ .key = mem_strdup("os"), .value = mem_strdup("debian") };
     session->labels[1] = (struct label){ .key = mem_strdup("{"), .value = mem_strdup("[") };
@@ -127,7 +128,8 @@ static void test_json_holds_agents_and_errors(void **state)
     run->tests[0].session = 0;
     run->tests[0].worker = 1;
     made_fault(run, "internal", "no\nluck");
-    run->faults[0].session = 0;
+    run->faults.at[0].session = 0;
+    made_remark(run, "exit-status", "late");
     run->mismatch.sessions = 1;
     run->mismatch.only_other_total = 30;
     run->state = RUN_FINAL;
@@ -141,6 +143,8 @@ static void test_json_holds_agents_and_errors(void **state)
     assert_member(agent, "session", "\"1-abc\"");
     assert_member(agent, "state", "\"left\"");
     assert_member(agent, "index", "3");
+    assert_member(agent, "exit", "75");
+    assert_member(doc, "remarks", "[{\"kind\":\"exit-status\",\"text\":\"late\"}]");
     assert_member(agent, "labels", "{\"os\":\"debian\",\"{\":\"[\"}");
     assert_member(test_at(doc, 0), "agent", "0");
     assert_member(test_at(doc, 0), "worker", "1");
