@@ -287,6 +287,10 @@ static void apply_found(struct run *run, const struct change_results *r)
     }
     if (run->manifest->count == before)
         return;
+    run->finders =
+        mem_resize(run->finders, run->manifest->count - run->sealed_count, sizeof(*run->finders));
+    for (uint32_t i = before; i < run->manifest->count; i++)
+        run->finders[i - run->sealed_count] = r->session;
     places_grow(run, r->found_us);
     if (r->fence)
         apply_fence(run, r->session);

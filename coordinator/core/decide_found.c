@@ -17,11 +17,6 @@ static uint64_t mean_us(const struct run *run)
     return mean > FOUND_US_MIN ? mean : FOUND_US_MIN;
 }
 
-static bool may_be_given(const struct run *run, const struct session *s)
-{
-    return s->state == SESSION_LIVE && s->collected && !s->ended && !s->cancelled && !run->stop;
-}
-
 /* What a dead session found is there all the same: whoever comes by is given it. Where every
  * machine runs everything none is found late. */
 void decide_found(const struct run *run, uint32_t session, const struct results_request *req,
@@ -39,6 +34,6 @@ void decide_found(const struct run *run, uint32_t session, const struct results_
     if (r->found_count == 0)
         return;
     r->found_us = mean_us(run);
-    if (may_be_given(run, run->sessions[session]))
+    if (session_takes_work(run, session))
         r->fence = run->fence_count + 1;
 }

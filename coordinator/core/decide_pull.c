@@ -39,20 +39,20 @@ void decide_started(const struct run *run, uint32_t session, const struct test_r
     }
 }
 
-/* A session that collected another set gets only what it has; the planner does not know of that, so
- * when its choice is of no use the first free test that the session may have is taken. */
+/* A session that collected another set gets only what it has, and nobody what another has found;
+ * the planner does not know of that, so when its choice is of no use the first free test that the
+ * session may have is taken. */
 static uint32_t keep_known(const struct run *run, uint32_t session, uint32_t *tests, uint32_t count)
 {
-    const struct session *s = run->sessions[session];
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < count; i++)
-        if (!session_lacks(s, tests[i]))
+        if (session_may_run(run, session, tests[i]))
             tests[kept++] = tests[i];
     if (kept || pool_free_count(run->pool) == 0)
         return kept;
     for (uint32_t i = 0; i < run->test_count && !kept; i++)
-        if (!session_lacks(s, i) && pool_may_take(run->pool, session, i))
+        if (session_may_run(run, session, i) && pool_may_take(run->pool, session, i))
             tests[kept++] = i;
     return kept;
 }
@@ -72,7 +72,7 @@ static void choose(const struct run *run, uint32_t session, const struct pull_re
     uint32_t tests[DECIDE_SHARD_TESTS_MAX];
     uint32_t count = pool_choose(run->pool, &ask, tests, ARRAY_LEN(tests));
 
-    if (s->lack_count)
+    if (s->lack_count || run->test_count > run->sealed_count)
         count = keep_known(run, session, tests, count);
     for (uint32_t i = 0; i < count; i++)
         index_list_add(&p->shard, tests[i]);
@@ -95,7 +95,7 @@ static void claim(const struct run *run, uint32_t session, const struct pull_req
 
         for (uint32_t k = 0; k < p->shard.count; k++)
             twice = twice || p->shard.at[k] == test;
-        if (test != UINT32_MAX && !twice && !session_lacks(s, test) &&
+        if (test != UINT32_MAX && !twice && session_may_run(run, session, test) &&
             pool_may_take(run->pool, session, test))
             index_list_add(&p->shard, test);
     }

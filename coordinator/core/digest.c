@@ -46,6 +46,7 @@ static void add_tests(struct hash *h, const struct run *run)
         add_u64(h, run->manifest->tests[i].k);
         add_text(h, run->manifest->tests[i].group);
         add_text(h, run->manifest->tests[i].flags);
+        add_u64(h, run->finders[i - run->sealed_count]);
     }
     for (uint32_t i = 0; i < run->test_count; i++) {
         const struct run_test *t = &run->tests[i];

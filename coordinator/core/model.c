@@ -103,6 +103,7 @@ void run_free(struct run *run)
     free(run->runtime);
     free(run->stop);
     free(run->tests);
+    free(run->finders);
     free(run->costs_us);
     free(run->highs_us);
     free(run->copies);
@@ -195,9 +196,33 @@ bool session_follows(const struct run *run, uint32_t session, uint32_t former)
            strcmp(run->sessions[session]->instance, run->sessions[former]->instance) == 0;
 }
 
+bool session_takes_work(const struct run *run, uint32_t session)
+{
+    const struct session *s = run->sessions[session];
+
+    return s->state == SESSION_LIVE && s->collected && !s->ended && !s->cancelled && !run->stop;
+}
+
 bool test_is_found(const struct run *run, uint32_t test)
 {
     return test >= run->sealed_count;
+}
+
+bool session_may_run(const struct run *run, uint32_t session, uint32_t test)
+{
+    uint32_t finder;
+
+    if (session_lacks(run->sessions[session], test))
+        return false;
+    if (!test_is_found(run, test))
+        return true;
+    finder = run->finders[test - run->sealed_count];
+    if (session == finder || session_follows(run, session, finder))
+        return true;
+    for (uint32_t i = finder; i < run->session_count; i++)
+        if ((i == finder || session_follows(run, i, finder)) && session_takes_work(run, i))
+            return false;
+    return true;
 }
 
 bool test_is_flaky(const struct run_test *test)

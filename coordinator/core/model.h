@@ -175,6 +175,7 @@ struct run {
     struct manifest *manifest; /* NULL until sealed */
     uint32_t sealed_count;     /* its tests as sealed; those behind them were found later */
     uint32_t test_count;
+    uint32_t *finders;  /* of the tests behind the sealed ones: the session that told of each */
     struct lanes lanes; /* of the manifest: more than one where every machine runs everything */
     struct run_test *tests;
     uint64_t *costs_us;  /* predicted, as sealed */
@@ -251,9 +252,12 @@ bool session_is_again(const struct session *session); /* of an agent that had on
 /* The same agent, joined again after its session had ended. */
 bool session_follows(const struct run *run, uint32_t session, uint32_t former);
 bool session_lacks(const struct session *session, uint32_t test);
-/* Not of the sealed manifest: it stays with the session that found it while that lives, since on
- * another machine it may not be there. */
+bool session_takes_work(const struct run *run, uint32_t session); /* may be given tests */
+/* Not of the sealed manifest. While the agent that found it takes work it is that one's alone,
+ * since on another machine it may not be there. */
 bool test_is_found(const struct run *run, uint32_t test);
+/* Neither lacks the session the test, nor is it another's that found it. */
+bool session_may_run(const struct run *run, uint32_t session, uint32_t test);
 bool test_is_flaky(const struct run_test *test);
 
 /* SHA-256 over everything that is not memory only: equal runs have equal digests. */

@@ -92,6 +92,54 @@ static void test_found_stays_with_its_finder_while_that_lives(void **state)
     fixture_fini(&f);
 }
 
+/* Its finder gives it back and lives on: on another machine it may not be there, so it waits for
+ * that one. */
+static void test_found_given_back_goes_to_its_finder_again(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    holds_all(&f);
+    assert_int_equal(finds(&f, 0, found("a.py::new", 0, "")), ERR_NONE);
+    releases(&f, 0, 0);
+    releases(&f, 0, 3);
+    (void)pulls(&f, 1);
+    assert_int_equal(f.run->tests[0].session, 1);
+    assert_int_equal(f.run->tests[3].place, TEST_FREE);
+    passes(&f, 1, 0);
+    assert_int_equal(pulls(&f, 1), 0); /* nor is it told that nothing is left for it */
+    passes(&f, 0, 1);
+    passes(&f, 0, 2);
+    (void)pulls(&f, 0);
+    assert_int_equal(f.run->tests[3].session, 0);
+    fixture_fini(&f);
+}
+
+/* Its life after that, too; when it goes for good, the others try. */
+static void test_found_waits_for_its_finder_who_joins_again(void **state)
+{
+    struct fixture f;
+    struct join_request req;
+    uint32_t again;
+
+    (void)state;
+    holds_all(&f);
+    assert_int_equal(finds(&f, 0, found("a.py::new", 0, "")), ERR_NONE);
+    dies(&f, 0);
+    f.now_ms += 30000;
+    req = join_of(0, 2, f.run->sessions[0]->instance);
+    req.run = f.run->id;
+    again = joins(&f, &req, "again");
+    collects(&f, again, 3, UINT32_MAX);
+    works(&f, 1);
+    assert_int_equal(f.run->done_count, 3);
+    assert_int_equal(f.run->tests[3].place, TEST_FREE);
+    drains(&f, again);
+    works(&f, 1);
+    assert_true(ledger_complete(f.run));
+    fixture_fini(&f);
+}
+
 static void test_found_by_a_dead_session_is_free(void **state)
 {
     struct fixture f;
@@ -117,6 +165,7 @@ static void test_found_waits_when_it_must_not_meet_others(void **state)
     assert_int_equal(finds(&f, 1, found("a.py::alone", 0, "serial=run")), ERR_NONE);
     assert_int_equal(f.run->tests[3].place, TEST_FREE);
     works(&f, 0);
+    works(&f, 1);
     assert_true(ledger_complete(f.run));
     fixture_fini(&f);
 }
@@ -164,6 +213,8 @@ int main(void)
         cmocka_unit_test(test_found_is_given_to_who_tells_first),
         cmocka_unit_test(test_found_counts_before_the_results_of_its_request),
         cmocka_unit_test(test_found_stays_with_its_finder_while_that_lives),
+        cmocka_unit_test(test_found_given_back_goes_to_its_finder_again),
+        cmocka_unit_test(test_found_waits_for_its_finder_who_joins_again),
         cmocka_unit_test(test_found_by_a_dead_session_is_free),
         cmocka_unit_test(test_found_waits_when_it_must_not_meet_others),
         cmocka_unit_test(test_found_without_a_place_is_an_error_of_the_run),
