@@ -36,6 +36,21 @@ static bool fence_is_former(const struct run *run, uint64_t fence, uint32_t sess
            session_follows(run, session, run->fence_session[fence - 1]);
 }
 
+/* Nobody else is known to have begun it. */
+static bool waits_elsewhere(const struct run *run, uint32_t test, uint32_t session)
+{
+    const struct run_test *t = &run->tests[test];
+
+    return t->place == TEST_FREE || (t->place == TEST_HELD && t->session != session);
+}
+
+static bool may_count(const struct run *run, uint32_t session, const struct result_item *item)
+{
+    if (!session_lives(run->sessions[session]))
+        return run->tests[item->test].place == TEST_FREE && item->settled;
+    return fence_is_of(run, item->fence, session) || waits_elsewhere(run, item->test, session);
+}
+
 /* Does a later result of the same worker follow in this request? Then everything around this test
  * was torn down with success, or the worker went on with it. */
 static bool worker_goes_on(const struct results_request *req, uint32_t at)
@@ -61,9 +76,7 @@ static uint32_t way_of(const struct run *run, uint32_t session, const struct res
         return mine ? RESULT_AMEND : RESULT_OBSERVE;
     if (done)
         return mine && stands == item->outcome ? 0 : RESULT_OBSERVE;
-    if (session_lives(run->sessions[session]) && fence_is_of(run, item->fence, session))
-        return RESULT_ACCEPT;
-    return t->place == TEST_FREE && item->settled ? RESULT_ACCEPT : RESULT_OBSERVE;
+    return may_count(run, session, item) ? RESULT_ACCEPT : RESULT_OBSERVE;
 }
 
 static enum err_code judge(const struct run *run, uint32_t session,

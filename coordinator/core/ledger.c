@@ -207,6 +207,7 @@ void ledger_accept(struct run *run, uint32_t session, struct result_item *item)
     struct observation o = observation_of(session, item);
 
     copies_settle(run, item->test, session);
+    places_spare(run, item->test, session);
     finish(run, item->test, &o, detail_keep(run, &item->detail));
     learn_pace(run, session, item);
     if (session_lives(run->sessions[session]))

@@ -227,6 +227,20 @@ void places_recall(struct run *run, uint32_t test, uint32_t for_session)
     run->sessions[t->session]->recall_count++;
 }
 
+void places_spare(struct run *run, uint32_t test, uint32_t session)
+{
+    const struct run_test *t = &run->tests[test];
+    struct session_order *order;
+
+    if (t->place != TEST_HELD || t->session == session || (t->flags & TEST_RECALLED) ||
+        run->sessions[t->session]->ended)
+        return;
+    order = order_make(run->sessions[t->session], ORDER_RECALL);
+    order->tests = mem_new(1, sizeof(*order->tests));
+    order->tests[0] = test;
+    order->test_count = 1;
+}
+
 void places_free(struct run *run, uint32_t test)
 {
     struct run_test *t = &run->tests[test];

@@ -23,6 +23,8 @@ void places_widen(struct run *run);
 void places_give(struct run *run, uint32_t test, uint32_t session, uint64_t fence);
 void places_start(struct run *run, uint32_t test);
 void places_recall(struct run *run, uint32_t test, uint32_t for_session);
+/* A result is there before its holder has begun it: that one is asked to leave it alone. */
+void places_spare(struct run *run, uint32_t test, uint32_t session);
 void places_free(struct run *run, uint32_t test); /* HELD, STARTED or DONE -> FREE */
 void places_done(struct run *run, uint32_t test); /* any but DONE -> DONE */
 

@@ -78,6 +78,55 @@ static void test_again_is_not_given_what_another_has(void **state)
     fixture_fini(&f);
 }
 
+/* Another was given it and has not begun: the result of the former life is there first, and the
+ * other is asked to leave it alone. */
+static void test_again_counts_what_another_has_not_begun(void **state)
+{
+    struct fixture f;
+    const struct session_order *last;
+    uint64_t before;
+    uint32_t session;
+
+    (void)state;
+    lose_one(&f);
+    before = f.run->tests[2].fence;
+    while (pool_free_count(f.run->pool) > 0)
+        assert_true(pulls(&f, 1) > 0);
+    session = joins_again(&f, "again");
+    tells_it_runs(&f, session, 2);
+    assert_int_equal(reports(&f, session, 2, before, OUTCOME_PASSED), ERR_NONE);
+    assert_int_equal(f.run->tests[2].place, TEST_DONE);
+    assert_int_equal(f.run->tests[2].session, session);
+    assert_int_equal(f.run->unsettled_count, 1); /* what is around it may still fail */
+    last = &f.run->sessions[1]->orders[f.run->sessions[1]->order_count - 1];
+    assert_int_equal(last->kind, ORDER_RECALL);
+    assert_int_equal(last->tests[0], 2);
+    works(&f, 1);
+    assert_int_equal(f.run->observation_count, 0);
+    assert_true(ledger_complete(f.run));
+    fixture_fini(&f);
+}
+
+/* Who has begun it ends it; both results are known. */
+static void test_again_does_not_count_what_another_runs(void **state)
+{
+    struct fixture f;
+    uint64_t before;
+    uint32_t session;
+
+    (void)state;
+    lose_one(&f);
+    before = f.run->tests[2].fence;
+    while (pool_free_count(f.run->pool) > 0)
+        assert_true(pulls(&f, 1) > 0);
+    begins(&f, 1, 2);
+    session = joins_again(&f, "again");
+    assert_int_equal(reports(&f, session, 2, before, OUTCOME_PASSED), ERR_NONE);
+    assert_int_equal(f.run->tests[2].place, TEST_STARTED);
+    assert_int_equal(f.run->observation_count, 1);
+    fixture_fini(&f);
+}
+
 /* Who has been given something tells what runs of that, and is given nothing for it. */
 static void test_again_is_for_the_first_pull_only(void **state)
 {
@@ -159,6 +208,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_again_is_given_what_it_runs),
         cmocka_unit_test(test_again_is_not_given_what_another_has),
+        cmocka_unit_test(test_again_counts_what_another_has_not_begun),
+        cmocka_unit_test(test_again_does_not_count_what_another_runs),
         cmocka_unit_test(test_again_is_for_the_first_pull_only),
         cmocka_unit_test(test_again_explains_what_failed_before),
         cmocka_unit_test(test_again_counts_from_the_first_join),
