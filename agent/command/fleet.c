@@ -64,6 +64,12 @@ size_t fleet_rows(struct fleet *f, struct cfg_option *rows)
           .kind = CFG_U32,
           .into = &f->lost,
           .max = FORECAST_AGENTS_MAX },
+        { .name = "speculate",
+          .env = "MAKESPAN_SPECULATE",
+          .help = "machines that would idle run what is late elsewhere, too, as 'makespan run "
+                  "--speculate' does",
+          .kind = CFG_FLAG,
+          .into = &f->speculate },
         { .name = "seed",
           .value = "N",
           .help = "of all chance; the same seed gives the same figures (1)",
@@ -163,6 +169,7 @@ enum err_code fleet_open(struct fleet *f, struct err *err)
                                       .noise_pct = f->noise_pct,
                                       .lost = f->lost,
                                       .request_us = f->request_ms * 1000,
+                                      .speculate = f->speculate,
                                       .seed = f->seed };
     return ERR_NONE;
 }

@@ -7,7 +7,7 @@
 #include "core/forecast.h"
 #include "options/options.h"
 
-#define FLEET_OWN_ROWS 9u
+#define FLEET_OWN_ROWS 10u
 #define FLEET_ROWS     (FLEET_OWN_ROWS + OPTIONS_ROWS_MAX)
 
 struct fleet {
@@ -15,6 +15,7 @@ struct fleet {
     const char *durations_path; /* NULL: the coordinator's history, else FLEET_DURATIONS */
     uint64_t startup_ms, jitter_ms, request_ms;
     uint32_t workers, spread_pct, noise_pct, lost, seed;
+    bool speculate;
     struct durations_file *file;
     struct durations durations;
     uint64_t measured_us; /* a machine's start-up as the coordinator has seen it; 0: not known */

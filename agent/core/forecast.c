@@ -116,7 +116,8 @@ static void simulate(struct suite *suite, const struct durations *durations,
                             .agent_count = agents,
                             .expect_all = true,
                             .request_us = opts->request_us,
-                            .detect_us = 10000000 };
+                            .detect_us = 10000000,
+                            .speculate = opts->speculate };
     struct sim_result res;
 
     for (uint32_t i = 0; i < durations->count; i++) {

@@ -18,6 +18,7 @@ struct forecast_opts {
     uint32_t noise_pct;  /* durations against their record: log-normal deviation */
     uint32_t lost;       /* machines that vanish half way */
     uint64_t request_us;
+    bool speculate; /* idle machines run copies of what is late elsewhere */
     uint64_t seed;
 };
 

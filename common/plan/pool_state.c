@@ -53,12 +53,13 @@ uint32_t pool_holder(const struct pool *pool, uint32_t test)
 
 bool pool_may_copy(const struct pool *pool, uint32_t test)
 {
+    bool by_scope = pool->policy == POOL_SCOPE || pool->policy == POOL_FILE;
     const struct node *t;
 
     INVARIANT(test < pool->test_count);
     t = &pool->tests[test];
     return !pool->alone_count && t->mutex == POOL_NONE && t->group == POOL_NONE &&
-           !(t->flags & (POOL_SERIAL | POOL_NO_SPECULATE));
+           !(by_scope && t->scope != POOL_NONE) && !(t->flags & (POOL_SERIAL | POOL_NO_SPECULATE));
 }
 
 uint32_t pool_speed_ppm(const struct pool *pool, uint32_t taker)

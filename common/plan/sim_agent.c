@@ -109,6 +109,7 @@ static void start_test(struct sim *s, uint32_t index, uint32_t w, uint32_t test)
     worker->predicted_end_us =
         s->now_us + s->in->tests[test].cost_us + setups_us(s, test, worker->scope, true);
     worker->test = test;
+    worker->copy = s->tests[test].copied == index;
     worker->scope = s->in->tests[test].scope;
     a->busy++;
     s->out->setup_us += setup_us;
@@ -186,6 +187,33 @@ static void gone(struct sim *s, uint32_t index, uint64_t delay_us)
     sim_post(s, delay_us, (struct event){ .kind = EVENT_GONE, .agent = index });
 }
 
+/* The worker is free again; the try counts if it came to an end, as the first of its test. */
+static void end_try(struct sim *s, uint32_t index, uint32_t worker, bool complete)
+{
+    struct agent *a = &s->agents[index];
+    struct worker *w = &a->workers[worker];
+    struct sim_test *t = &s->tests[w->test];
+    bool counts = complete && !t->ended;
+
+    s->out->spans =
+        mem_grow(s->out->spans, &s->span_cap, s->out->span_count + 1u, sizeof(*s->out->spans));
+    s->out->spans[s->out->span_count++] = (struct sim_span){ .test = w->test,
+                                                             .agent = index,
+                                                             .worker = worker,
+                                                             .start_us = w->start_us,
+                                                             .end_us = s->now_us,
+                                                             .copy = w->copy,
+                                                             .counts = counts };
+    s->out->busy_us += s->now_us - w->start_us;
+    if (counts) {
+        t->ended = true;
+        s->out->makespan_us = s->now_us - s->out->first_us;
+    }
+    pool_finish(a->pool, w->test);
+    w->test = POOL_NONE;
+    a->busy--;
+}
+
 void agent_end(struct sim *s, const struct event *ev)
 {
     struct agent *a = &s->agents[ev->agent];
@@ -193,23 +221,31 @@ void agent_end(struct sim *s, const struct event *ev)
 
     if (!a->here || w->test != ev->test)
         return;
-    s->out->spans[s->out->span_count++] = (struct sim_span){
-        .test = ev->test,
-        .agent = ev->agent,
-        .worker = ev->worker,
-        .start_us = w->start_us,
-        .end_us = s->now_us,
-    };
-    s->out->busy_us += s->now_us - w->start_us;
-    s->out->makespan_us = s->now_us - s->out->first_us;
     pace_add(&a->pace, w->predicted_end_us - w->start_us, s->now_us - w->start_us);
-    pool_finish(a->pool, ev->test);
-    w->test = POOL_NONE;
-    a->busy--;
+    end_try(s, ev->agent, ev->worker, true);
     sim_post(
         s, half_request_us(s),
         (struct event){
             .kind = EVENT_RESULT, .agent = ev->agent, .test = ev->test, .took_us = w->run_us });
+    agent_drive(s, ev->agent);
+    if (a->leaving && !a->busy)
+        gone(s, ev->agent, half_request_us(s));
+}
+
+/* Another was first. A new worker takes the place of the one that ran it. */
+void agent_abandon(struct sim *s, const struct event *ev)
+{
+    struct agent *a = &s->agents[ev->agent];
+
+    if (!a->here)
+        return;
+    if (pool_is_free(a->pool, ev->test))
+        pool_finish(a->pool, ev->test);
+    for (uint32_t w = 0; w < a->about->workers; w++)
+        if (a->workers[w].test == ev->test) {
+            end_try(s, ev->agent, w, false);
+            a->workers[w].scope = POOL_NONE;
+        }
     agent_drive(s, ev->agent);
     if (a->leaving && !a->busy)
         gone(s, ev->agent, half_request_us(s));

@@ -4,6 +4,8 @@
 #include "mem.h"
 #include "plan/sim_inner.h"
 
+#define WAKE_US 500000u /* the service looks again so often */
+
 static void list_take(struct list *l, const uint32_t *items, uint32_t count)
 {
     free(l->items);
@@ -11,19 +13,43 @@ static void list_take(struct list *l, const uint32_t *items, uint32_t count)
     l->count = count;
 }
 
-static void recall_for(struct sim *s, uint32_t index)
+static bool recall_for(struct sim *s, uint32_t index)
 {
     uint32_t holder = POOL_NONE, n;
 
     n = pool_choose_recall(s->pool, &s->agents[index].ask, &holder, s->answer, s->in->test_count);
     if (!n || s->agents[holder].giving || s->agents[holder].leaving)
-        return;
+        return false;
     list_take(&s->agents[holder].recalled, s->answer, n);
     s->agents[holder].giving = true;
     for (uint32_t i = 0; i < n; i++)
         pool_promise(s->pool, s->answer[i], index);
     s->out->recalls++;
     sim_post(s, half_request_us(s), (struct event){ .kind = EVENT_RECALL, .agent = holder });
+    return true;
+}
+
+void desk_grant(struct sim *s, uint32_t index, const uint32_t *tests, uint32_t count)
+{
+    struct agent *a = &s->agents[index];
+
+    a->held = false;
+    a->orders++;
+    a->progress_us = s->now_us;
+    list_take(&a->granted, tests, count);
+    sim_post(s, half_request_us(s), (struct event){ .kind = EVENT_GRANT, .agent = index });
+}
+
+/* Nothing is free: something that another holds, or a copy of what another runs. */
+static void find_more(struct sim *s, uint32_t index)
+{
+    uint32_t test;
+
+    if (recall_for(s, index))
+        return;
+    test = sim_copy_choose(s, index);
+    if (test != POOL_NONE)
+        sim_copy_give(s, index, test);
 }
 
 /* What was said when the request came may be long ago: work was done meanwhile. */
@@ -51,15 +77,12 @@ static void answer(struct sim *s, uint32_t index)
     a->held = n == 0;
     if (!n) {
         if (a->ask.free_workers && !pool_free_count(s->pool))
-            recall_for(s, index);
+            find_more(s, index);
         return;
     }
     for (uint32_t i = 0; i < n; i++)
         pool_take(s->pool, index, s->answer[i]);
-    a->orders++;
-    a->progress_us = s->now_us;
-    list_take(&a->granted, s->answer, n);
-    sim_post(s, half_request_us(s), (struct event){ .kind = EVENT_GRANT, .agent = index });
+    desk_grant(s, index, s->answer, n);
 }
 
 static void answer_held(struct sim *s)
@@ -82,18 +105,37 @@ void desk_ask(struct sim *s, const struct event *ev)
 
 void desk_begun(struct sim *s, const struct event *ev)
 {
-    if (s->agents[ev->agent].known && pool_holder(s->pool, ev->test) == ev->agent)
+    struct sim_test *t = &s->tests[ev->test];
+
+    if (t->copy == ev->agent) {
+        t->copy_begun = true;
+    } else if (s->agents[ev->agent].known && pool_holder(s->pool, ev->test) == ev->agent) {
         pool_start(s->pool, ev->test);
+        t->begun_us = s->now_us;
+        s->begun.items[s->begun.count++] = ev->test;
+    }
+}
+
+/* It runs no more, as far as the coordinator knows. */
+static void not_begun(struct sim *s, uint32_t test)
+{
+    for (uint32_t i = 0; i < s->begun.count; i++)
+        if (s->begun.items[i] == test) {
+            s->begun.items[i] = s->begun.items[--s->begun.count];
+            return;
+        }
 }
 
 void desk_result(struct sim *s, const struct event *ev)
 {
     struct agent *a = &s->agents[ev->agent];
 
-    if (s->done[ev->test])
+    if (s->tests[ev->test].done)
         return;
-    s->done[ev->test] = true;
+    s->tests[ev->test].done = true;
     s->out->ended++;
+    sim_copy_settle(s, ev->agent, ev->test);
+    not_begun(s, ev->test);
     a->progress_us = s->now_us;
     pool_finish(s->pool, ev->test);
     pace_learn(&s->fleet_pace, &a->fleet_pace, s->in->tests[ev->test].cost_us, ev->took_us);
@@ -118,6 +160,7 @@ void desk_returned(struct sim *s, uint32_t index)
     struct agent *a = &s->agents[index];
 
     a->held = false;
+    sim_copy_drop_of(s, index, SIM_COPIES_UNSTARTED);
     for (uint32_t i = 0; i < a->returned.count; i++)
         if (pool_holder(s->pool, a->returned.items[i]) == index)
             pool_put_back(s->pool, a->returned.items[i]);
@@ -127,9 +170,29 @@ void desk_returned(struct sim *s, uint32_t index)
 void desk_gone(struct sim *s, uint32_t index)
 {
     s->agents[index].known = s->agents[index].held = false;
+    sim_copy_drop_of(s, index, SIM_COPIES_ALL);
     pool_leave(s->pool, index);
     for (uint32_t t = 0; t < s->in->test_count; t++)
-        if (pool_holder(s->pool, t) == index)
+        if (pool_holder(s->pool, t) == index) {
+            not_begun(s, t);
             pool_put_back(s->pool, t);
+            sim_copy_take_over(s, t);
+        }
     answer_held(s);
+}
+
+static bool anybody_left(const struct sim *s)
+{
+    for (uint32_t i = 0; i < s->in->agent_count; i++)
+        if (s->agents[i].known || s->in->agents[i].start_us > s->now_us)
+            return true;
+    return false;
+}
+
+void desk_wake(struct sim *s)
+{
+    if (s->out->ended == s->in->test_count || !anybody_left(s))
+        return;
+    answer_held(s);
+    sim_post(s, WAKE_US, (struct event){ .kind = EVENT_WAKE });
 }

@@ -1,5 +1,6 @@
 /* sim_inner.h - what the rooms of the simulator share: simulate.c (the loop), sim_event.c (the
- * queue of what will happen), sim_agent.c (an agent and its workers), sim_desk.c (the coordinator).
+ * queue of what will happen), sim_agent.c (an agent and its workers), sim_desk.c (the coordinator),
+ * sim_copy.c (its copies of running tests).
  * Not for: anybody else. */
 #pragma once
 
@@ -19,6 +20,8 @@ enum event_kind {
     EVENT_RETURNED, /* what one that leaves will not start arrives there */
     EVENT_LEAVE,    /* a machine is told to go, or is lost */
     EVENT_GONE,     /* the coordinator knows that an agent has left */
+    EVENT_ABANDON,  /* an agent is told that another was first with a test */
+    EVENT_WAKE,     /* the coordinator looks what time alone has changed */
 };
 
 struct event {
@@ -36,11 +39,23 @@ struct worker {
     uint32_t scope; /* of its last test */
     uint64_t start_us, predicted_end_us;
     uint64_t run_us; /* of its test, without the set-ups */
+    bool copy;
 };
 
 struct list {
     uint32_t *items;
     uint32_t count;
+};
+
+/* A test as the coordinator sees it. */
+struct sim_test {
+    bool done;
+    bool ended; /* on some worker; it may not have heard of that */
+    bool copy_begun;
+    uint32_t copy;     /* who runs a copy, or is about to; POOL_NONE: nobody */
+    uint32_t copies;   /* given out so far ... */
+    uint32_t copied;   /* ... the last to whom; POOL_NONE: none was */
+    uint64_t begun_us; /* when it heard that its holder has begun it */
 };
 
 struct agent {
@@ -77,7 +92,9 @@ struct sim {
     size_t event_count, event_cap;
     uint64_t next_number, now_us;
     uint32_t *answer; /* room for every test */
-    bool *done;
+    struct sim_test *tests;
+    struct list begun; /* that are begun and not done; room for every test */
+    size_t span_cap;
     struct pace_fleet fleet_pace; /* as the coordinator knows it */
 };
 
@@ -92,6 +109,7 @@ void agent_granted(struct sim *s, uint32_t index);
 void agent_end(struct sim *s, const struct event *ev);
 void agent_recall(struct sim *s, uint32_t index);
 void agent_leave(struct sim *s, uint32_t index);
+void agent_abandon(struct sim *s, const struct event *ev);
 void agent_fini(struct agent *a);
 
 /* sim_desk.c */
@@ -101,6 +119,16 @@ void desk_result(struct sim *s, const struct event *ev);
 void desk_released(struct sim *s, uint32_t index);
 void desk_returned(struct sim *s, uint32_t index);
 void desk_gone(struct sim *s, uint32_t index);
+void desk_wake(struct sim *s);
+void desk_grant(struct sim *s, uint32_t index, const uint32_t *tests, uint32_t count);
+
+/* sim_copy.c */
+uint32_t sim_copy_choose(const struct sim *s, uint32_t index); /* POOL_NONE: nothing pays */
+void sim_copy_give(struct sim *s, uint32_t index, uint32_t test);
+void sim_copy_settle(struct sim *s, uint32_t index, uint32_t test); /* index has its result */
+void sim_copy_take_over(struct sim *s, uint32_t test);              /* its holder is gone */
+enum sim_copies { SIM_COPIES_UNSTARTED, SIM_COPIES_ALL };
+void sim_copy_drop_of(struct sim *s, uint32_t index, enum sim_copies which);
 
 static inline uint64_t half_request_us(const struct sim *s)
 {

@@ -45,6 +45,12 @@ static void happen(struct sim *s, const struct event *ev)
     case EVENT_GONE:
         desk_gone(s, ev->agent);
         return;
+    case EVENT_ABANDON:
+        agent_abandon(s, ev);
+        return;
+    case EVENT_WAKE:
+        desk_wake(s);
+        return;
     }
     UNREACHABLE("event kind");
 }
@@ -62,11 +68,13 @@ static void sim_init(struct sim *s, const struct sim_input *in, struct sim_resul
     *s = (struct sim){ .in = in, .out = out };
     memset(out, 0, sizeof(*out));
     out->first_us = UINT64_MAX;
-    out->spans = mem_new(in->test_count, sizeof(*out->spans));
     s->pool = pool_new(&shared);
     s->agents = mem_new(in->agent_count, sizeof(*s->agents));
     s->answer = mem_new(in->test_count, sizeof(*s->answer));
-    s->done = mem_new(in->test_count, sizeof(*s->done));
+    s->tests = mem_new(in->test_count, sizeof(*s->tests));
+    s->begun.items = mem_new(in->test_count, sizeof(*s->begun.items));
+    for (uint32_t i = 0; i < in->test_count; i++)
+        s->tests[i].copy = s->tests[i].copied = POOL_NONE;
     for (uint32_t i = 0; i < in->agent_count; i++) {
         workers += in->agents[i].workers;
         s->agents[i].about = &in->agents[i];
@@ -76,6 +84,8 @@ static void sim_init(struct sim *s, const struct sim_input *in, struct sim_resul
     }
     if (in->expect_all)
         pool_expect(s->pool, workers);
+    if (in->speculate)
+        sim_post(s, out->first_us, (struct event){ .kind = EVENT_WAKE });
 }
 
 static void sim_fini(struct sim *s)
@@ -86,7 +96,8 @@ static void sim_fini(struct sim *s)
     free(s->agents);
     free(s->events);
     free(s->answer);
-    free(s->done);
+    free(s->tests);
+    free(s->begun.items);
 }
 
 void sim_run(const struct sim_input *in, struct sim_result *out)

@@ -30,15 +30,19 @@ struct sim_input {
     enum pool_policy policy;
     const struct sim_agent *agents;
     uint32_t agent_count;
-    uint64_t startup_us; /* what it takes by history; 0: unknown */
-    bool expect_all;     /* the coordinator knows from the start how many will come */
-    uint64_t request_us; /* from sending a request to having its answer */
-    uint64_t detect_us;  /* silence after which an agent is taken for dead */
+    uint64_t startup_us;      /* what it takes by history; 0: unknown */
+    bool expect_all;          /* the coordinator knows from the start how many will come */
+    uint64_t request_us;      /* from sending a request to having its answer */
+    uint64_t detect_us;       /* silence after which an agent is taken for dead */
+    bool speculate;           /* idle workers run copies of running tests (copy.h) */
+    const uint64_t *highs_us; /* what each test hardly ever exceeds; NULL: nobody knows */
 };
 
-struct sim_span { /* one test on one worker */
+struct sim_span { /* one try of a test on one worker */
     uint32_t test, agent, worker;
     uint64_t start_us, end_us; /* with the set-ups that it paid */
+    bool copy;                 /* given out while another machine ran it */
+    bool counts;               /* the test's result; else another try was first */
 };
 
 struct sim_result {
@@ -48,6 +52,7 @@ struct sim_result {
     uint64_t setup_us;                 /* of which set-ups */
     uint32_t requests, recalls, moved; /* moved: tests that a recall gave to another */
     uint32_t ended;                    /* tests that ran to their end */
+    uint32_t copies, copies_won;       /* given out; ended before the first try */
     struct sim_span *spans;            /* in the order in which they ended; free() it */
     uint32_t span_count;
 };

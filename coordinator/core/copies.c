@@ -2,6 +2,7 @@
 
 #include "core/places.h"
 #include "mem.h"
+#include "plan/copy.h"
 
 struct copy *copies_find(const struct run *run, uint32_t test, uint32_t session)
 {

@@ -7,8 +7,6 @@
 
 #include "core/model.h"
 
-#define COPIES_OF_TEST_MAX 2u /* in all its life: what hangs everywhere is not tried for ever */
-
 /* The session's copy of a test, or NULL; any session's. */
 struct copy *copies_find(const struct run *run, uint32_t test, uint32_t session);
 struct copy *copies_of(const struct run *run, uint32_t test);

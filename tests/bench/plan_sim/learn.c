@@ -41,8 +41,10 @@ void learn(struct trace *t, const struct learn_opts *opts)
     }
     if (!opts->exact)
         (void)estimate_fill((const char *const *)t->ids, known, t->test_count, costs_us);
-    for (uint32_t i = 0; i < t->test_count; i++)
+    for (uint32_t i = 0; i < t->test_count; i++) {
         t->tests[i].cost_us = costs_us[i];
+        t->highs_us[i] = estimate_high_us(&known[i]);
+    }
     first(t, known, costs_us);
     for (uint32_t c = 0; c < t->scope_count; c++)
         t->scopes[c].setup_us = opts->setups ? t->setup_us[run][c] : 0;

@@ -13,5 +13,5 @@ struct learn_opts {
     uint64_t seed;
 };
 
-/* Fills the costs, flags and set-ups of the trace's tests and scopes. */
+/* Fills the costs, highs, flags and set-ups of the trace's tests and scopes. */
 void learn(struct trace *trace, const struct learn_opts *opts);

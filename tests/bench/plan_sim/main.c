@@ -4,8 +4,9 @@
  *   plan_sim [--seeds N] --synthetic           made-up suites with set-ups of several shapes
  *   plan_sim [--seeds N] --trouble TRACE...    20 % noise, 5 % unknown tests, one machine twice as
  *                                              slow, one told to go at half time
- *   --from N   the first seed (1); others than those that constants were chosen with
- *   --where    in place of the peers: where the time above the bound went
+ *   --from N     the first seed (1); others than those that constants were chosen with
+ *   --where      in place of the peers: where the time above the bound went
+ *   --speculate  idle workers run copies of running tests, as agents with that option do
  *
  * Plans with the first recorded run of a suite, through the estimates that the product makes, and
  * executes the durations of the second. Agents start over an exponential 0.5 s, their speeds are
@@ -45,7 +46,7 @@ enum mode { MODE_PLAIN, MODE_SETUPS, MODE_TROUBLE };
 struct options {
     enum mode mode;
     uint32_t from, seeds;
-    bool where;
+    bool where, speculate;
 };
 
 struct tally {
@@ -150,7 +151,9 @@ static void run_trace(struct trace *t, const struct options *opts, struct tally 
                             .startup_us = FLEET_STARTUP_US,
                             .expect_all = true,
                             .request_us = REQUEST_US,
-                            .detect_us = DETECT_US };
+                            .detect_us = DETECT_US,
+                            .speculate = opts->speculate,
+                            .highs_us = t->highs_us };
 
     for (uint32_t i = 0; i < t->test_count; i++)
         actual_us[i] = setups ? trace_own_us(t, 1, i) : t->us[1][i];
@@ -323,6 +326,8 @@ static bool read_options(int argc, char **argv, struct options *opts)
             opts->mode = MODE_TROUBLE;
         } else if (!strcmp(arg, "--where")) {
             opts->where = true;
+        } else if (!strcmp(arg, "--speculate")) {
+            opts->speculate = true;
         } else if (!strcmp(arg, "--synthetic")) {
             opts->mode = MODE_SETUPS;
             synthetic = true;

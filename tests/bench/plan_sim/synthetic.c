@@ -88,6 +88,7 @@ struct trace *synthetic_new(uint32_t shape, uint64_t seed)
     m.t->name = mem_strdup(s->name);
     m.t->ids = mem_new(tests, sizeof(*m.t->ids));
     m.t->tests = mem_new(tests, sizeof(*m.t->tests));
+    m.t->highs_us = mem_new(tests, sizeof(*m.t->highs_us));
     m.t->scopes = mem_new(scopes, sizeof(*m.t->scopes));
     for (uint32_t k = 0; k < TRACE_RUNS; k++) {
         m.t->us[k] = mem_new(tests, sizeof(uint64_t));

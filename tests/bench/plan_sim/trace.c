@@ -120,6 +120,7 @@ struct trace *trace_load(const char *path)
             read_line(&r, path, line);
     }
     (void)fclose(f);
+    r.t->highs_us = mem_new(r.t->test_count, sizeof(*r.t->highs_us));
     for (uint32_t s = 0; s < r.t->scope_count; s++)
         free(r.scope_ids[s]);
     free(r.scope_ids);
@@ -138,6 +139,7 @@ void trace_free(struct trace *t)
     }
     free(t->ids);
     free(t->tests);
+    free(t->highs_us);
     free(t->scopes);
     free(t->name);
     free(t);

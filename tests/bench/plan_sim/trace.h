@@ -11,6 +11,7 @@ struct trace {
     uint64_t *us[TRACE_RUNS];
     uint32_t test_count;
     struct pool_test *tests;   /* scopes filled in, costs 0 */
+    uint64_t *highs_us;        /* what each hardly ever exceeds, 0 */
     struct pool_scope *scopes; /* parents filled in, set-ups 0 */
     uint64_t *setup_us[TRACE_RUNS];
     uint32_t scope_count;

@@ -23,6 +23,8 @@ void where_idle(const struct sim_input *in, const struct sim_result *res,
         const struct sim_span *s = &res->spans[i];
         uint32_t w = first_worker[s->agent] + s->worker;
 
+        if (!s->counts)
+            continue; /* it might as well have idled */
         sums[begun[w] ? WHERE_GAPS : WHERE_FIRST] +=
             (double)(s->start_us - free_us[w]) * in->agents[s->agent].speed_ppm;
         free_us[w] = s->end_us;

@@ -77,6 +77,23 @@ static void test_forecast_survives_lost_machines(void **state)
     assert_true(run(&lossy, 4).time_us > run(&usual, 4).time_us);
 }
 
+/* Of four machines at very different speeds the last test is on a slow one. */
+static void test_forecast_is_shorter_with_copies_of_late_tests(void **state)
+{
+    struct forecast_opts slow = usual, copying;
+    uint64_t without_us = 0, with_us = 0;
+
+    (void)state;
+    slow.spread_pct = 100;
+    for (slow.seed = 1; slow.seed <= 10; slow.seed++) {
+        copying = slow;
+        copying.speculate = true;
+        without_us += run(&slow, 4).time_us;
+        with_us += run(&copying, 4).time_us;
+    }
+    assert_true(with_us < without_us);
+}
+
 static void test_forecast_knee_is_where_the_row_bends(void **state)
 {
     const struct forecast row[] = { { .agents = 1, .time_us = 100 },
@@ -115,6 +132,7 @@ int main(void)
         cmocka_unit_test(test_forecast_is_between_the_bound_and_a_little_more),
         cmocka_unit_test(test_forecast_is_the_same_again_and_another_by_seed),
         cmocka_unit_test(test_forecast_survives_lost_machines),
+        cmocka_unit_test(test_forecast_is_shorter_with_copies_of_late_tests),
         cmocka_unit_test(test_forecast_knee_is_where_the_row_bends),
         cmocka_unit_test(test_forecast_floor_is_the_longest_test),
         cmocka_unit_test(test_forecast_run_refuses_what_has_no_room),
