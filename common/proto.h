@@ -33,6 +33,8 @@
 #define PROTO_PROPERTIES_MAX    1000u               /* of one test */
 #define PROTO_US_MAX            (UINT64_C(1) << 52) /* a duration; sums stay far from overflow */
 #define PROTO_SEED_MAX          UINT32_MAX          /* the range of PYTHONHASHSEED */
+#define PROTO_MEM_MIB_MAX       (1u << 24)          /* memory of a test or worker: 16 TiB */
+#define PROTO_HEAVY_MAX         10000u              /* tests whose memory is told */
 
 enum outcome { /* the numbers are those of docs/runner-protocol.md and of stored changes */
                OUTCOME_NONE,
@@ -74,12 +76,18 @@ struct join_request {
     struct label *labels;
     uint32_t label_count;
 };
+struct test_mem { /* memory that a test needs on top of what its worker holds */
+    struct test_ref test;
+    uint32_t mem_mib;
+};
+
 struct join_answer {
     char *run, *session, *session_token;
     char *manifest; /* digest that is sealed already, or NULL */
     uint32_t epoch;
     uint64_t seed;
     uint32_t session_ms, beat_ms;
+    uint32_t worker_mib; /* what a worker of this suite needs for itself; 0: not known */
 };
 
 struct collected_request {
@@ -90,6 +98,8 @@ struct collected_request {
 enum collected_action { COLLECTED_GO, COLLECTED_UPLOAD, COLLECTED_WAIT };
 struct collected_answer {
     enum collected_action action;
+    struct test_mem *heavy; /* go: the tests that are known to need much */
+    uint32_t heavy_count;
 };
 struct part_answer {
     uint32_t have;
@@ -164,6 +174,8 @@ struct result {
     enum outcome outcome;
     uint64_t setup_us, call_us, teardown_us;
     uint64_t started_ms;   /* since the session's join */
+    uint32_t mem_mib;      /* that it needed on top of what its worker held; 1: hardly any, 0: not
+                              measured */
     bool amends;           /* a wider teardown failed after this test was reported */
     struct detail *detail; /* NULL for none */
 };
@@ -214,6 +226,8 @@ struct leave_request {
     char *session;
     uint64_t request;
     uint32_t exit; /* what the runner itself exited with */
+    /* Of the worker that had most of its own: between two tests, and ever; 0: not measured. */
+    uint32_t worker_mib, worker_peak_mib;
 };
 
 enum verdict {
@@ -318,6 +332,7 @@ void result_fini(struct result *result);
 void order_fini(struct order *order);
 void run_error_fini(struct run_error *error);
 void scope_cost_fini(struct scope_cost *scope);
+void test_mem_fini(struct test_mem *mem);
 void unit_skip_fini(struct unit_skip *skip);
 void found_test_fini(struct found_test *found);
 void detail_free(struct detail *detail);                 /* NULL is fine */

@@ -124,6 +124,8 @@ char *join_answer_encode(const struct join_answer *m)
     json_set_u64(obj, "session_ms", m->session_ms);
     json_set_u64(obj, "beat_ms", m->beat_ms);
     json_set_text(obj, "manifest", m->manifest);
+    if (m->worker_mib)
+        json_set_u64(obj, "worker_mib", m->worker_mib);
     return proto_dump(obj);
 }
 
@@ -142,6 +144,7 @@ enum err_code join_answer_decode(const char *bytes, size_t len, struct join_answ
     field_u32(&f, "session_ms", 1, UINT32_MAX, &out->session_ms);
     field_u32(&f, "beat_ms", 1, UINT32_MAX, &out->beat_ms);
     field_text_opt(&f, "manifest", PROTO_NAME_BYTES_MAX, &out->manifest);
+    field_u32_opt(&f, "worker_mib", 0, PROTO_MEM_MIB_MAX, &out->worker_mib);
     rc = fields_close(&f);
     if (rc)
         join_answer_fini(out);
@@ -197,11 +200,53 @@ void collected_request_fini(struct collected_request *m)
 
 static const char *const action_words[] = { "go", "upload", "wait", NULL };
 
+static void put_heavy(struct json *obj, const struct collected_answer *m)
+{
+    struct json *array;
+
+    if (m->heavy_count == 0)
+        return;
+    array = json_new_array();
+    for (uint32_t i = 0; i < m->heavy_count; i++) {
+        struct json *item = json_new_object();
+
+        json_set(item, "test", ref_json(&m->heavy[i].test));
+        json_set_u64(item, "mem_mib", m->heavy[i].mem_mib);
+        json_append(array, item);
+    }
+    json_set(obj, "heavy", array);
+}
+
+static void read_heavy(struct fields *f, struct collected_answer *out)
+{
+    uint32_t count = 0;
+    const struct json *array = field_array(f, "heavy", PROTO_HEAVY_MAX, &count);
+
+    if (count == 0)
+        return;
+    out->heavy = mem_new(count, sizeof(*out->heavy));
+    for (; out->heavy_count < count && !f->rc; out->heavy_count++) {
+        struct fields item =
+            fields_of(f, json_at(array, out->heavy_count), "heavy", out->heavy_count);
+
+        field_ref(&item, "test", &out->heavy[out->heavy_count].test);
+        field_u32(&item, "mem_mib", 1, PROTO_MEM_MIB_MAX, &out->heavy[out->heavy_count].mem_mib);
+        fields_leave(f, &item, "heavy", out->heavy_count);
+    }
+}
+
+void test_mem_fini(struct test_mem *mem)
+{
+    test_ref_fini(&mem->test);
+    *mem = (struct test_mem){ .mem_mib = 0 };
+}
+
 char *collected_answer_encode(const struct collected_answer *m)
 {
     struct json *obj = json_new_object();
 
     json_set_text(obj, "action", action_words[m->action]);
+    put_heavy(obj, m);
     return proto_dump(obj);
 }
 
@@ -209,13 +254,22 @@ enum err_code collected_answer_decode(const char *bytes, size_t len, struct coll
                                       struct err *err)
 {
     struct fields f = fields_open(bytes, len, err);
+    enum err_code rc;
 
+    *out = (struct collected_answer){ .action = COLLECTED_GO };
     out->action = (enum collected_action)field_word(&f, "action", action_words);
-    return fields_close(&f);
+    read_heavy(&f, out);
+    rc = fields_close(&f);
+    if (rc)
+        collected_answer_fini(out);
+    return rc;
 }
 
 void collected_answer_fini(struct collected_answer *m)
 {
+    for (uint32_t i = 0; i < m->heavy_count; i++)
+        test_mem_fini(&m->heavy[i]);
+    free(m->heavy);
     *m = (struct collected_answer){ 0 };
 }
 

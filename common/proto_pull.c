@@ -246,6 +246,10 @@ char *leave_request_encode(const struct leave_request *m)
     json_set_text(obj, "session", m->session);
     json_set_u64(obj, "request", m->request);
     json_set_u64(obj, "exit", m->exit);
+    if (m->worker_mib)
+        json_set_u64(obj, "worker_mib", m->worker_mib);
+    if (m->worker_peak_mib)
+        json_set_u64(obj, "worker_peak_mib", m->worker_peak_mib);
     return proto_dump(obj);
 }
 
@@ -259,6 +263,8 @@ enum err_code leave_request_decode(const char *bytes, size_t len, struct leave_r
     field_text(&f, "session", PROTO_NAME_BYTES_MAX, &out->session);
     field_u64(&f, "request", INT64_MAX, &out->request);
     field_u32(&f, "exit", 0, UINT8_MAX, &out->exit);
+    field_u32_opt(&f, "worker_mib", 0, PROTO_MEM_MIB_MAX, &out->worker_mib);
+    field_u32_opt(&f, "worker_peak_mib", 0, PROTO_MEM_MIB_MAX, &out->worker_peak_mib);
     rc = fields_close(&f);
     if (rc)
         leave_request_fini(out);

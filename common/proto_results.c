@@ -228,6 +228,8 @@ static struct json *result_json(const struct result *r)
     json_set_u64(obj, "call_us", r->call_us);
     json_set_u64(obj, "teardown_us", r->teardown_us);
     json_set_u64(obj, "started_ms", r->started_ms);
+    if (r->mem_mib)
+        json_set_u64(obj, "mem_mib", r->mem_mib);
     if (r->amends)
         json_set_bool(obj, "amends", true);
     if (r->detail)
@@ -249,6 +251,7 @@ static void read_result(struct fields *f, struct result *out)
     field_u64_opt(f, "call_us", PROTO_US_MAX, &out->call_us);
     field_u64_opt(f, "teardown_us", PROTO_US_MAX, &out->teardown_us);
     field_u64_opt(f, "started_ms", PROTO_US_MAX, &out->started_ms);
+    field_u32_opt(f, "mem_mib", 0, PROTO_MEM_MIB_MAX, &out->mem_mib);
     field_bool_opt(f, "amends", &out->amends);
     if (!f->rc)
         f->rc = json_opt_object(f->obj, "detail", &detail, f->err);

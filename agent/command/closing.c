@@ -131,6 +131,7 @@ void closing_json(enum closing_mode mode, const struct supervise_report *report)
     json_set(doc, "left_behind", strays_json(report));
     json_set_text(doc, "crew", report->crew);
     json_set_u64(doc, "worker_bytes", report->worker_bytes);
+    json_set_u64(doc, "worker_peak_bytes", report->worker_peak_bytes);
     json_set_u64(doc, "retired", report->retired);
     for (uint32_t i = 0; i < report->hungry_count; i++) {
         struct json *test = json_new_object();

@@ -75,6 +75,8 @@ static const char *source_word(enum crew_source source)
         return "assumed";
     case CREW_RECORDED:
         return "recorded";
+    case CREW_TOLD:
+        return "recorded by the coordinator";
     case CREW_MEASURED:
         return "measured";
     }

@@ -1,10 +1,10 @@
 /* crew.h - how many workers this machine is good for, and which bound decided. Pure.
  *
- * Memory is counted against what a worker needs for itself: recorded in earlier runs, measured in
- * this one, or else assumed. What all workers share, the collected suite, is paid once and is no
- * part of it. CPUs are counted for as long as tests were seen to want one: while some sleep, others
- * run. Not for: reading the machine (resources), or sending workers home when memory runs
- * short (pressure). */
+ * Memory is counted against what a worker needs for itself: recorded in earlier runs, told by the
+ * coordinator, measured in this one, or else assumed. What all workers share, the collected suite,
+ * is paid once and is no part of it. CPUs are counted for as long as tests were seen to want one:
+ * while some sleep, others run. Not for: reading the machine (resources), or sending workers home
+ * when memory runs short (pressure). */
 #pragma once
 
 #include "machine/resources.h"
@@ -19,7 +19,12 @@
 /* What tests and everybody else on the machine may need at any moment: never planned with. */
 #define CREW_RESERVE_BYTES ((uint64_t)64 << 20)
 
-enum crew_source { CREW_ASSUMED, CREW_RECORDED, CREW_MEASURED };
+enum crew_source {
+    CREW_ASSUMED,
+    CREW_RECORDED, /* by this machine, in earlier runs */
+    CREW_TOLD,     /* by the coordinator: other machines needed it */
+    CREW_MEASURED
+};
 
 enum crew_bound { CREW_BY_CPUS, CREW_BY_WAITING, CREW_BY_QUOTA, CREW_BY_MEMORY, CREW_BY_REQUEST };
 

@@ -16,9 +16,6 @@
 #define KIB_MAX           ((uint64_t)1 << 40)
 #define WHY_BYTES_MAX     (64u << 10)
 
-/* Of what was needed before, a run that needed less leaves so much: 7/8. */
-#define FORGET_PARTS 8u
-
 enum err_code footprint_path(const char *folder, char **out_path, struct err *err)
 {
     return record_path("memory", folder, out_path, err);
@@ -169,13 +166,6 @@ void footprint_fini(struct footprint *f)
     *f = (struct footprint){ 0 };
 }
 
-static uint64_t blend(uint64_t before, uint64_t now)
-{
-    uint64_t faded = before - before / FORGET_PARTS;
-
-    return now > faded ? now : faded;
-}
-
 void footprint_learn_busy(struct footprint *f, uint64_t busy_us, uint64_t tests_us)
 {
     uint64_t ppm;
@@ -246,7 +236,7 @@ static bool keep(struct footprint_test *row, const struct manifest *manifest,
         return ++row->age <= FOOTPRINT_AGE_MAX;
     known[at] = true;
     row->age = 0;
-    row->kib = blend(row->kib, test_kib[at]);
+    row->kib = peak_learn(row->kib, test_kib[at] > 0 ? test_kib[at] : 1);
     return row->kib >= FOOTPRINT_TEST_KIB;
 }
 
@@ -256,7 +246,7 @@ void footprint_learn(struct footprint *f, uint64_t worker_bytes, const struct ma
     bool *known = mem_new(manifest->count, sizeof(*known));
     size_t kept = 0;
 
-    f->worker_bytes = blend(f->worker_bytes, worker_bytes);
+    f->worker_bytes = peak_learn(f->worker_bytes, worker_bytes);
     for (size_t i = 0; i < f->count; i++) {
         if (keep(&f->tests[i], manifest, test_kib, known))
             f->tests[kept++] = f->tests[i];

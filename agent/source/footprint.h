@@ -2,17 +2,18 @@
  * start.
  *
  * A small file in the user's cache beside the durations (history.h), read before anything starts:
- * the number of workers depends on it. Tests that need little are not in it. What was needed once
- * is forgotten slowly, what is needed more counts at once. */
+ * the number of workers depends on it. Tests that need little are not in it. What is needed
+ * more counts at once, what is needed less is believed slowly (plan/peak.h). */
 #pragma once
 
+#include "plan/peak.h"
 #include "plan/suite.h"
 
 #define FOOTPRINT_ROWS_MAX  10000u
 #define FOOTPRINT_BYTES_MAX (32u << 20)
 #define FOOTPRINT_AGE_MAX   100u        /* runs that a test may be missing */
 #define FOOTPRINT_TEST_KIB  (16u << 10) /* less is not worth a row */
-#define FOOTPRINT_HEAVY_KIB (64u << 10) /* less is not worth a plan */
+#define FOOTPRINT_HEAVY_KIB (PEAK_HEAVY_MIB << 10)
 
 struct footprint_test {
     char *id;

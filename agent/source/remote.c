@@ -150,6 +150,13 @@ static void on_left(void *ctx, const struct transport_answer *answer, const stru
     remote_arm(r->finish, 0);
 }
 
+static uint32_t mib_of(uint64_t bytes)
+{
+    uint64_t mib = (bytes + ((1u << 20) - 1)) >> 20;
+
+    return mib < PROTO_MEM_MIB_MAX ? (uint32_t)mib : PROTO_MEM_MIB_MAX;
+}
+
 void remote_leave_when_delivered(struct remote *r)
 {
     struct leave_request leave;
@@ -164,18 +171,20 @@ void remote_leave_when_delivered(struct remote *r)
     r->state = REMOTE_LEAVING;
     leave = (struct leave_request){ .session = r->session,
                                     .request = ++r->request,
-                                    .exit = r->runner_exit };
+                                    .exit = r->how.runner_exit & UINT8_MAX,
+                                    .worker_mib = mib_of(r->how.worker_bytes),
+                                    .worker_peak_mib = mib_of(r->how.worker_peak_bytes) };
     remote_sent(r);
     (void)client_post(r->client, CLIENT_INSIST, "leave", leave_request_encode(&leave),
                       LEAVE_TIMEOUT_MS, (struct client_reply){ on_left, r });
 }
 
-static void remote_leave(struct source *s, uint32_t runner_exit)
+static void remote_leave(struct source *s, const struct source_leave *how)
 {
     struct remote *r = (struct remote *)s;
 
     r->want_leave = true;
-    r->runner_exit = runner_exit & UINT8_MAX;
+    r->how = *how;
     remote_leave_when_delivered(r);
 }
 
@@ -317,7 +326,7 @@ static void on_joined(void *ctx, const struct transport_answer *answer, const st
     if (r->want_leave)
         remote_leave_when_delivered(r);
     else
-        r->source.events->joined(r->source.ctx, join.seed);
+        r->source.events->joined(r->source.ctx, join.seed, (uint64_t)join.worker_mib << 20);
     join_answer_fini(&join);
 }
 

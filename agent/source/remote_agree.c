@@ -7,11 +7,15 @@
 
 #define PART_PACKED_BYTES_MAX (2u * MANIFEST_PART_BYTES) /* what does not shrink grows a little */
 
-static void agreed(struct remote *r)
+static void agreed(struct remote *r, struct collected_answer *answer)
 {
+    struct source_costs known = { .heavy = answer->heavy, .heavy_count = answer->heavy_count };
+
+    for (uint32_t i = 0; i < answer->heavy_count; i++)
+        remote_own_k(r, &answer->heavy[i].test);
     str_fini(&r->text);
     r->state = REMOTE_RUNNING;
-    r->source.events->sealed(r->source.ctx, NULL);
+    r->source.events->sealed(r->source.ctx, &known);
     if (r->state == REMOTE_RUNNING)
         remote_pull_start(r);
 }
@@ -96,7 +100,7 @@ static void on_offer(void *ctx, const struct transport_answer *answer, const str
     }
     switch (collected.action) {
     case COLLECTED_GO:
-        agreed(r);
+        agreed(r, &collected);
         break;
     case COLLECTED_UPLOAD:
         if (++r->rounds <= REMOTE_AGREE_ROUNDS) {
@@ -111,6 +115,7 @@ static void on_offer(void *ctx, const struct transport_answer *answer, const str
         remote_offer(r); /* the answer was held; asking again at once is right */
         break;
     }
+    collected_answer_fini(&collected);
 }
 
 void remote_offer(struct remote *r)

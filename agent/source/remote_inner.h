@@ -108,7 +108,7 @@ struct remote {
 
     /* ending */
     bool want_leave;
-    uint32_t runner_exit;
+    struct source_leave how;
     struct event
         *finish; /* left and failed are told from the loop, so that the source may be freed */
     struct err error;
@@ -133,7 +133,7 @@ PRINTF_LIKE(2, 3) void remote_say(struct remote *r, const char *fmt, ...);
 void remote_each(struct source *s);
 MUST_USE enum err_code remote_lane_make(struct remote *r, struct err *err);
 uint32_t remote_run_k(const struct remote *r, const char *id, uint32_t k);
-void remote_own_ks(const struct remote *r, struct order_test *tests, uint32_t count);
+void remote_own_k(const struct remote *r, struct test_ref *ref);
 
 /* remote_again.c */
 bool remote_may_join_again(const struct remote *r);

@@ -35,12 +35,10 @@ uint32_t remote_run_k(const struct remote *r, const char *id, uint32_t k)
     return at == UINT32_MAX ? k : r->whole->tests[lane_first(r) + at].k;
 }
 
-void remote_own_ks(const struct remote *r, struct order_test *tests, uint32_t count)
+void remote_own_k(const struct remote *r, struct test_ref *ref)
 {
-    for (uint32_t i = 0; r->whole && i < count; i++) {
-        uint32_t at = manifest_find(r->whole, tests[i].ref.id, tests[i].ref.k);
+    uint32_t at = r->whole ? manifest_find(r->whole, ref->id, ref->k) : UINT32_MAX;
 
-        if (at != UINT32_MAX && at >= lane_first(r) && at - lane_first(r) < r->own->count)
-            tests[i].ref.k = r->own->tests[at - lane_first(r)].k;
-    }
+    if (at != UINT32_MAX && at >= lane_first(r) && at - lane_first(r) < r->own->count)
+        ref->k = r->own->tests[at - lane_first(r)].k;
 }

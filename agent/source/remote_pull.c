@@ -183,7 +183,8 @@ static void obey_all(struct remote *r, const struct pull_answer *answer)
         if (answer->orders[i].number <= r->order_seen)
             continue;
         r->order_seen = answer->orders[i].number;
-        remote_own_ks(r, answer->orders[i].tests, answer->orders[i].test_count);
+        for (uint32_t k = 0; k < answer->orders[i].test_count; k++)
+            remote_own_k(r, &answer->orders[i].tests[k].ref);
         obey(r, &answer->orders[i]);
     }
 }

@@ -34,7 +34,7 @@ static void say(const struct solo *solo, const struct err *err)
 
 static void solo_start(struct source *source)
 {
-    source->events->joined(source->ctx, 0);
+    source->events->joined(source->ctx, 0, 0);
 }
 
 /* Costs from history; tests without any take their neighbours'. */
@@ -285,13 +285,13 @@ static enum err_code store_durations(const struct solo *solo, struct err *err)
     return rc;
 }
 
-static void solo_leave(struct source *source, uint32_t runner_exit)
+static void solo_leave(struct source *source, const struct source_leave *how)
 {
     struct solo *solo = (struct solo *)source;
     struct err err = ERR_INIT;
     bool empty;
 
-    (void)runner_exit;
+    (void)how;
     if (solo->changed)
         learn_scopes(solo);
     if (solo->changed && solo->opts.history &&

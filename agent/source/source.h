@@ -18,17 +18,25 @@ struct source_cost {
     bool guess; /* from its neighbours: it has no history of its own */
 };
 struct source_costs {
-    const struct source_cost *tests; /* by position in the manifest */
+    const struct source_cost *tests; /* by position in the manifest; NULL when granted tells */
     const struct scope_cost *scopes; /* those that are known */
     uint32_t scope_count;
+    const struct test_mem *heavy; /* tests that needed much memory elsewhere, as ours are named */
+    uint32_t heavy_count;
+};
+
+/* How the runner ended, and what its largest worker had of its own. */
+struct source_leave {
+    uint32_t runner_exit;
+    uint64_t worker_bytes, worker_peak_bytes; /* between two tests, and ever; 0: not measured */
 };
 
 /* What the supervisor is told. */
 struct source_events {
     /* Joined: the runner may be started now, with this seed for PYTHONHASHSEED (solo: 0, leave it
-     * alone). */
-    void (*joined)(void *ctx, uint64_t seed);
-    /* The manifest is accepted. costs: what is known (lent), or NULL when only granted tells. */
+     * alone). worker_bytes: what a worker needed for itself elsewhere, 0 for unknown. */
+    void (*joined)(void *ctx, uint64_t seed, uint64_t worker_bytes);
+    /* The manifest is accepted. costs: what is known, lent. */
     void (*sealed)(void *ctx, const struct source_costs *costs);
     /* What entering these costs a worker; before tests in them are granted. Lent. */
     void (*scoped)(void *ctx, const struct scope_cost *scopes, uint32_t count);
@@ -82,7 +90,7 @@ struct source_ops {
     void (*started)(struct source *s, const char *id, uint32_t k); /* a test has begun */
     void (*stop)(struct source *s, const char *reason);  /* -x: nothing more in the whole run */
     void (*drain)(struct source *s, const char *reason); /* this machine goes away */
-    void (*leave)(struct source *s, uint32_t runner_exit);
+    void (*leave)(struct source *s, const struct source_leave *how);
     void (*free)(struct source *s);
 };
 

@@ -192,10 +192,12 @@ static void tell_source(struct supervisor *s, const struct end *e)
 {
     uint64_t now = now_us(s), started_us = s->runs[e->test].started_us;
     bool over = e->death.cause == DEATH_TIMEOUT || e->death.cause == DEATH_BACKSTOP;
+    uint64_t grown_kib = e->late ? 0 : e->death.grown_kib;
     struct result result = { .worker = e->number,
                              .outcome = over ? OUTCOME_TIMEOUT : OUTCOME_CRASHED,
                              .call_us = e->late ? 0 : now - started_us,
                              .started_ms = (started_us - s->joined_us) / 1000,
+                             .mem_mib = memory_told_mib(s, grown_kib, OUTCOME_CRASHED),
                              .amends = e->late,
                              .detail = mem_new(1, sizeof(*result.detail)) };
 
@@ -208,6 +210,7 @@ static void tell_source(struct supervisor *s, const struct end *e)
     if (!e->late) {
         s->report.finished++;
         s->took_us[e->test] = result.call_us;
+        memory_died(s, e->test, grown_kib);
     }
     s->last_us = now;
     deliver(s, e->test, &result);

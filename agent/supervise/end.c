@@ -83,7 +83,10 @@ static void leave(struct supervisor *s, uint32_t status)
     if (s->source_failed)
         leave_without_source(s);
     else
-        s->source->ops->leave(s->source, status);
+        s->source->ops->leave(s->source,
+                              &(struct source_leave){ .runner_exit = status,
+                                                      .worker_bytes = memory_worker_bytes(s),
+                                                      .worker_peak_bytes = s->memory.peak_bytes });
 }
 
 static const char *ending_word(enum ending ending)

@@ -80,6 +80,9 @@ struct memory_watch { /* supervise/memory.c */
     uint32_t limit;        /* of workers, now */
     uint64_t worker_bytes; /* the most that one had for itself, between two tests */
     uint64_t busy_bytes;   /* or in a test, while that is all that is known */
+    uint64_t peak_bytes;   /* with what a test of it needed */
+    uint64_t told_bytes;   /* that a worker needed elsewhere; 0: not told */
+    uint32_t weighed;      /* tests whose weight was measured, in earlier runs */
     uint64_t *test_kib;    /* by test; UINT64_MAX: has not run */
     bool told_short;
 };
@@ -215,13 +218,19 @@ void report_error(struct supervisor *s, const char *kind, const char *text);
 
 /* supervise/memory.c */
 uint32_t
-memory_first_workers(struct supervisor *s);   /* fewer than s->workers while little is known */
+memory_first_workers(struct supervisor *s); /* fewer than s->workers while little is known */
+/* What is known of the memory of tests nobody has marked: of this machine, else of heavy. */
+void memory_weigh(struct supervisor *s, const struct test_mem *heavy, uint32_t count);
 uint64_t memory_budget(struct supervisor *s); /* for the tests' own; 0: need not be counted */
-void memory_start(struct supervisor *s);      /* dispatch is there */
-void memory_grow(struct supervisor *s, uint32_t before); /* so many tests there were */
+/* As results tell it: of a test that was measured so many KiB above its worker; 0: not known. */
+uint32_t memory_told_mib(const struct supervisor *s, uint64_t kib, enum outcome outcome);
+uint64_t memory_worker_bytes(const struct supervisor *s); /* what one had for itself; 0: not seen */
+void memory_start(struct supervisor *s);                  /* dispatch is there */
+void memory_grow(struct supervisor *s, uint32_t before);  /* so many tests there were */
 void memory_test(struct supervisor *s, uint32_t number, uint32_t test, uint64_t kib);
-void memory_leaving(struct supervisor *s, uint32_t number); /* a worker is told to go */
-void memory_report(struct supervisor *s);                   /* all is over */
+void memory_died(struct supervisor *s, uint32_t test, uint64_t kib); /* its worker, in the test */
+void memory_leaving(struct supervisor *s, uint32_t number);          /* a worker is told to go */
+void memory_report(struct supervisor *s);                            /* all is over */
 void memory_fini(struct supervisor *s);
 
 /* supervise/start.c. Where workers come from. */

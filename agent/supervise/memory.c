@@ -59,6 +59,12 @@ static void recycle_if_large(struct supervisor *s, uint32_t number)
         dispatch_retire(s->dispatch, number);
 }
 
+static void note_peak(struct supervisor *s, uint64_t bytes)
+{
+    if (bytes > s->memory.peak_bytes)
+        s->memory.peak_bytes = bytes;
+}
+
 /* Between two tests it has nothing but its own: this is what a worker needs. */
 static void look_at_rest(struct supervisor *s, uint32_t number)
 {
@@ -66,6 +72,7 @@ static void look_at_rest(struct supervisor *s, uint32_t number)
         return;
     if (slot_at(s, number)->private_bytes > s->memory.worker_bytes)
         s->memory.worker_bytes = slot_at(s, number)->private_bytes;
+    note_peak(s, slot_at(s, number)->private_bytes);
     recycle_if_large(s, number);
 }
 
@@ -245,6 +252,8 @@ static uint64_t assumed_bytes(const struct supervisor *s)
 
     if (recorded > 0)
         return recorded;
+    if (s->memory.told_bytes > 0)
+        return s->memory.told_bytes;
     if (s->zygote && memory_resident("", peer_pid(s->zygote), &collected) &&
         collected / 2 > CREW_WORKER_BYTES)
         return collected / 2;
@@ -267,20 +276,57 @@ uint32_t memory_first_workers(struct supervisor *s)
     return s->memory.limit;
 }
 
+static uint32_t weights(const struct suite *suite)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < suite->test_count; i++)
+        count += suite->tests[i].mem_bytes > 0;
+    return count;
+}
+
+void memory_weigh(struct supervisor *s, const struct test_mem *heavy, uint32_t count)
+{
+    uint32_t marked = weights(s->suite);
+
+    footprint_weigh(&s->opts.local->footprint, s->manifest, s->suite);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = manifest_find(s->manifest, heavy[i].test.id, heavy[i].test.k);
+
+        if (at != UINT32_MAX && s->suite->tests[at].mem_bytes == 0)
+            s->suite->tests[at].mem_bytes = (uint64_t)heavy[i].mem_mib << 20;
+    }
+    s->memory.weighed = weights(s->suite) - marked;
+}
+
+/* What nobody asked for is not done in silence. */
+static uint64_t ration(const struct supervisor *s, uint64_t budget)
+{
+    const uint64_t least = FOOTPRINT_HEAVY_KIB * 1024;
+
+    if (budget < least)
+        budget = least;
+    if (s->memory.weighed > 0 && weights(s->suite) > 1)
+        say(s,
+            "%u test%s needed %u MiB or more in earlier runs: at most %llu MiB of such at a time",
+            s->memory.weighed, s->memory.weighed == 1 ? "" : "s", PEAK_HEAVY_MIB,
+            (unsigned long long)(budget >> 20));
+    return budget;
+}
+
 uint64_t memory_budget(struct supervisor *s)
 {
     uint64_t workers_bytes = s->memory.limit * assumed_bytes(s) + CREW_RESERVE_BYTES;
     uint64_t free_bytes = s->opts.local->machine.memory_free, most = 0;
     uint64_t budget = free_bytes > workers_bytes ? free_bytes - workers_bytes : 0;
 
-    footprint_weigh(&s->opts.local->footprint, s->manifest, s->suite);
     for (uint32_t i = 0; i < s->suite->test_count; i++) {
         if (s->suite->tests[i].mem_bytes > most)
             most = s->suite->tests[i].mem_bytes;
     }
     if (most == 0 || free_bytes == 0 || most <= budget / s->workers)
         return 0; /* any of them may run at once */
-    return budget > FOOTPRINT_HEAVY_KIB * 1024 ? budget : FOOTPRINT_HEAVY_KIB * 1024;
+    return ration(s, budget);
 }
 
 /* Before anything grows: from the second look on it is known how fast memory goes. */
@@ -314,11 +360,32 @@ void memory_grow(struct supervisor *s, uint32_t before)
     memset(s->memory.test_kib + before, 0xff, (count - before) * sizeof(*s->memory.test_kib));
 }
 
+uint64_t memory_worker_bytes(const struct supervisor *s)
+{
+    return known_bytes(s);
+}
+
+uint32_t memory_told_mib(const struct supervisor *s, uint64_t kib, enum outcome outcome)
+{
+    uint64_t mib = (kib + 1023) / 1024;
+
+    if (kib == 0) /* hardly any; but what waits beside others in its worker is not measured */
+        return s->threads <= 1 && outcome_is_good(outcome) ? 1 : 0;
+    return mib < PROTO_MEM_MIB_MAX ? (uint32_t)mib : PROTO_MEM_MIB_MAX;
+}
+
+void memory_died(struct supervisor *s, uint32_t test, uint64_t kib)
+{
+    if (kib > 0)
+        s->memory.test_kib[test] = kib;
+}
+
 void memory_test(struct supervisor *s, uint32_t number, uint32_t test, uint64_t kib)
 {
     struct slot *slot = slot_at(s, number);
 
     s->memory.test_kib[test] = kib;
+    note_peak(s, slot->private_bytes + kib * 1024);
     if (due(s, slot) || (kib > 0 && s->opts.local->recycle_above_bytes > 0 &&
                          now_ms(s) - slot->looked_ms >= RECYCLE_MS))
         look_at_rest(s, number);
@@ -374,7 +441,8 @@ static void explain(struct supervisor *s)
     struct crew_input in = s->crew_in;
     struct crew crew;
 
-    if (known_bytes(s) > 0) {
+    if (known_bytes(s) > 0 &&
+        s->crew.bound != CREW_BY_MEMORY) { /* else what it was taken to need */
         in.worker_bytes = known_bytes(s);
         in.source = CREW_MEASURED;
     }
@@ -394,6 +462,7 @@ void memory_report(struct supervisor *s)
             note_hungry(&s->report, &s->manifest->tests[i], s->memory.test_kib[i]);
     }
     s->report.worker_bytes = known_bytes(s);
+    s->report.worker_peak_bytes = s->memory.peak_bytes;
     if (!s->crew_fixed) /* nobody asks why there are as many as were asked for */
         explain(s);
     remember(s);

@@ -25,7 +25,7 @@ void report_error(struct supervisor *s, const char *kind, const char *text)
 }
 
 /* The command may start now. */
-static void on_joined(void *ctx, uint64_t seed)
+static void on_joined(void *ctx, uint64_t seed, uint64_t worker_bytes)
 {
     struct supervisor *s = ctx;
     struct injection injection = { .argv = NULL };
@@ -43,6 +43,7 @@ static void on_joined(void *ctx, uint64_t seed)
 
     INVARIANT(s->phase == PHASE_JOIN);
     s->joined_us = now_us(s);
+    s->memory.told_bytes = worker_bytes;
     rc = inject(&in, &injection, &err);
     if (!rc) {
         s->way = injection.way;
@@ -73,7 +74,7 @@ static enum pool_policy policy_of(const char *dist)
 
 static void take_costs(struct supervisor *s, const struct source_costs *costs)
 {
-    for (uint32_t i = 0; i < s->manifest->count; i++) {
+    for (uint32_t i = 0; costs->tests && i < s->manifest->count; i++) {
         s->suite->tests[i].cost_us = costs->tests[i].us;
         if (costs->tests[i].guess) {
             s->suite->tests[i].flags |= POOL_GUESS;
@@ -97,8 +98,8 @@ static void on_sealed(void *ctx, const struct source_costs *costs)
         return;
     s->suite = suite_new(s->manifest);
     s->paid = paid_new(s->suite);
-    if (costs)
-        take_costs(s, costs);
+    take_costs(s, costs);
+    memory_weigh(s, costs->heavy, costs->heavy_count);
     s->phase = PHASE_RUN;
     s->report.ran = true;
     s->restarts_max =

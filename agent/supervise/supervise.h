@@ -51,6 +51,7 @@ struct supervise_report {
     uint32_t abandoned;                  /* tests that another machine was faster with */
     uint64_t wall_us, work_us, bound_us; /* from the first start to the last end */
     uint64_t worker_bytes;               /* the most that a worker had for itself; 0: not seen */
+    uint64_t worker_peak_bytes;          /* the same with what its test needed */
     uint32_t retired;                    /* workers sent home as memory was short */
     uint32_t hungry_count;               /* tests that needed most memory, the hungriest first */
     struct supervise_hungry hungry[SUPERVISE_HUNGRY];

@@ -48,6 +48,10 @@ static uint32_t choose_workers(struct supervisor *s, const struct hello *hello)
 
     s->crew_fixed = local->workers_given ? local->workers_fixed : theirs;
     local_crew(local, hello->numprocesses == NUMPROCESSES_LOGICAL, hello->max_workers, &s->crew_in);
+    if (s->crew_in.source == CREW_ASSUMED && s->memory.told_bytes > 0) {
+        s->crew_in.worker_bytes = s->memory.told_bytes;
+        s->crew_in.source = CREW_TOLD;
+    }
     crew_plan(&s->crew_in, &s->crew);
     if (!local->workers_given && theirs)
         workers = hello->workers;

@@ -101,6 +101,7 @@ static void on_done(struct supervisor *s, struct peer *peer, const struct frame 
                               .call_us = done.call_us,
                               .teardown_us = done.teardown_us,
                               .started_ms = (s->runs[done.index].started_us - s->joined_us) / 1000,
+                              .mem_mib = late ? 0 : memory_told_mib(s, done.mem_kib, done.outcome),
                               .amends = late,
                               .detail = done.detail };
     if (!late)

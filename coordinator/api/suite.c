@@ -19,6 +19,8 @@ char *api_suite_encode(const union answer *answer)
     json_set_u64(obj, "work_us", answer->facts->work_us);
     if (answer->facts->startup_us > 0)
         json_set_u64(obj, "startup_us", answer->facts->startup_us);
+    if (answer->facts->worker_mib > 0)
+        json_set_u64(obj, "worker_mib", answer->facts->worker_mib);
     text = json_dump(obj, JSON_TIGHT);
     json_free(obj);
     return text;

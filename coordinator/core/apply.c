@@ -390,6 +390,8 @@ static void apply_leave(struct run *run, struct change_leave *l)
     s->last_count = 0; /* its fixtures are torn down and what that gave was delivered */
     s->runner_exit = l->runner_exit;
     s->exit = l->exit;
+    s->worker_mib = l->worker_mib;
+    s->worker_peak_mib = l->worker_peak_mib;
 }
 
 /* The provisional results of a session: what was around them will never be seen to hold. */

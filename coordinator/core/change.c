@@ -187,6 +187,15 @@ static void put_collected(struct codec *c, struct change_collected *k)
     codec_u32(c, &k->only_other_total);
 }
 
+static void put_heavy(struct codec *c, struct change_seal *s)
+{
+    s->heavy = codec_array(c, s->heavy, &s->heavy_count, PROTO_HEAVY_MAX, sizeof(*s->heavy));
+    for (uint32_t i = 0; i < s->heavy_count && !c->rc; i++) {
+        codec_u32(c, &s->heavy[i].test);
+        codec_max(c, &s->heavy[i].mem_mib, PROTO_MEM_MIB_MAX);
+    }
+}
+
 static void put_seal(struct codec *c, struct change_seal *s)
 {
     codec_fixed(c, s->digest, sizeof(s->digest));
@@ -197,6 +206,8 @@ static void put_seal(struct codec *c, struct change_seal *s)
         put_indices(c, &s->first);
     if (c->version >= 4)
         codec_u64(c, &s->startup_us);
+    if (c->version >= 5)
+        put_heavy(c, s);
 }
 
 static void put_pull(struct codec *c, struct change_pull *p)
@@ -234,6 +245,8 @@ static void put_item(struct codec *c, struct result_item *item)
     codec_u64(c, &item->call_us);
     codec_u64(c, &item->teardown_us);
     codec_u64(c, &item->started_ms);
+    if (c->version >= 5)
+        codec_max(c, &item->mem_mib, PROTO_MEM_MIB_MAX);
     put_detail(c, &item->detail);
 }
 
@@ -288,6 +301,10 @@ static void put_leave(struct codec *c, struct change_leave *l)
     codec_u32(c, &l->runner_exit);
     codec_max(c, &l->exit, 255);
     codec_text(c, &l->fault, PROTO_TEXT_BYTES_MAX);
+    if (c->version < 5)
+        return;
+    codec_max(c, &l->worker_mib, PROTO_MEM_MIB_MAX);
+    codec_max(c, &l->worker_peak_mib, PROTO_MEM_MIB_MAX);
 }
 
 static void put_final(struct codec *c, struct change_final *f)
@@ -459,6 +476,7 @@ void change_fini(struct change *change)
         manifest_free(change->as.seal.manifest);
         pool_free(change->as.seal.pool);
         free(change->as.seal.highs_us);
+        free(change->as.seal.heavy);
         break;
     case CHANGE_PULL:
         free(change->as.pull.started.at);

@@ -9,8 +9,9 @@
 #include "core/model.h"
 
 /* 1: results do not tell what runs, joins and seals nothing of what is first and of copies; 2:
- * results tell nothing that was found, nobody joins again; 3: seals nothing of start-ups. */
-#define CHANGE_VERSION   4u
+ * results tell nothing that was found, nobody joins again; 3: seals nothing of start-ups; 4: nobody
+ * tells of memory. */
+#define CHANGE_VERSION   5u
 #define CHANGE_BYTES_MAX (48u << 20)
 
 enum change_kind { /* stored: never renumber */
@@ -77,8 +78,10 @@ struct change_seal {
     uint32_t test_count;
     uint64_t *scope_us; /* one a scope, as plan/suite.h orders them */
     uint32_t scope_count;
-    struct index_list first;   /* tests that go before all others */
-    uint64_t startup_us;       /* of a machine, by history; 0: unknown */
+    struct index_list first;  /* tests that go before all others */
+    uint64_t startup_us;      /* of a machine, by history; 0: unknown */
+    struct heavy_test *heavy; /* by history */
+    uint32_t heavy_count;
     struct manifest *manifest; /* not stored: run_apply takes it */
     struct pool *pool;         /* not stored, NULL: run_apply builds it, which takes a while */
     uint64_t *highs_us;        /* not stored, NULL: nobody knows */
@@ -110,6 +113,7 @@ struct result_item {
     enum outcome outcome;
     bool settled; /* observed: the worker went on to another test */
     uint64_t setup_us, call_us, teardown_us, started_ms;
+    uint32_t mem_mib;
     struct detail *detail;
 };
 struct change_results {
@@ -138,6 +142,7 @@ struct change_drain {
 
 struct change_leave {
     uint32_t session, runner_exit, exit;
+    uint32_t worker_mib, worker_peak_mib;
     char *fault; /* run-level error that the runner's exit status is, or NULL */
 };
 

@@ -168,6 +168,9 @@ static enum err_code check_seal(const struct run *run, const struct change_seal 
     for (uint32_t i = 0; i < s->first.count; i++)
         if (s->first.at[i] >= s->test_count)
             return bad(err, "a test");
+    for (uint32_t i = 0; i < s->heavy_count; i++)
+        if (s->heavy[i].test >= s->test_count)
+            return bad(err, "a test");
     return ERR_NONE;
 }
 

@@ -47,6 +47,7 @@ struct seal_facts {
     bool *failed;        /* by test: when it ran last; NULL: nobody knows */
     uint64_t *highs_us;  /* by test: what it hardly ever exceeds, 0 for unknown; or NULL */
     uint64_t startup_us; /* of a machine, by history; 0: unknown */
+    uint32_t *mem_mib;   /* by test: memory that it needs, 0 for unknown; or NULL */
     struct pool *pool;   /* of seal_pool; NULL: built when the seal is applied */
 };
 /* The planner's view of the facts: a pure function that takes a while for a large suite, for
@@ -62,8 +63,9 @@ MUST_USE enum err_code decide_results(const struct run *run, uint32_t session,
                                       struct err *err);
 MUST_USE enum err_code decide_drain(const struct run *run, uint32_t session, struct change *out,
                                     struct err *err);
-MUST_USE enum err_code decide_leave(const struct run *run, uint32_t session, uint32_t runner_exit,
-                                    struct change *out, struct err *err);
+MUST_USE enum err_code decide_leave(const struct run *run, uint32_t session,
+                                    const struct leave_request *req, struct change *out,
+                                    struct err *err);
 
 /* Ends the epoch when it is over: complete and settled, stopped with nobody left, or quiet for too
  * long. Ask after every change and on every tick. */

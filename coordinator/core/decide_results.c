@@ -111,7 +111,8 @@ static enum err_code judge(const struct run *run, uint32_t session,
                                       .setup_us = at_most(from->setup_us, RESULT_US_MAX),
                                       .call_us = at_most(from->call_us, RESULT_US_MAX),
                                       .teardown_us = at_most(from->teardown_us, RESULT_US_MAX),
-                                      .started_ms = at_most(from->started_ms, STARTED_MS_MAX) };
+                                      .started_ms = at_most(from->started_ms, STARTED_MS_MAX),
+                                      .mem_mib = from->mem_mib };
         before = index_map_get(&accepted, test);
         way = way_of(run, session, item, from->amends, before ? &r->items[before - 1] : NULL);
         if (way == 0)

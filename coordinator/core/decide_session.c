@@ -8,6 +8,7 @@
 #include "core/ledger.h"
 #include "mem.h"
 #include "plan/first.h"
+#include "plan/peak.h"
 
 static struct label *labels_copy(const struct label *from, uint32_t count)
 {
@@ -228,6 +229,20 @@ static void decide_first(const struct run *run, const struct seal_facts *facts,
     free(known);
 }
 
+/* What is worth a plan of the agents. */
+static void decide_heavy(const struct seal_facts *facts, struct change_seal *s)
+{
+    uint32_t count = facts->mem_mib ? facts->manifest->count : 0, heavy = 0;
+
+    for (uint32_t i = 0; i < count; i++)
+        heavy += facts->mem_mib[i] >= PEAK_HEAVY_MIB;
+    s->heavy = mem_new(heavy < PROTO_HEAVY_MAX ? heavy : PROTO_HEAVY_MAX, sizeof(*s->heavy));
+    for (uint32_t i = 0; i < count && s->heavy_count < PROTO_HEAVY_MAX; i++)
+        if (facts->mem_mib[i] >= PEAK_HEAVY_MIB)
+            s->heavy[s->heavy_count++] =
+                (struct heavy_test){ .test = i, .mem_mib = facts->mem_mib[i] };
+}
+
 void decide_seal(const struct run *run, struct seal_facts *take, struct change *out)
 {
     struct change_seal *s;
@@ -238,7 +253,9 @@ void decide_seal(const struct run *run, struct seal_facts *take, struct change *
     s->wide = attempt_seals_wide(run, s->digest);
     s->test_count = take->manifest->count;
     decide_first(run, take, s);
+    decide_heavy(take, s);
     free(take->failed);
+    free(take->mem_mib);
     s->costs_us = take->costs_us;
     s->scope_us = take->scope_us;
     s->highs_us = take->highs_us;
@@ -308,7 +325,7 @@ static bool exit_is_fault(const struct run *run, uint32_t session, uint32_t runn
     return s->error_count == 0 && (!told_bad(run, session) || runner_exit != EXIT_TESTS);
 }
 
-enum err_code decide_leave(const struct run *run, uint32_t session, uint32_t runner_exit,
+enum err_code decide_leave(const struct run *run, uint32_t session, const struct leave_request *req,
                            struct change *out, struct err *err)
 {
     const struct session *s = run->sessions[session];
@@ -322,11 +339,13 @@ enum err_code decide_leave(const struct run *run, uint32_t session, uint32_t run
     *out = (struct change){ .kind = CHANGE_LEAVE };
     l = &out->as.leave;
     l->session = session;
-    l->runner_exit = runner_exit;
+    l->runner_exit = req->exit;
     l->exit = leave_exit(run, session);
-    if (exit_is_fault(run, session, runner_exit)) {
+    l->worker_mib = req->worker_mib;
+    l->worker_peak_mib = req->worker_peak_mib;
+    if (exit_is_fault(run, session, req->exit)) {
         enum err_code rc =
-            str_addf(&text, err, "the runner of session %s exited with %u%s", s->id, runner_exit,
+            str_addf(&text, err, "the runner of session %s exited with %u%s", s->id, req->exit,
                      run->state == RUN_FINAL ? " when the run was over" : "");
 
         INVARIANT(!rc);

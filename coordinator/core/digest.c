@@ -60,6 +60,7 @@ static void add_tests(struct hash *h, const struct run *run)
         add_u64(h, t->call_us);
         add_u64(h, t->teardown_us);
         add_u64(h, t->started_ms);
+        add_u64(h, t->mem_mib);
         add_detail(h, t->detail);
         add_detail(h, t->amended);
         add_u64(h, run->costs_us[i]);
@@ -119,6 +120,7 @@ static void add_session(struct hash *h, const struct session *s)
     for (uint32_t i = 0; i < s->last_count; i++)
         add_u64(h, (uint64_t)s->last[i].worker << 32 | s->last[i].test);
     add_u64(h, (uint64_t)s->runner_exit << 32 | s->exit);
+    add_u64(h, (uint64_t)s->worker_mib << 32 | s->worker_peak_mib);
     add_u64(h, (uint64_t)s->pace.mean_log_ppm);
     add_u64(h, s->pace.count);
 }
@@ -163,6 +165,7 @@ static void add_lists(struct hash *h, const struct run *run)
                        (uint64_t)(o->voided | o->settled << 1));
         add_u64(h, o->fence);
         add_u64(h, o->setup_us + o->call_us + o->teardown_us + o->started_ms);
+        add_u64(h, o->mem_mib);
     }
     add_faults(h, &run->faults);
     add_faults(h, &run->remarks);
@@ -205,6 +208,8 @@ void run_digest(const struct run *run, char out[HASH_HEX_BYTES])
     add_text(h, run->manifest ? run->manifest->digest : NULL);
     add_text(h, run->previous_digest);
     add_u64(h, run->startup_us);
+    for (uint32_t i = 0; i < run->heavy_count; i++)
+        add_u64(h, (uint64_t)run->heavy[i].test << 32 | run->heavy[i].mem_mib);
     add_tests(h, run);
     add_u64(h, (uint64_t)run->done_count << 32 | run->held_count);
     add_u64(h, run->flaky_count);

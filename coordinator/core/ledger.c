@@ -106,6 +106,7 @@ static void finish(struct run *run, uint32_t test, const struct observation *o,
     t->call_us = o->call_us;
     t->teardown_us = o->teardown_us;
     t->started_ms = o->started_ms;
+    t->mem_mib = o->mem_mib;
     t->detail = take_detail;
     t->tries++;
     run->done_count++;
@@ -187,6 +188,7 @@ static struct observation observation_of(uint32_t session, const struct result_i
         .call_us = item->call_us,
         .teardown_us = item->teardown_us,
         .started_ms = item->started_ms,
+        .mem_mib = item->mem_mib,
     };
 }
 
@@ -257,6 +259,7 @@ void ledger_void(struct run *run, uint32_t test)
         .call_us = t->call_us,
         .teardown_us = t->teardown_us,
         .started_ms = t->started_ms,
+        .mem_mib = t->mem_mib,
     };
 
     if (t->place != TEST_DONE || !outcome_is_good(t->outcome))

@@ -106,6 +106,7 @@ void run_free(struct run *run)
     free(run->finders);
     free(run->costs_us);
     free(run->highs_us);
+    free(run->heavy);
     free(run->copies);
     free(run->carried);
     free(run->sessions);

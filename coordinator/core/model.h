@@ -54,6 +54,7 @@ struct run_test {
     uint32_t copies; /* given of it, ever */
     uint64_t fence;  /* of the try that runs or was accepted */
     uint64_t setup_us, call_us, teardown_us, started_ms;
+    uint32_t mem_mib;       /* that the accepted try needed, 0: not measured */
     struct detail *detail;  /* of the accepted try, NULL for none */
     struct detail *amended; /* of the wider teardown that failed after it */
     uint64_t begun_ms;      /* memory only: when it was heard to have begun */
@@ -75,6 +76,12 @@ struct observation {
     bool voided;  /* was accepted; its session died before the fixtures around it were torn down */
     bool settled; /* its worker went on to another test, so what was around it held */
     uint64_t setup_us, call_us, teardown_us, started_ms;
+    uint32_t mem_mib;
+};
+
+/* A test that is known to need much memory. */
+struct heavy_test {
+    uint32_t test, mem_mib;
 };
 
 enum session_state { SESSION_LIVE, SESSION_DRAINING, SESSION_LEFT, SESSION_LOST };
@@ -128,8 +135,9 @@ struct session {
     uint32_t last_count;
     size_t last_cap;
     uint32_t runner_exit, exit; /* of LEFT: the runner's own, and what it was told to exit with */
-    uint64_t deadline_ms;       /* memory only: dead when the clock passes it */
-    uint64_t progress_ms;       /* memory only: its last grant or result, or first pull */
+    uint32_t worker_mib, worker_peak_mib; /* of LEFT: of its largest worker; 0: not measured */
+    uint64_t deadline_ms;                 /* memory only: dead when the clock passes it */
+    uint64_t progress_ms;                 /* memory only: its last grant or result, or first pull */
 };
 
 struct run_fault { /* a run-level error */
@@ -178,9 +186,11 @@ struct run {
     uint32_t *finders;  /* of the tests behind the sealed ones: the session that told of each */
     struct lanes lanes; /* of the manifest: more than one where every machine runs everything */
     struct run_test *tests;
-    uint64_t *costs_us;  /* predicted, as sealed */
-    uint64_t *highs_us;  /* memory only: what each hardly ever exceeds; NULL: nobody knows */
-    uint64_t startup_us; /* from a join to the end of the collection, by history; 0: unknown */
+    uint64_t *costs_us;       /* predicted, as sealed */
+    uint64_t *highs_us;       /* memory only: what each hardly ever exceeds; NULL: nobody knows */
+    uint64_t startup_us;      /* from a join to the end of the collection, by history; 0: unknown */
+    struct heavy_test *heavy; /* by history, as sealed */
+    uint32_t heavy_count;
     struct pool *pool;
     bool wide; /* runs everything, not only what an earlier epoch left */
     char previous_digest[MANIFEST_DIGEST_BYTES]; /* "" for none */

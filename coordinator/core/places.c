@@ -64,6 +64,10 @@ void places_seal(struct run *run, struct change_seal *seal)
     for (uint32_t i = 0; i < seal->first.count; i++)
         pool_hurry(run->pool, seal->first.at[i]);
     run->startup_us = seal->startup_us;
+    run->heavy = seal->heavy;
+    run->heavy_count = seal->heavy_count;
+    seal->heavy = NULL;
+    seal->heavy_count = 0;
     run->costs_us = seal->costs_us;
     seal->costs_us = NULL;
     run->tests = mem_new(run->test_count, sizeof(*run->tests));

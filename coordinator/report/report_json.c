@@ -170,6 +170,10 @@ static void write_agent(struct writer *w, const struct session *session)
     key_u64(w, "tests", session->done_count);
     if (session->state == SESSION_LEFT)
         key_u64(w, "exit", session_exit(session));
+    if (session->worker_mib)
+        key_u64(w, "worker_mib", session->worker_mib);
+    if (session->worker_peak_mib)
+        key_u64(w, "worker_peak_mib", session->worker_peak_mib);
     key(w, "labels");
     raw(w, "{");
     for (uint32_t i = 0; i < session->label_count; i++) {
@@ -210,6 +214,8 @@ static void write_test(struct writer *w, const struct run *run, uint32_t test)
         key_u64(w, "call_us", t->call_us);
         key_u64(w, "teardown_us", t->teardown_us);
     }
+    if (done && t->mem_mib)
+        key_u64(w, "mem_mib", t->mem_mib);
     if (done && (t->flags & TEST_CARRIED)) {
         key_bool(w, "carried", true);
     } else if (done && t->session < run->session_count) {

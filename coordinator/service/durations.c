@@ -44,7 +44,7 @@ static enum err_code facts_work(struct errand *errand, struct store *store, stru
         (struct suite_facts){ .tests = x->count, .startup_us = history_startup_us(x->history) };
     for (uint32_t i = 0; i < x->count; i++)
         x->facts.work_us += x->items[i].us;
-    return ERR_NONE;
+    return history_worker_mib(store, x->project, x->suite, &x->facts.worker_mib, err);
 }
 
 static void facts_answer(struct errand *errand, union answer *out)

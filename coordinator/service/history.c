@@ -11,6 +11,7 @@ struct row {
     const char *kind; /* one of kinds, so equal kinds are equal pointers */
     char *id;
     struct estimate est;
+    uint32_t mem_mib;
     uint64_t seen_ms;
     bool failed;
 };
@@ -71,6 +72,7 @@ static enum err_code add_row(void *ctx, const struct store_estimate *got, struct
         .kind = kind,
         .id = mem_strdup(got->id),
         .est = got->est,
+        .mem_mib = got->mem_mib,
         .seen_ms = got->seen_ms,
         .failed = got->failed,
     };
@@ -208,6 +210,33 @@ void history_highs(const struct history *history, const struct manifest *manifes
     str_fini(&scratch);
 }
 
+void history_memory(const struct history *history, const struct manifest *manifest,
+                    uint32_t *mem_mib)
+{
+    struct str scratch = STR_MAX(STORE_ID_BYTES_MAX + 16);
+    struct lanes lanes = lanes_of(manifest);
+
+    for (uint32_t i = 0; i < manifest->count; i++) {
+        const struct manifest_test *test = &manifest->tests[i];
+        const struct row *row = find_row(
+            history, HISTORY_TEST, history_key(test->id, lanes_k(manifest, lanes, i), &scratch));
+
+        mem_mib[i] = row ? row->mem_mib : 0;
+    }
+    str_fini(&scratch);
+}
+
+enum err_code history_worker_mib(struct store *store, const char *project, const char *suite,
+                                 uint32_t *out_mib, struct err *err)
+{
+    struct store_estimate row = { .kind = HISTORY_WORKER, .id = "" };
+    enum err_code rc = store_history_fill(store, project, suite, &row, 1, err);
+
+    if (!rc)
+        *out_mib = row.mem_mib;
+    return rc;
+}
+
 uint64_t history_startup_us(const struct history *history)
 {
     const struct estimate *est = history_find(history, HISTORY_STARTUP, "");
@@ -261,9 +290,14 @@ enum err_code history_import(struct store *store, const char *project, const cha
         rows[i] = (struct store_estimate){ .kind = HISTORY_TEST,
                                            .id = durations->items[i].id,
                                            .seen_ms = now_ms };
+    }
+    rc = store_history_fill(store, project, suite, rows, durations->count, err); /* their memory */
+    for (uint32_t i = 0; i < durations->count; i++) {
+        rows[i].est = (struct estimate){ .samples = 0 };
         estimate_add(&rows[i].est, durations->items[i].us, false);
     }
-    rc = store_history_fold(store, &fold, err);
+    if (!rc)
+        rc = store_history_fold(store, &fold, err);
     free(rows);
     return rc ? err_wrap(err, "history of %.200s/%.200s", project, suite) : ERR_NONE;
 }

@@ -16,6 +16,7 @@
 
 #define HISTORY_TEST    "test"    /* the kind of a row that is a test, see history_key */
 #define HISTORY_STARTUP "startup" /* of the one row, with an empty id, for a machine's start-up */
+#define HISTORY_WORKER  "worker"  /* of another, for the memory of a worker; no durations */
 
 struct history;
 
@@ -44,6 +45,13 @@ void history_failed(const struct history *history, const struct manifest *manife
 void history_highs(const struct history *history, const struct manifest *manifest,
                    uint64_t *highs_us);
 
+/* The memory that each needs on top of its worker's, 0 where nothing is known. */
+void history_memory(const struct history *history, const struct manifest *manifest,
+                    uint32_t *mem_mib);
+/* What a worker of the suite needs for itself, 0 where nothing is known. Reads one row. */
+MUST_USE enum err_code history_worker_mib(struct store *store, const char *project,
+                                          const char *suite, uint32_t *out_mib, struct err *err);
+
 /* The predicted set-up and teardown of each scope of a suite, 0 where nothing is known. */
 void history_scope_costs(const struct history *history, const struct suite *suite,
                          uint64_t *costs_us);
@@ -55,7 +63,7 @@ uint64_t history_startup_us(const struct history *history);
 void history_export(const struct history *history, struct duration **out_items,
                     uint32_t *out_count);
 
-/* Replaces what is known of the tests given; the others stay. */
+/* Replaces what is known of how long the tests given take; the others stay. */
 MUST_USE enum err_code history_import(struct store *store, const char *project, const char *suite,
                                       const struct durations *durations, uint64_t now_ms,
                                       struct err *err);

@@ -8,6 +8,7 @@
 #include "log.h"
 #include "mem.h"
 #include "service/auth.h"
+#include "service/history.h"
 #include "service/live.h"
 
 #define NONCE_BYTES_MIN 16u
@@ -154,6 +155,18 @@ static void join_box(const struct run *run, uint32_t session, const char *nonce,
     a->beat_ms = PROTO_BEAT_MS;
 }
 
+/* What cannot be read is not known: a join goes on without it. */
+static uint32_t worker_mib(struct service *svc, const struct run *run)
+{
+    struct err err = ERR_INIT;
+    uint32_t mib = 0;
+
+    if (history_worker_mib(svc->store, run->project, run->suite, &mib, &err))
+        log_warn("worker_memory_not_read run=%s code=%s why=\"%s\"", run->id, err_name(err.code),
+                 err.text);
+    return mib;
+}
+
 static void session_id_new(const struct run *run, char out[SESSION_ID_BYTES])
 {
     char random[ID_TEXT_BYTES];
@@ -208,6 +221,7 @@ void service_join(struct service *svc, const char *bearer, const struct join_req
         live_turn(live, &change);
         lease_touch(live->run, session, service_now_ms(svc) + PROTO_SESSION_MS);
         join_box(live->run, session, req->nonce, &box);
+        box.as.join.worker_mib = worker_mib(svc, live->run);
         live_answer(live, reply, &box);
     }
     live_settle(live);

@@ -5,19 +5,22 @@
 #include <string.h>
 
 #include "mem.h"
+#include "plan/peak.h"
 #include "service/history.h"
 
 struct sample {
     char *id; /* as history_key shows it */
     uint64_t us;
+    uint32_t mem_mib; /* 0: not measured */
     bool censored, failed;
 };
 
-/* What all workers of the run together paid for one scope. */
+/* What all workers of the run together paid for one scope; or one worker's memory. */
 struct paid {
     char *kind, *id;
     uint64_t setup_us, teardown_us; /* sums */
     uint32_t setups, teardowns;
+    uint32_t mem_mib;
 };
 
 struct lesson {
@@ -78,6 +81,7 @@ static void add_tests(struct lesson *lesson, const struct run *run)
         lesson->samples[lesson->sample_count++] = (struct sample){
             .id = mem_strdup(history_key(named->id, named->k, &scratch)),
             .us = test->setup_us + test->call_us + test->teardown_us,
+            .mem_mib = test->mem_mib,
             .censored = worth == WORTH_AT_LEAST,
             .failed = !outcome_is_good(test->outcome),
         };
@@ -105,7 +109,7 @@ static bool scope_fits(const struct scope_cost *cost)
 {
     return strlen(cost->kind) <= STORE_NAME_BYTES_MAX && strlen(cost->id) <= STORE_ID_BYTES_MAX &&
            cost->kind[0] != '\0' && strcmp(cost->kind, HISTORY_TEST) != 0 &&
-           strcmp(cost->kind, HISTORY_STARTUP) != 0;
+           strcmp(cost->kind, HISTORY_STARTUP) != 0 && strcmp(cost->kind, HISTORY_WORKER) != 0;
 }
 
 /* One entry a scope, however many workers entered it. */
@@ -151,6 +155,13 @@ static void add_scopes(struct lesson *lesson, const struct run *run)
     merge_paid(lesson);
 }
 
+static void add_paid(struct lesson *lesson, struct paid paid)
+{
+    lesson->paid =
+        mem_grow(lesson->paid, &lesson->paid_cap, lesson->paid_count + 1, sizeof(*lesson->paid));
+    lesson->paid[lesson->paid_count++] = paid;
+}
+
 static int by_us(const void *left, const void *right)
 {
     const uint64_t *a = left;
@@ -173,14 +184,26 @@ static void add_startup(struct lesson *lesson, const struct run *run)
     }
     if (n > 0) {
         qsort(us, n, sizeof(*us), by_us);
-        lesson->paid = mem_grow(lesson->paid, &lesson->paid_cap, lesson->paid_count + 1,
-                                sizeof(*lesson->paid));
-        lesson->paid[lesson->paid_count++] = (struct paid){ .kind = mem_strdup(HISTORY_STARTUP),
-                                                            .id = mem_strdup(""),
-                                                            .setup_us = us[n / 2],
-                                                            .setups = 1 };
+        add_paid(lesson, (struct paid){ .kind = mem_strdup(HISTORY_STARTUP),
+                                        .id = mem_strdup(""),
+                                        .setup_us = us[n / 2],
+                                        .setups = 1 });
     }
     free(us);
+}
+
+/* What the largest worker of this run had for itself. */
+static void add_worker(struct lesson *lesson, const struct run *run)
+{
+    uint32_t most_mib = 0;
+
+    for (uint32_t i = 0; i < run->session_count; i++)
+        if (run->sessions[i]->worker_mib > most_mib)
+            most_mib = run->sessions[i]->worker_mib;
+    if (most_mib > 0)
+        add_paid(lesson, (struct paid){ .kind = mem_strdup(HISTORY_WORKER),
+                                        .id = mem_strdup(""),
+                                        .mem_mib = most_mib });
 }
 
 struct lesson *lesson_of_run(const struct run *run, uint64_t now_ms)
@@ -195,6 +218,7 @@ struct lesson *lesson_of_run(const struct run *run, uint64_t now_ms)
         add_tests(lesson, run);
         add_scopes(lesson, run);
         add_startup(lesson, run);
+        add_worker(lesson, run);
     }
     return lesson;
 }
@@ -229,19 +253,30 @@ static struct store_estimate row_of(const struct lesson *lesson, size_t i)
                                     .seen_ms = lesson->now_ms };
 }
 
-/* What row i says is added to what was known. */
-static void add_row(const struct lesson *lesson, size_t i, struct estimate *est)
+static void add_sample(const struct sample *sample, struct store_estimate *row)
 {
-    if (i < lesson->sample_count) {
-        estimate_add(est, lesson->samples[i].us, lesson->samples[i].censored);
-    } else {
-        const struct paid *paid = &lesson->paid[i - lesson->sample_count];
+    estimate_add(&row->est, sample->us, sample->censored);
+    row->mem_mib = (uint32_t)(sample->censored ? peak_learn_least(row->mem_mib, sample->mem_mib)
+                                               : peak_learn(row->mem_mib, sample->mem_mib));
+}
 
-        estimate_add(est,
+/* What row i says is added to what was known. */
+static void add_row(const struct lesson *lesson, size_t i, struct store_estimate *row)
+{
+    const struct paid *paid;
+
+    if (i < lesson->sample_count) {
+        add_sample(&lesson->samples[i], row);
+        return;
+    }
+    paid = &lesson->paid[i - lesson->sample_count];
+    if (paid->mem_mib)
+        row->mem_mib = (uint32_t)peak_learn(row->mem_mib, paid->mem_mib);
+    else
+        estimate_add(&row->est,
                      (paid->setups ? paid->setup_us / paid->setups : 0) +
                          (paid->teardowns ? paid->teardown_us / paid->teardowns : 0),
                      false);
-    }
 }
 
 enum err_code lesson_store_part(struct lesson *lesson, struct store *store, bool *out_more,
@@ -264,7 +299,7 @@ enum err_code lesson_store_part(struct lesson *lesson, struct store *store, bool
         rows[i] = row_of(lesson, lesson->stored + i);
     rc = store_history_fill(store, lesson->project, lesson->suite, rows, count, err);
     for (size_t i = 0; !rc && i < count; i++)
-        add_row(lesson, lesson->stored + i, &rows[i].est);
+        add_row(lesson, lesson->stored + i, &rows[i]);
     if (!rc)
         rc = store_history_fold(store, &fold, err);
     if (rc == ERR_CONFLICT)

@@ -1,5 +1,5 @@
-/* lesson.h - what a run teaches about durations: copied out of it when it has its verdict, stored
- * later, exactly once. */
+/* lesson.h - what a run teaches about durations and memory: copied out of it when it has its
+ * verdict, stored later, exactly once. */
 #pragma once
 
 #include "core/model.h"
@@ -9,8 +9,9 @@ struct lesson;
 
 /* Copies out of a run that has its verdict what its accepted results say: a pass (expected failures
  * too) is a full sample, a failure, crash or time-out only says "at least", a skip says nothing,
- * and so does a test that was not run in this epoch. Where the agents collected different tests the
- * lesson is empty: that there is nothing to learn is remembered too. */
+ * and so does a test that was not run in this epoch, or whose memory was not measured. Where the
+ * agents collected different tests the lesson is empty: that there is nothing to learn is
+ * remembered too. */
 struct lesson *lesson_of_run(const struct run *run, uint64_t now_ms);
 void lesson_free(struct lesson *lesson); /* NULL is fine */
 

@@ -26,12 +26,14 @@ void box_fini(struct box *box)
 {
     switch (box->kind) {
     case BOX_NONE:
-    case BOX_COLLECTED:
     case BOX_PART:
     case BOX_RESULTS:
         break;
     case BOX_JOIN:
         join_answer_fini(&box->as.join);
+        break;
+    case BOX_COLLECTED:
+        collected_answer_fini(&box->as.collected);
         break;
     case BOX_PULL:
         pull_answer_fini(&box->as.pull);

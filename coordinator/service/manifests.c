@@ -45,6 +45,7 @@ static void job_free(struct job *job)
     free(job->facts.scope_us);
     free(job->facts.failed);
     free(job->facts.highs_us);
+    free(job->facts.mem_mib);
     manifest_free(job->facts.manifest);
     pool_free(job->facts.pool);
     free(job);
@@ -97,6 +98,8 @@ static enum err_code read_costs(struct job *job, struct store *store, struct err
     history_failed(history, job->facts.manifest, job->facts.failed);
     job->facts.highs_us = mem_new(suite->test_count, sizeof(*job->facts.highs_us));
     history_highs(history, job->facts.manifest, job->facts.highs_us);
+    job->facts.mem_mib = mem_new(suite->test_count, sizeof(*job->facts.mem_mib));
+    history_memory(history, job->facts.manifest, job->facts.mem_mib);
     job->facts.startup_us = history_startup_us(history);
     job->facts.pool = seal_pool(&job->facts);
     suite_free(suite);
@@ -199,6 +202,25 @@ static void answer_action(struct live *live, struct reply reply, enum collected_
     live_answer(live, reply, &box);
 }
 
+/* With what is known of the memory of its tests. */
+static void answer_go(struct live *live, struct reply reply)
+{
+    const struct run *run = live->run;
+    struct box box = { .kind = BOX_COLLECTED, .as.collected.action = COLLECTED_GO };
+    struct collected_answer *a = &box.as.collected;
+
+    a->heavy = mem_new(run->heavy_count, sizeof(*a->heavy));
+    for (; a->heavy_count < run->heavy_count; a->heavy_count++) {
+        const struct heavy_test *heavy = &run->heavy[a->heavy_count];
+        const struct manifest_test *test = &run->manifest->tests[heavy->test];
+
+        a->heavy[a->heavy_count] =
+            (struct test_mem){ .test = { .id = mem_strdup(test->id), .k = test->k },
+                               .mem_mib = heavy->mem_mib };
+    }
+    live_answer(live, reply, &box);
+}
+
 /* The session's manifest is known: it takes part. */
 static enum err_code take_part(struct live *live, uint32_t session, const char *runtime,
                                const struct manifest *manifest, struct err *err)
@@ -244,7 +266,7 @@ static void wake_collected(struct live *live, struct upload *u)
         } else if (take_part(live, held->session, held->runtime, u->manifest, &err)) {
             live_refuse(live, held->reply, &err);
         } else {
-            answer_action(live, held->reply, COLLECTED_GO);
+            answer_go(live, held->reply);
         }
         held_free(held);
     }
@@ -453,12 +475,12 @@ void service_collected(struct service *svc, const char *bearer, const char *run,
     if (check_offer(live->run, session, req, &err)) {
         live_refuse(live, reply, &err);
     } else if (s->collected || live->run->state == RUN_FINAL) {
-        answer_action(live, reply, COLLECTED_GO);
+        answer_go(live, reply);
     } else if (live->run->manifest && strcmp(live->run->manifest->digest, req->digest) == 0) {
         if (take_part(live, session, req->runtime ? req->runtime : "", NULL, &err))
             live_refuse(live, reply, &err);
         else
-            answer_action(live, reply, COLLECTED_GO);
+            answer_go(live, reply);
     } else {
         collected_other(live, session, req, reply);
     }

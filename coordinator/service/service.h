@@ -83,6 +83,7 @@ struct suite_facts {
     uint64_t work_us; /* of all of them, one after the other */
     uint64_t
         startup_us; /* of a machine, from its join to the end of its collection; 0: not known */
+    uint32_t worker_mib; /* memory that a worker needs for itself; 0: not known */
 };
 
 /* What a reply gets: the one member that the use case names; lent for the call. */

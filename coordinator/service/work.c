@@ -336,7 +336,7 @@ void service_leave(struct service *svc, const char *bearer, const char *run,
         reply_err(reply, &err);
         return;
     }
-    if (decide_leave(live->run, session, req->exit, &change, &err)) {
+    if (decide_leave(live->run, session, req, &change, &err)) {
         live_refuse(live, reply, &err);
         live_settle(live);
         return;

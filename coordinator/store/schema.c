@@ -62,6 +62,9 @@ static const struct schema_step steps[] = {
     { .number = 2,
       .what = "which tests failed when they ran last",
       .sqlite = "ALTER TABLE estimate ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;" },
+    { .number = 3,
+      .what = "memory of tests and workers",
+      .sqlite = "ALTER TABLE estimate ADD COLUMN mem_mib INTEGER NOT NULL DEFAULT 0;" },
 };
 
 const struct schema_step *schema_steps(size_t *out_count)

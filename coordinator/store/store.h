@@ -1,10 +1,10 @@
 /* store.h - what the coordinator needs from durable storage. Loads and saves; decides nothing.
  *
  * A run is its numbered changes, opaque bytes that core/ made and core/ reads again. Beside them:
- * one row a run to find it by, manifests by digest, tokens by hash, the history of durations, and
- * a few settings. A backend is a struct whose first member is struct store; its table of functions
- * is in store_backend.h. store_sqlite.h, store_mem.h and store_fault.h open one; nobody else names
- * a backend.
+ * one row a run to find it by, manifests by digest, tokens by hash, the history of durations and
+ * memory, and a few settings. A backend is a struct whose first member is struct store; its table
+ * of functions is in store_backend.h. store_sqlite.h, store_mem.h and store_fault.h open one;
+ * nobody else names a backend.
  *
  * Promises of every backend (tests/contract/test_store.c holds each against all of them):
  *   - A call that returns ERR_NONE after writing is durable: it survives kill -9 and power loss.
@@ -149,6 +149,7 @@ struct store_estimate {
     const char *kind; /* "test", or a scope's kind: "module", "class", ... */
     const char *id;
     struct estimate est;
+    uint32_t mem_mib; /* of memory that it needs (plan/peak.h), 0: not known */
     uint64_t seen_ms; /* when it was last seen, for pruning */
     bool failed;      /* a test, when it ran last */
 };
@@ -174,8 +175,8 @@ MUST_USE enum err_code store_history_load(struct store *store, const char *proje
                                           const char *suite, store_estimate_fn fn, void *ctx,
                                           struct err *err);
 
-/* Fills the estimates (est only) of rows that are named by kind and id; 0 samples where nothing is
- * known. */
+/* Fills what is estimated (est, mem_mib) of rows that are named by kind and id; 0 samples and 0 MiB
+ * where nothing is known. */
 MUST_USE enum err_code store_history_fill(struct store *store, const char *project,
                                           const char *suite, struct store_estimate *rows,
                                           size_t count, struct err *err);

@@ -193,6 +193,7 @@ static void merge_rows(struct mem_suite *suite, const struct store_fold *fold)
         suite->rows[suite->row_count++] = (struct mem_row){ .kind = mem_strdup(fold->rows[i].kind),
                                                             .id = mem_strdup(fold->rows[i].id),
                                                             .est = fold->rows[i].est,
+                                                            .mem_mib = fold->rows[i].mem_mib,
                                                             .seen_ms = fold->rows[i].seen_ms,
                                                             .failed = fold->rows[i].failed };
     for (size_t i = 0; i < suite->row_count; i++)
@@ -254,6 +255,7 @@ enum err_code mem_history_load(struct store *store, const char *project, const c
         struct store_estimate row = { .kind = own->rows[i].kind,
                                       .id = own->rows[i].id,
                                       .est = own->rows[i].est,
+                                      .mem_mib = own->rows[i].mem_mib,
                                       .seen_ms = own->rows[i].seen_ms,
                                       .failed = own->rows[i].failed };
 
@@ -271,10 +273,15 @@ enum err_code mem_history_fill(struct store *store, const char *project, const c
     (void)err; /* memory does not fail */
     for (size_t i = 0; i < count; i++) {
         rows[i].est = (struct estimate){ .samples = 0 };
-        for (size_t j = 0; own && j < own->row_count; j++)
-            if (strcmp(own->rows[j].kind, rows[i].kind) == 0 &&
-                strcmp(own->rows[j].id, rows[i].id) == 0)
-                rows[i].est = own->rows[j].est;
+        rows[i].mem_mib = 0;
+        for (size_t j = 0; own && j < own->row_count; j++) {
+            const struct mem_row *row = &own->rows[j];
+
+            if (strcmp(row->kind, rows[i].kind) == 0 && strcmp(row->id, rows[i].id) == 0) {
+                rows[i].est = row->est;
+                rows[i].mem_mib = row->mem_mib;
+            }
+        }
     }
     return mem_leave(m, ERR_NONE);
 }

@@ -30,6 +30,7 @@ struct mem_manifest {
 struct mem_row {
     char *kind, *id;
     struct estimate est;
+    uint32_t mem_mib;
     uint64_t seen_ms;
     bool failed;
     size_t order; /* of two rows with one name, the higher is the newer */

@@ -238,11 +238,12 @@ static enum err_code estimate_row(struct sql *db, uint64_t suite_seq,
     enum err_code rc =
         sql_use(db,
                 "INSERT INTO estimate"
-                " (suite, kind, id, samples, mean_log_ppm, var_log_ppm, seen_ms, failed)"
-                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
+                " (suite, kind, id, samples, mean_log_ppm, var_log_ppm, seen_ms, failed, mem_mib)"
+                " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)"
                 " ON CONFLICT (suite, kind, id) DO UPDATE SET samples = excluded.samples,"
                 " mean_log_ppm = excluded.mean_log_ppm, var_log_ppm = excluded.var_log_ppm,"
-                " seen_ms = excluded.seen_ms, failed = excluded.failed",
+                " seen_ms = excluded.seen_ms, failed = excluded.failed,"
+                " mem_mib = excluded.mem_mib",
                 &stmt, err);
 
     if (rc)
@@ -255,6 +256,7 @@ static enum err_code estimate_row(struct sql *db, uint64_t suite_seq,
     sql_put_i64(stmt, 6, row->est.var_log_ppm);
     sql_put_u64(stmt, 7, row->seen_ms);
     sql_put_u64(stmt, 8, row->failed);
+    sql_put_u64(stmt, 9, row->mem_mib);
     return sql_run(stmt, err);
 }
 
@@ -282,7 +284,8 @@ enum err_code sqlite_history_load(struct store *store, const char *project, cons
     bool row = true;
     enum err_code rc =
         sqlite_read_begin(s,
-                          "SELECT kind, id, samples, mean_log_ppm, var_log_ppm, seen_ms, failed"
+                          "SELECT kind, id, samples, mean_log_ppm, var_log_ppm, seen_ms, failed,"
+                          " mem_mib"
                           " FROM suite JOIN estimate ON estimate.suite = suite.seq"
                           " WHERE suite.project = ?1 AND suite.suite = ?2 ORDER BY kind, id",
                           &read, err);
@@ -302,6 +305,7 @@ enum err_code sqlite_history_load(struct store *store, const char *project, cons
                          .var_log_ppm = sql_i64(read.stmt, 4) },
                 .seen_ms = sql_u64(read.stmt, 5),
                 .failed = sql_u64(read.stmt, 6) != 0,
+                .mem_mib = (uint32_t)sql_u64(read.stmt, 7),
             };
 
             rc = fn(ctx, &got, err);
@@ -318,7 +322,7 @@ enum err_code sqlite_history_fill(struct store *store, const char *project, cons
     struct sqlite_read read;
     enum err_code rc = sqlite_read_begin(
         s,
-        "SELECT samples, mean_log_ppm, var_log_ppm"
+        "SELECT samples, mean_log_ppm, var_log_ppm, mem_mib"
         " FROM suite JOIN estimate ON estimate.suite = suite.seq"
         " WHERE suite.project = ?1 AND suite.suite = ?2 AND kind = ?3 AND id = ?4",
         &read, err);
@@ -332,10 +336,13 @@ enum err_code sqlite_history_fill(struct store *store, const char *project, cons
         sql_put_text(read.stmt, 4, rows[i].id);
         rc = sql_step(read.stmt, &row, err);
         rows[i].est = (struct estimate){ .samples = 0 };
-        if (!rc && row)
+        rows[i].mem_mib = 0;
+        if (!rc && row) {
             rows[i].est = (struct estimate){ .samples = (uint32_t)sql_u64(read.stmt, 0),
                                              .mean_log_ppm = sql_i64(read.stmt, 1),
                                              .var_log_ppm = sql_i64(read.stmt, 2) };
+            rows[i].mem_mib = (uint32_t)sql_u64(read.stmt, 3);
+        }
         sql_end(read.stmt);
     }
     sqlite_read_end(s, &read);

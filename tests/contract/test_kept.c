@@ -84,9 +84,14 @@ static void test_store_tokens_are_found_listed_and_revoked(void **state)
 
 static enum err_code write_estimate(void *ctx, const struct store_estimate *row, struct err *err)
 {
-    return str_addf(ctx, err, "%s %s %u %lld %lld %u%s;", row->kind, row->id, row->est.samples,
-                    (long long)row->est.mean_log_ppm, (long long)row->est.var_log_ppm,
-                    (unsigned)row->seen_ms, row->failed ? " failed" : "");
+    enum err_code rc =
+        str_addf(ctx, err, "%s %s %u %lld %lld %u%s", row->kind, row->id, row->est.samples,
+                 (long long)row->est.mean_log_ppm, (long long)row->est.var_log_ppm,
+                 (unsigned)row->seen_ms, row->failed ? " failed" : "");
+
+    if (!rc && row->mem_mib)
+        rc = str_addf(ctx, err, " %u MiB", row->mem_mib);
+    return rc ? rc : str_addz(ctx, ";", err);
 }
 
 static void assert_history(struct store *store, const char *suite, const char *want)
@@ -123,6 +128,7 @@ static void test_store_history_folds_a_mark_once(void **state)
     assert_history(place->store, "unit", "module b 1 1 5 1;test a 1 3 5 1;test b 1 -7 5 1;");
     rows[0].est.mean_log_ppm = 100;
     rows[0].failed = true;
+    rows[0].mem_mib = 300;
     assert_int_equal(store_history_fold(place->store, &fold, &err), ERR_CONFLICT);
     assert_history(place->store, "unit", "module b 1 1 5 1;test a 1 3 5 1;test b 1 -7 5 1;");
     fold.mark = "r1/2";
@@ -133,8 +139,9 @@ static void test_store_history_folds_a_mark_once(void **state)
     OK(store_history_fold(place->store, &fold, &err));
     place_reopen(place);
     assert_history(place->store, "unit",
-                   "module b 1 1 5 1;test a 1 3 5 1;test b 1 100 5 1 failed;");
+                   "module b 1 1 5 1;test a 1 3 5 1;test b 1 100 5 1 failed 300 MiB;");
     rows[0].failed = false; /* it passed since */
+    rows[0].mem_mib = 0;
     fold.mark = "r1/3";
     OK(store_history_fold(place->store, &fold, &err));
     assert_history(place->store, "unit", "module b 1 1 5 1;test a 1 3 5 1;test b 1 100 5 1;");
@@ -157,12 +164,17 @@ static void test_store_history_fill_finds_rows_by_kind_and_id(void **state)
         .project = "web", .suite = "unit", .rows = known, .row_count = 2, .now_ms = 1
     };
 
+    known[0].mem_mib = UINT32_MAX;
+    rows[0].mem_mib = rows[1].mem_mib = 1;
     OK(store_history_fold(place->store, &fold, &err));
     OK(store_history_fill(place->store, "web", "unit", rows, 3, &err));
     assert_int_equal(rows[0].est.samples, 0);
     assert_int_equal(rows[0].est.mean_log_ppm, 0);
     assert_int_equal(rows[1].est.mean_log_ppm, 4);
     assert_int_equal(rows[2].est.mean_log_ppm, 3);
+    assert_int_equal(rows[0].mem_mib, 0);
+    assert_int_equal(rows[1].mem_mib, 0);
+    assert_int_equal(rows[2].mem_mib, UINT32_MAX);
     OK(store_history_fill(place->store, "web", "other", rows, 3, &err));
     assert_int_equal(rows[2].est.samples, 0);
 }

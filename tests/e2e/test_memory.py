@@ -1,17 +1,15 @@
 """Resources of one machine, as real suites meet them: workers that are replaced, tests that need CPUs or
 memory of their own, threads of numerical libraries, and memory that runs short."""
 
-import contextlib
 import json
 import os
-import pathlib
 import re
 import resource
 import subprocess
-import time
 import unittest
 
 import harness
+import memory_group
 
 # Every test appends one line: its name, worker, process, begin and end.
 RECORD = '''
@@ -252,43 +250,13 @@ def test_oom_score():
         self.assertEqual({row[0] for row in rows}, {"test_it.py::test_big[150]", "test_it.py::test_big[90]"})
 
 
-def remove_group(folder):
-    """The kernel lets a group go when the last of its processes is buried, a moment after its end."""
-    for _ in range(200):
-        try:
-            folder.rmdir()
-            return
-        except OSError:
-            time.sleep(0.05)
-    folder.rmdir()
-
-
 class Shortage(MemoryTest):
     """In a control group with a limit of its own, where this machine lets us make one."""
 
-    LIMIT = 400 << 20
-
-    def group(self, limit_bytes=LIMIT):
-        """A fresh group below ours, for memory; skips where there is none to be had."""
-        for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines():
-            _, controllers, place = line.split(":", 2)
-            if controllers not in ("", "memory"):
-                continue
-            top, limit = (("/sys/fs/cgroup/memory", "memory.limit_in_bytes") if controllers
-                          else ("/sys/fs/cgroup", "memory.max"))
-            folder = pathlib.Path(top + place) / f"makespan-test-{os.getpid()}"
-            with contextlib.suppress(OSError):
-                folder.mkdir()
-                self.addCleanup(remove_group, folder)
-                if (folder / limit).exists():
-                    (folder / limit).write_text(str(limit_bytes))
-                    return folder
-        self.skipTest("no control group for memory can be made here")
-
     def run_inside(self, group, folder, workers):
-        inside = ["/bin/sh", "-c", f'echo $$ > "{group}/cgroup.procs"; exec "$@"', "sh"]
+        command = [harness.MAKESPAN, "run", "-n", workers, "--", *self.pytest("-q")]
         done = subprocess.run(
-            [*inside, harness.MAKESPAN, "run", "-n", workers, "--", *self.pytest("-q")], cwd=folder,
+            memory_group.inside(group, command), cwd=folder,
             env=harness.clean_environ(XDG_CACHE_HOME=self.folder / "cache", RECORD=self.folder / "record"),
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
         text = done.stdout + done.stderr
@@ -298,7 +266,7 @@ class Shortage(MemoryTest):
     @unittest.skipIf(len(os.sched_getaffinity(0)) < 2, "one CPU, one worker")
     def test_auto_starts_what_is_affordable_and_more_once_it_is_measured(self):
         """300 MiB are enough for one worker of whom nothing is known, and for many that are small."""
-        group = self.group(300 << 20)
+        group = memory_group.make(self, 300 << 20)
         folder = self.suite({"test_it.py": '''
 import os, time, pytest
 
@@ -326,7 +294,7 @@ def test_it(n, worker_id):
 
     def test_workers_leave_before_the_kernel_kills(self):
         """Four workers keep 60 MiB each, then more: not all of them fit."""
-        group = self.group()
+        group = memory_group.make(self, 400 << 20)
         folder = self.suite({"test_it.py": '''
 import time, pytest
 kept = []

@@ -58,7 +58,7 @@ static void tell_idle(struct drive *d)
     d->source->ops->idle(d->source, free_workers(d), need);
     if (d->ending && free_workers(d) == d->worker_count && !d->left) {
         d->left = true;
-        d->source->ops->leave(d->source, 0);
+        d->source->ops->leave(d->source, &(struct source_leave){ .runner_exit = 0 });
     }
 }
 
@@ -94,13 +94,14 @@ static void on_done(evutil_socket_t fd, short what, void *ctx)
     tell_idle(w->drive);
 }
 
-static void on_joined(void *ctx, uint64_t seed)
+static void on_joined(void *ctx, uint64_t seed, uint64_t worker_bytes)
 {
     struct drive *d = ctx;
     struct view none = { .at = "", .len = 0 };
     struct err err = ERR_INIT;
     char id[ID_BYTES];
 
+    (void)worker_bytes;
     printf("joined %llu\n", (unsigned long long)seed);
     for (uint32_t i = 0; i < d->tests; i++) {
         /* Long and different from their beginning on, so that a large manifest has several parts.

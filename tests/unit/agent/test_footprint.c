@@ -120,7 +120,7 @@ static void test_footprint_learn_forgets_slowly(void **state)
     assert_string_equal(b.f.tests[0].id, "a.py::0");
     assert_int_equal(b.f.tests[0].kib, 100 << 10);
     kib[0] = 0;
-    footprint_learn(&b.f, 0, b.manifest, kib);
+    footprint_learn(&b.f, 1, b.manifest, kib);
     assert_int_equal(b.f.worker_bytes, 70 * MIB);
     assert_int_equal(b.f.tests[0].kib, (100 << 10) * 7 / 8);
     kib[0] = 300 << 10;

@@ -22,9 +22,10 @@ struct told {
     const struct manifest *manifest;
 };
 
-static void on_joined(void *ctx, uint64_t seed)
+static void on_joined(void *ctx, uint64_t seed, uint64_t worker_bytes)
 {
     (void)seed;
+    (void)worker_bytes;
     ((struct told *)ctx)->joined++;
 }
 
@@ -119,7 +120,7 @@ static void go_with(const struct solo_opts *opts, struct told *told)
     source->ops->collected(source, m, "python");
     assert_int_equal(told->sealed, 1);
     run_all(source, told);
-    source->ops->leave(source, 0);
+    source->ops->leave(source, &(struct source_leave){ .runner_exit = 0 });
     assert_int_equal(told->left, 1);
     source->ops->free(source);
 }

@@ -35,10 +35,12 @@ REPEATS(join_request,
         "\"speculate\":true,\"first_ppm\":100000,"
         "\"labels\":{\"os\":\"debian\"}}")
 REPEATS(join_answer, "{\"run\":\"r\",\"session\":\"s\",\"session_token\":\"t\",\"epoch\":1,"
-                     "\"seed\":4294967295,\"session_ms\":10000,\"beat_ms\":3000,\"manifest\":null}")
+                     "\"seed\":4294967295,\"session_ms\":10000,\"beat_ms\":3000,\"manifest\":null,"
+                     "\"worker_mib\":40}")
 REPEATS(collected_request, "{\"session\":\"s\",\"request\":1,\"digest\":\"d\",\"count\":5217,"
                            "\"runtime\":\"cpython\"}")
-REPEATS(collected_answer, "{\"action\":\"upload\"}")
+REPEATS(collected_answer,
+        "{\"action\":\"go\",\"heavy\":[{\"test\":[\"a\",1],\"mem_mib\":16777216}]}")
 REPEATS(part_answer, "{\"have\":3,\"action\":\"go\"}")
 REPEATS(pull_request,
         "{\"session\":\"s\",\"request\":7,\"order_seen\":3,\"free\":2,\"backlog_us\":5,"
@@ -57,7 +59,8 @@ REPEATS(
     results_request,
     "{\"session\":\"s\",\"request\":8,\"results\":[{\"test\":[\"a\",0],\"fence\":17,\"worker\":1,"
     "\"outcome\":\"failed\",\"setup_us\":1,\"call_us\":2,\"teardown_us\":3,\"started_ms\":4,"
-    "\"amends\":true,\"detail\":{\"when\":\"call\",\"message\":\"m\",\"text\":\"t\",\"stdout\":"
+    "\"mem_mib\":300,\"amends\":true,\"detail\":{\"when\":\"call\",\"message\":\"m\",\"text\":"
+    "\"t\",\"stdout\":"
     "\"o\","
     "\"stderr\":\"e\",\"log\":\"l\",\"classname\":\"c\",\"name\":\"n\",\"properties\":[[\"p\","
     "\"v\"]],"
@@ -70,7 +73,8 @@ REPEATS(
     "\"stop\":\"-x\"}")
 REPEATS(results_answer, "{\"accepted\":8}")
 REPEATS(drain_request, "{\"session\":\"s\",\"request\":9,\"reason\":\"SIGTERM\"}")
-REPEATS(leave_request, "{\"session\":\"s\",\"request\":10,\"exit\":0}")
+REPEATS(leave_request, "{\"session\":\"s\",\"request\":10,\"exit\":0,"
+                       "\"worker_mib\":40,\"worker_peak_mib\":340}")
 REPEATS(
     verdict_answer,
     "{\"run\":\"r\",\"epoch\":1,\"final\":true,\"complete\":true,\"verdict\":\"red\",\"exit\":1,"

@@ -311,9 +311,10 @@ void tells_error(struct fixture *f, uint32_t session, struct run_error *error)
 
 uint32_t leaves(struct fixture *f, uint32_t session, uint32_t runner_exit)
 {
+    struct leave_request req = { .exit = runner_exit };
     struct change change = { .kind = CHANGE_NONE };
 
-    assert_int_equal(decide_leave(f->run, session, runner_exit, &change, &f->err), ERR_NONE);
+    assert_int_equal(decide_leave(f->run, session, &req, &change, &f->err), ERR_NONE);
     turn(f, &change);
     return f->run->sessions[session]->exit;
 }

@@ -67,6 +67,7 @@ static void test_json_holds_run_and_tests(void **state)
     made_finish(run, 2, OUTCOME_PASSED, 3000);
     run->tests[1].detail = made_detail("call", "assert 0", NULL);
     run->tests[1].flags = TEST_SEEN_GOOD;
+    run->tests[1].mem_mib = 300;
     run->tests[2].flags = TEST_CARRIED;
     doc = read_report(run);
     assert_member(doc, "version", "1");
@@ -88,6 +89,8 @@ static void test_json_holds_run_and_tests(void **state)
     assert_member(test_at(doc, 1), "k", "1");
     assert_member(test_at(doc, 1), "outcome", "\"failed\"");
     assert_member(test_at(doc, 1), "flaky", "true");
+    assert_member(test_at(doc, 1), "mem_mib", "300");
+    assert_member(test_at(doc, 0), "mem_mib", "absent");
     assert_member(json_find(test_at(doc, 1), "detail"), "message", "\"assert 0\"");
     assert_member(test_at(doc, 2), "id", "\"a.py::\xc3\xa9\\\"\"");
     assert_member(test_at(doc, 2), "carried", "true");
@@ -107,6 +110,7 @@ static void add_session(struct run *run)
     session->workers = 2;
     session->state = SESSION_LEFT;
     session->exit = EXIT_DRAINED;
+    session->worker_peak_mib = 340;
     session->labels = mem_new(2, sizeof(*session->labels));
     session->labels[0] = (struct label){ .key = mem_strdup("os"), .value = mem_strdup("debian") };
     session->labels[1] = (struct label){ .key = mem_strdup("{"), .value = mem_strdup("[") };
@@ -145,6 +149,8 @@ static void test_json_holds_agents_and_errors(void **state)
     assert_member(agent, "index", "3");
     assert_member(agent, "exit", "75");
     assert_member(doc, "remarks", "[{\"kind\":\"exit-status\",\"text\":\"late\"}]");
+    assert_member(agent, "worker_mib", "absent");
+    assert_member(agent, "worker_peak_mib", "340");
     assert_member(agent, "labels", "{\"os\":\"debian\",\"{\":\"[\"}");
     assert_member(test_at(doc, 0), "agent", "0");
     assert_member(test_at(doc, 0), "worker", "1");

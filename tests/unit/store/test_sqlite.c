@@ -358,6 +358,7 @@ static enum err_code count_row(void *ctx, const struct store_estimate *row, stru
     assert_string_equal(row->id, "a.py::t");
     assert_int_equal(row->est.samples, 3);
     assert_false(row->failed);
+    assert_int_equal(row->mem_mib, 0);
     ++*(uint32_t *)ctx;
     return ERR_NONE;
 }
@@ -368,7 +369,7 @@ static void test_sqlite_open_brings_an_older_schema_up(void **state)
     struct place *place = *state;
     struct err err = ERR_INIT;
     struct store_estimate row = {
-        .kind = "test", .id = "a.py::t", .est = { .samples = 3 }, .failed = true
+        .kind = "test", .id = "a.py::t", .est = { .samples = 3 }, .failed = true, .mem_mib = 7
     };
     struct store_fold fold = { .project = "web", .suite = "unit", .rows = &row, .row_count = 1 };
     struct store *store = open_store(str_text(&place->path));
@@ -380,6 +381,7 @@ static void test_sqlite_open_brings_an_older_schema_up(void **state)
     OK(sql_open(str_text(&place->path), SQL_WRITE, &sql, &err));
     OK(sql_exec(sql,
                 "ALTER TABLE estimate DROP COLUMN failed;"
+                "ALTER TABLE estimate DROP COLUMN mem_mib;"
                 "UPDATE setting SET value = '1' WHERE key = '" SCHEMA_SETTING "'",
                 &err));
     sql_close(sql);

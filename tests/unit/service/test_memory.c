@@ -1,0 +1,170 @@
+/* Memory: what a run teaches, and what is known afterwards. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "mem.h"
+#include "run.h"
+#include "service/history.h"
+#include "service/lesson.h"
+#include "store/store_mem.h"
+
+#define NOW_MS 1800000000000ull
+
+#define OK(call)                                                                                   \
+    do {                                                                                           \
+        if (call)                                                                                  \
+            fail_msg("%s: %s", #call, err.text);                                                   \
+    } while (0)
+
+static void learn(struct store *store, const struct run *run, uint64_t now_ms)
+{
+    struct lesson *lesson = lesson_of_run(run, now_ms);
+    struct err err = ERR_INIT;
+    bool more = true;
+
+    while (more)
+        OK(lesson_store_part(lesson, store, &more, &err));
+    OK(lesson_prune(lesson, store, &err));
+    lesson_free(lesson);
+}
+
+static struct history *load(struct store *store)
+{
+    struct history *history = NULL;
+    struct err err = ERR_INIT;
+
+    OK(history_load(store, "web", "unit", &history, &err));
+    return history;
+}
+
+/* Within one part in a thousand: estimates are logarithms in fixed point. */
+static void assert_about(uint64_t got, uint64_t want)
+{
+    if (got + want / 1000 + 1 < want || got > want + want / 1000 + 1)
+        fail_msg("%llu is not about %llu", (unsigned long long)got, (unsigned long long)want);
+}
+
+static uint64_t known_us(const struct history *history, const char *kind, const char *id)
+{
+    const struct estimate *est = history_find(history, kind, id);
+
+    return est ? estimate_us(est) : 0;
+}
+
+static uint32_t known_mib(struct store *store, const char *const *ids, uint32_t count,
+                          uint32_t test)
+{
+    struct run *run = made_run("asks", ids, count);
+    struct history *history = load(store);
+    uint32_t *mem_mib = mem_new(count, sizeof(*mem_mib)), mib;
+
+    history_memory(history, run->manifest, mem_mib);
+    mib = mem_mib[test];
+    free(mem_mib);
+    history_free(history);
+    run_free(run);
+    return mib;
+}
+
+/* More at once, less slowly, a failure never less; what was not measured says nothing. */
+static void test_lesson_learns_the_memory_of_tests(void **state)
+{
+    static const struct {
+        enum outcome outcome;
+        uint32_t mem_mib, known_mib;
+    } runs[] = { { OUTCOME_PASSED, 0, 0 },      { OUTCOME_PASSED, 300, 300 },
+                 { OUTCOME_PASSED, 1, 262 },    { OUTCOME_CRASHED, 20, 262 },
+                 { OUTCOME_PASSED, 0, 262 },    { OUTCOME_SKIPPED, 900, 262 },
+                 { OUTCOME_CRASHED, 900, 900 }, { OUTCOME_XFAILED, 850, 850 } };
+    const char *ids[] = { "a.py::small", "a.py::big" };
+    struct store *store = store_mem_new();
+    struct history *history;
+
+    (void)state;
+    for (uint32_t i = 0; i < ARRAY_LEN(runs); i++) {
+        char id[8] = { 'r', (char)('0' + i) };
+        struct run *run = made_run(id, ids, 2);
+
+        made_finish(run, 1, runs[i].outcome, 5000);
+        run->tests[1].mem_mib = runs[i].mem_mib;
+        learn(store, run, NOW_MS);
+        run_free(run);
+        assert_int_equal(known_mib(store, ids, 2, 1), runs[i].known_mib);
+    }
+    assert_int_equal(known_mib(store, ids, 2, 0), 0);
+    history = load(store);
+    assert_about(known_us(history, HISTORY_TEST, "a.py::big"), 5000); /* beside its duration */
+    history_free(history);
+    store_close(store);
+}
+
+/* The largest of the run; agents that say nothing, or say it as a scope, change nothing. */
+static void test_lesson_learns_the_memory_of_a_worker(void **state)
+{
+    const char *ids[] = { "a.py::t" };
+    static const uint32_t mib[][2] = { { 40, 0 }, { 200, 30 }, { 0, 0 } };
+    static const uint32_t known_mib[] = { 40, 200, 200 };
+    struct store *store = store_mem_new();
+    struct err err = ERR_INIT;
+    uint32_t got = 7;
+
+    (void)state;
+    OK(history_worker_mib(store, "web", "unit", &got, &err));
+    assert_int_equal(got, 0);
+    for (uint32_t i = 0; i < ARRAY_LEN(mib); i++) {
+        char id[8] = { 'r', (char)('0' + i) };
+        struct run *run = made_run(id, ids, 1);
+
+        made_finish(run, 0, OUTCOME_PASSED, 5000);
+        made_session(run, NOW_MS, NOW_MS + 3000);
+        made_session(run, NOW_MS, NOW_MS + 3000);
+        run->sessions[0]->worker_mib = mib[i][0];
+        run->sessions[1]->worker_mib = mib[i][1];
+        made_scope(run, HISTORY_WORKER, "", 77000000, 0);
+        learn(store, run, NOW_MS);
+        run_free(run);
+        OK(history_worker_mib(store, "web", "unit", &got, &err));
+        assert_int_equal(got, known_mib[i]);
+    }
+    store_close(store);
+}
+
+/* Durations that come from a file say nothing of memory. */
+static void test_history_import_keeps_the_memory(void **state)
+{
+    const char *ids[] = { "a.py::t" };
+    struct duration item = { .id = "a.py::t", .us = 900000 };
+    struct durations file = { .items = &item, .count = 1 };
+    struct store *store = store_mem_new();
+    struct run *run = made_run("r1", ids, 1);
+    struct history *history;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    made_finish(run, 0, OUTCOME_PASSED, 5000);
+    run->tests[0].mem_mib = 300;
+    learn(store, run, NOW_MS);
+    OK(history_import(store, "web", "unit", &file, NOW_MS, &err));
+    assert_int_equal(known_mib(store, ids, 1, 0), 300);
+    history = load(store);
+    assert_about(known_us(history, HISTORY_TEST, "a.py::t"), 900000);
+    history_free(history);
+    run_free(run);
+    store_close(store);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_lesson_learns_the_memory_of_tests),
+        cmocka_unit_test(test_lesson_learns_the_memory_of_a_worker),
+        cmocka_unit_test(test_history_import_keeps_the_memory),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
