@@ -45,8 +45,10 @@ void put_found(struct json *obj, const struct found_test *found, uint32_t count)
     json_set(obj, "found", array);
 }
 
-static void read_found(struct fields *f, struct found_test *out)
+static void read_found(struct fields *f, void *into)
 {
+    struct found_test *out = into;
+
     field_ref(f, "test", &out->test);
     field_text_opt(f, "group", MANIFEST_GROUP_BYTES_MAX, &out->group);
     field_text_opt(f, "flags", MANIFEST_FLAGS_BYTES_MAX, &out->flags);
@@ -58,16 +60,5 @@ static void read_found(struct fields *f, struct found_test *out)
 
 void field_found(struct fields *f, struct found_test **out, uint32_t *out_count)
 {
-    uint32_t count = 0;
-    const struct json *array = field_array(f, "found", PROTO_TESTS_MAX, &count);
-
-    if (count == 0)
-        return;
-    *out = mem_new(count, sizeof(**out));
-    for (; *out_count < count && !f->rc; ++*out_count) {
-        struct fields item = fields_of(f, json_at(array, *out_count), "found", *out_count);
-
-        read_found(&item, &(*out)[*out_count]);
-        fields_leave(f, &item, "found", *out_count);
-    }
+    *out = field_list(f, "found", PROTO_TESTS_MAX, sizeof(**out), read_found, out_count);
 }

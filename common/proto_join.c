@@ -217,22 +217,12 @@ static void put_heavy(struct json *obj, const struct collected_answer *m)
     json_set(obj, "heavy", array);
 }
 
-static void read_heavy(struct fields *f, struct collected_answer *out)
+static void read_heavy(struct fields *f, void *into)
 {
-    uint32_t count = 0;
-    const struct json *array = field_array(f, "heavy", PROTO_HEAVY_MAX, &count);
+    struct test_mem *out = into;
 
-    if (count == 0)
-        return;
-    out->heavy = mem_new(count, sizeof(*out->heavy));
-    for (; out->heavy_count < count && !f->rc; out->heavy_count++) {
-        struct fields item =
-            fields_of(f, json_at(array, out->heavy_count), "heavy", out->heavy_count);
-
-        field_ref(&item, "test", &out->heavy[out->heavy_count].test);
-        field_u32(&item, "mem_mib", 1, PROTO_MEM_MIB_MAX, &out->heavy[out->heavy_count].mem_mib);
-        fields_leave(f, &item, "heavy", out->heavy_count);
-    }
+    field_ref(f, "test", &out->test);
+    field_u32(f, "mem_mib", 1, PROTO_MEM_MIB_MAX, &out->mem_mib);
 }
 
 void test_mem_fini(struct test_mem *mem)
@@ -258,7 +248,8 @@ enum err_code collected_answer_decode(const char *bytes, size_t len, struct coll
 
     *out = (struct collected_answer){ .action = COLLECTED_GO };
     out->action = (enum collected_action)field_word(&f, "action", action_words);
-    read_heavy(&f, out);
+    out->heavy = field_list(&f, "heavy", PROTO_HEAVY_MAX, sizeof(*out->heavy), read_heavy,
+                            &out->heavy_count);
     rc = fields_close(&f);
     if (rc)
         collected_answer_fini(out);

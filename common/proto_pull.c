@@ -119,8 +119,10 @@ static struct json *order_json(const struct order *order)
     return obj;
 }
 
-static void read_order(struct fields *f, struct order *out)
+static void read_order(struct fields *f, void *into)
 {
+    struct order *out = into;
+
     out->kind = (enum order_kind)field_word(f, "kind", order_words);
     field_u64(f, "number", INT64_MAX, &out->number);
     switch (out->kind) {
@@ -162,21 +164,12 @@ enum err_code pull_answer_decode(const char *bytes, size_t len, struct pull_answ
                                  struct err *err)
 {
     struct fields f = fields_open(bytes, len, err);
-    const struct json *orders;
-    uint32_t count = 0;
     enum err_code rc;
 
     *out = (struct pull_answer){ .beat_ms = PROTO_BEAT_MS };
     field_u32_opt(&f, "beat_ms", 1, UINT32_MAX, &out->beat_ms);
-    orders = field_array(&f, "orders", ORDERS_MAX, &count);
-    out->orders = mem_new(count, sizeof(*out->orders));
-    for (; out->order_count < count && !f.rc; out->order_count++) {
-        struct fields item =
-            fields_of(&f, json_at(orders, out->order_count), "orders", out->order_count);
-
-        read_order(&item, &out->orders[out->order_count]);
-        fields_leave(&f, &item, "orders", out->order_count);
-    }
+    out->orders =
+        field_list(&f, "orders", ORDERS_MAX, sizeof(*out->orders), read_order, &out->order_count);
     rc = fields_close(&f);
     if (rc)
         pull_answer_fini(out);

@@ -237,8 +237,9 @@ static struct json *result_json(const struct result *r)
     return obj;
 }
 
-static void read_result(struct fields *f, struct result *out)
+static void read_result(struct fields *f, void *into)
 {
+    struct result *out = into;
     const struct json *detail = NULL;
 
     field_ref(f, "test", &out->test);
@@ -302,26 +303,15 @@ static void put_abandoned(struct json *obj, const struct results_request *m)
         json_free(array);
 }
 
-static void read_abandoned(struct fields *f, struct results_request *out)
+static void read_cut(struct fields *f, void *into)
 {
-    uint32_t count = 0;
-    const struct json *array = field_array(f, "abandoned", PROTO_WORKERS_MAX, &count);
+    struct try_cut *out = into;
 
-    if (count == 0)
-        return;
-    out->abandoned = mem_new(count, sizeof(*out->abandoned));
-    for (; out->abandoned_count < count && !f->rc; out->abandoned_count++) {
-        struct fields item =
-            fields_of(f, json_at(array, out->abandoned_count), "abandoned", out->abandoned_count);
-        struct try_cut *cut = &out->abandoned[out->abandoned_count];
-
-        field_ref(&item, "test", &cut->test);
-        field_u64(&item, "fence", INT64_MAX, &cut->fence);
-        field_u32(&item, "worker", 0, UINT32_MAX, &cut->worker);
-        field_u64_opt(&item, "started_ms", PROTO_US_MAX, &cut->started_ms);
-        field_u64_opt(&item, "took_us", PROTO_US_MAX, &cut->took_us);
-        fields_leave(f, &item, "abandoned", out->abandoned_count);
-    }
+    field_ref(f, "test", &out->test);
+    field_u64(f, "fence", INT64_MAX, &out->fence);
+    field_u32(f, "worker", 0, UINT32_MAX, &out->worker);
+    field_u64_opt(f, "started_ms", PROTO_US_MAX, &out->started_ms);
+    field_u64_opt(f, "took_us", PROTO_US_MAX, &out->took_us);
 }
 
 char *results_request_encode(const struct results_request *m)
@@ -348,40 +338,12 @@ char *results_request_encode(const struct results_request *m)
     return proto_dump(obj);
 }
 
-static void read_results(struct fields *f, struct results_request *out)
+static void read_skip(struct fields *f, void *into)
 {
-    uint32_t count = 0;
-    const struct json *array = field_array(f, "results", PROTO_RESULTS_MAX, &count);
+    struct unit_skip *out = into;
 
-    if (count == 0)
-        return;
-    out->results = mem_new(count, sizeof(*out->results));
-    for (; out->result_count < count && !f->rc; out->result_count++) {
-        struct fields item =
-            fields_of(f, json_at(array, out->result_count), "results", out->result_count);
-
-        read_result(&item, &out->results[out->result_count]);
-        fields_leave(f, &item, "results", out->result_count);
-    }
-}
-
-static void read_skips(struct fields *f, struct results_request *out)
-{
-    uint32_t count = 0;
-    const struct json *array = field_array(f, "skips", PROTO_SKIPS_MAX, &count);
-
-    if (count == 0)
-        return;
-    out->skips = mem_new(count, sizeof(*out->skips));
-    for (; out->skip_count < count && !f->rc; out->skip_count++) {
-        struct fields item =
-            fields_of(f, json_at(array, out->skip_count), "skips", out->skip_count);
-        struct unit_skip *skip = &out->skips[out->skip_count];
-
-        field_text(&item, "id", PROTO_ID_BYTES_MAX, &skip->id);
-        field_people(&item, "text", &skip->text);
-        fields_leave(f, &item, "skips", out->skip_count);
-    }
+    field_text(f, "id", PROTO_ID_BYTES_MAX, &out->id);
+    field_people(f, "text", &out->text);
 }
 
 enum err_code results_request_decode(const char *bytes, size_t len, struct results_request *out,
@@ -393,13 +355,16 @@ enum err_code results_request_decode(const char *bytes, size_t len, struct resul
     *out = (struct results_request){ 0 };
     field_text(&f, "session", PROTO_NAME_BYTES_MAX, &out->session);
     field_u64(&f, "request", INT64_MAX, &out->request);
-    read_results(&f, out);
+    out->results = field_list(&f, "results", PROTO_RESULTS_MAX, sizeof(*out->results), read_result,
+                              &out->result_count);
     field_refs(&f, "released", PROTO_TESTS_MAX, &out->released, &out->released_count);
     field_refs(&f, "running", PROTO_WORKERS_MAX, &out->running, &out->running_count);
-    read_abandoned(&f, out);
+    out->abandoned = field_list(&f, "abandoned", PROTO_WORKERS_MAX, sizeof(*out->abandoned),
+                                read_cut, &out->abandoned_count);
     field_errors(&f, "errors", &out->errors, &out->error_count);
     field_scopes(&f, &out->scopes, &out->scope_count);
-    read_skips(&f, out);
+    out->skips =
+        field_list(&f, "skips", PROTO_SKIPS_MAX, sizeof(*out->skips), read_skip, &out->skip_count);
     field_found(&f, &out->found, &out->found_count);
     field_people(&f, "stop", &out->stop);
     rc = fields_close(&f);

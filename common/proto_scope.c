@@ -21,8 +21,10 @@ void put_scopes(struct json *obj, const struct scope_cost *scopes, uint32_t coun
     json_set(obj, "scopes", array);
 }
 
-static void read_scope(struct fields *f, struct scope_cost *out)
+static void read_scope(struct fields *f, void *into)
 {
+    struct scope_cost *out = into;
+
     field_text(f, "kind", PROTO_NAME_BYTES_MAX, &out->kind);
     field_text(f, "id", PROTO_ID_BYTES_MAX, &out->id);
     field_u64_opt(f, "setup_us", PROTO_US_MAX, &out->setup_us);
@@ -31,16 +33,5 @@ static void read_scope(struct fields *f, struct scope_cost *out)
 
 void field_scopes(struct fields *f, struct scope_cost **out, uint32_t *out_count)
 {
-    uint32_t count = 0;
-    const struct json *array = field_array(f, "scopes", PROTO_TESTS_MAX, &count);
-
-    if (count == 0)
-        return;
-    *out = mem_new(count, sizeof(**out));
-    for (; *out_count < count && !f->rc; ++*out_count) {
-        struct fields item = fields_of(f, json_at(array, *out_count), "scopes", *out_count);
-
-        read_scope(&item, &(*out)[*out_count]);
-        fields_leave(f, &item, "scopes", *out_count);
-    }
+    *out = field_list(f, "scopes", PROTO_TESTS_MAX, sizeof(**out), read_scope, out_count);
 }

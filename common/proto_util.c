@@ -22,25 +22,6 @@ struct fields fields_open(const char *bytes, size_t len, struct err *err)
     return f;
 }
 
-struct fields fields_of(const struct fields *outer, const struct json *obj, const char *key,
-                        size_t i)
-{
-    struct fields f = { .obj = obj, .err = outer->err, .rc = outer->rc };
-
-    if (!f.rc && !json_is_object(obj)) {
-        f.rc = err_set(f.err, ERR_INVALID, "%s[%zu]: is not an object", key, i);
-        f.obj = NULL;
-    }
-    return f;
-}
-
-void fields_leave(struct fields *outer, const struct fields *inner, const char *key, size_t i)
-{
-    outer->rc = inner->rc;
-    if (inner->rc && inner->obj)
-        json_err_at(inner->err, key, i);
-}
-
 enum err_code fields_close(struct fields *f)
 {
     if (f->doc)
@@ -168,6 +149,37 @@ const struct json *field_array(struct fields *f, const char *key, size_t max, ui
     return array;
 }
 
+/* A failure inside is told with "key[i]." before its path. */
+static void read_object(struct fields *f, const char *key, size_t i, const struct json *obj,
+                        field_read_fn read, void *out)
+{
+    struct fields inner = { .obj = obj, .err = f->err };
+
+    if (!json_is_object(obj)) {
+        f->rc = err_set(f->err, ERR_INVALID, "%s[%zu]: is not an object", key, i);
+        return;
+    }
+    read(&inner, out);
+    f->rc = inner.rc;
+    if (f->rc)
+        json_err_at(f->err, key, i);
+}
+
+void *field_list(struct fields *f, const char *key, size_t max, size_t size, field_read_fn read,
+                 uint32_t *out_count)
+{
+    uint32_t count = 0;
+    const struct json *array = field_array(f, key, max, &count);
+    unsigned char *list;
+
+    if (count == 0)
+        return NULL;
+    list = mem_new(count, size);
+    for (*out_count = 0; *out_count < count && !f->rc; ++*out_count)
+        read_object(f, key, *out_count, json_at(array, *out_count), read, list + *out_count * size);
+    return list;
+}
+
 /* [id, k], or with a cost [id, k, cost_us], of at most max_items. */
 static bool read_test(const struct json *v, size_t max_items, struct order_test *out)
 {
@@ -260,21 +272,17 @@ uint32_t field_word(struct fields *f, const char *key, const char *const *words)
     return 0;
 }
 
+static void read_error(struct fields *f, void *into)
+{
+    struct run_error *out = into;
+
+    field_text(f, "kind", PROTO_NAME_BYTES_MAX, &out->kind);
+    field_people(f, "text", &out->text);
+}
+
 void field_errors(struct fields *f, const char *key, struct run_error **out, uint32_t *out_count)
 {
-    uint32_t count = 0;
-    const struct json *array = field_array(f, key, PROTO_ERRORS_MAX, &count);
-
-    if (count == 0)
-        return;
-    *out = mem_new(count, sizeof(**out));
-    for (*out_count = 0; *out_count < count && !f->rc; ++*out_count) {
-        struct fields item = fields_of(f, json_at(array, *out_count), key, *out_count);
-
-        field_text(&item, "kind", PROTO_NAME_BYTES_MAX, &(*out)[*out_count].kind);
-        field_people(&item, "text", &(*out)[*out_count].text);
-        fields_leave(f, &item, key, *out_count);
-    }
+    *out = field_list(f, key, PROTO_ERRORS_MAX, sizeof(**out), read_error, out_count);
 }
 
 void put_text(struct json *obj, const char *key, const char *text)

@@ -16,13 +16,6 @@ struct fields {
 /* Parses a body that must be one object. */
 struct fields fields_open(const char *bytes, size_t len, struct err *err);
 
-/* The object at index i of an array that is the member key of outer. */
-struct fields fields_of(const struct fields *outer, const struct json *obj, const char *key,
-                        size_t i);
-
-/* Hands a failure inside to the outer, with "key[i]." before its path. */
-void fields_leave(struct fields *outer, const struct fields *inner, const char *key, size_t i);
-
 /* Frees the document and gives the first failure. */
 enum err_code fields_close(struct fields *f);
 
@@ -38,6 +31,12 @@ void field_bool_opt(struct fields *f, const char *key, bool *out);
 
 /* An optional array; NULL and 0 when absent. */
 const struct json *field_array(struct fields *f, const char *key, size_t max, uint32_t *out_count);
+
+/* An optional array of objects, each read into zeroed memory of this size; the caller's, NULL when
+ * absent or empty. After a failure the count says how many were begun. */
+typedef void (*field_read_fn)(struct fields *f, void *out);
+void *field_list(struct fields *f, const char *key, size_t max, size_t size, field_read_fn read,
+                 uint32_t *out_count);
 
 /* [id, k]; [[id, k], ...]; [[id, k, cost_us], ...]. */
 void field_ref(struct fields *f, const char *key, struct test_ref *out);
