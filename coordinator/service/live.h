@@ -192,6 +192,6 @@ void teach_free(struct service *svc);
 
 void upkeep_tick(struct service *svc); /* upkeep.c */
 
-/* manifests.c */
+/* uploads.c */
 void uploads_free(struct live *live);
 void uploads_tick(struct live *live, uint64_t now_ms);

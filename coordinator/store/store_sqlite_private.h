@@ -1,7 +1,8 @@
-/* store_sqlite_private.h - what the two halves of the SQLite backend share.
+/* store_sqlite_private.h - what the rooms of the SQLite backend share.
  *
- * store_sqlite.c: the file, its schema, runs and their changes. store_sqlite_kept.c: what is kept
- * beside runs: manifests, tokens, history, settings; checking and copying. */
+ * store_sqlite.c: the file, its connections, its schema. The others are named after what they keep:
+ * _runs, _manifests, _tokens, _history, _settings. _prune removes what is old; _copy checks the
+ * file and copies it. */
 #pragma once
 
 #include <pthread.h>
@@ -38,6 +39,20 @@ MUST_USE enum err_code sqlite_read_begin(struct store_sqlite *s, const char *tex
                                          struct sqlite_read *out, struct err *err);
 void sqlite_read_end(struct store_sqlite *s, struct sqlite_read *read);
 
+/* Where the changes of a run lie (schema.c). */
+static inline uint64_t sqlite_place(uint64_t run_seq, uint64_t number)
+{
+    return run_seq << 32 | number;
+}
+
+enum err_code sqlite_append(struct store *store, const struct store_change *changes, size_t count,
+                            struct err *err);
+enum err_code sqlite_load(struct store *store, const char *run, store_change_fn fn, void *ctx,
+                          struct err *err);
+enum err_code sqlite_list(struct store *store, const struct store_query *query, store_run_fn fn,
+                          void *ctx, struct err *err);
+enum err_code sqlite_prune(struct store *store, uint64_t before_ms, struct store_pruned *out,
+                           struct err *err);
 enum err_code sqlite_manifest_put(struct store *store, const char *digest, const struct view *parts,
                                   uint32_t part_count, uint64_t now_ms, struct err *err);
 enum err_code sqlite_manifest_get(struct store *store, const char *digest, store_part_fn fn,

@@ -71,7 +71,7 @@ class CommandTest(unittest.TestCase):
         status, out, _ = self.ask("status")
         self.assertEqual(status, 0)
         self.assertRegex(out, r"\Arun \w+ of default, suite default, epoch 1: final\n")
-        self.assertRegex(out, r"(?m)^ +- +left +2 +20 +0$")
+        self.assertRegex(out, r"(?m)^ +- +left +2 +20 +0 +0$")
         status, out, _ = self.ask("status", "--output=json")
         self.assertEqual((status, json.loads(out)["state"]), (0, "final"))
 
