@@ -216,21 +216,23 @@ void give_back(struct supervisor *s, uint32_t test); /* if no worker has it */
 void deliver(struct supervisor *s, uint32_t test, struct result *take_result);
 void report_error(struct supervisor *s, const char *kind, const char *text);
 
-/* supervise/memory.c */
-uint32_t
-memory_first_workers(struct supervisor *s); /* fewer than s->workers while little is known */
+/* supervise/memory_plan.c. Before a test runs. */
+/* Fewer than s->workers while little is known. */
+uint32_t memory_first_workers(struct supervisor *s);
 /* What is known of the memory of tests nobody has marked: of this machine, else of heavy. */
 void memory_weigh(struct supervisor *s, const struct test_mem *heavy, uint32_t count);
 uint64_t memory_budget(struct supervisor *s); /* for the tests' own; 0: need not be counted */
-/* As results tell it: of a test that was measured so many KiB above its worker; 0: not known. */
-uint32_t memory_told_mib(const struct supervisor *s, uint64_t kib, enum outcome outcome);
-uint64_t memory_worker_bytes(const struct supervisor *s); /* what one had for itself; 0: not seen */
-void memory_start(struct supervisor *s);                  /* dispatch is there */
-void memory_grow(struct supervisor *s, uint32_t before);  /* so many tests there were */
+
+/* supervise/memory.c */
+void memory_start(struct supervisor *s);                 /* dispatch is there */
+void memory_grow(struct supervisor *s, uint32_t before); /* so many tests there were */
 void memory_test(struct supervisor *s, uint32_t number, uint32_t test, uint64_t kib);
 void memory_died(struct supervisor *s, uint32_t test, uint64_t kib); /* its worker, in the test */
 void memory_leaving(struct supervisor *s, uint32_t number);          /* a worker is told to go */
-void memory_report(struct supervisor *s);                            /* all is over */
+/* As results tell it: of a test that was measured so many KiB above its worker; 0: not known. */
+uint32_t memory_told_mib(const struct supervisor *s, uint64_t kib, enum outcome outcome);
+uint64_t memory_worker_bytes(const struct supervisor *s); /* what one had for itself; 0: not seen */
+void memory_report(struct supervisor *s);                 /* all is over */
 void memory_fini(struct supervisor *s);
 
 /* supervise/start.c. Where workers come from. */

@@ -49,7 +49,8 @@ static void test_stored_runs_lead_to_their_end(void **state)
         uint32_t observations;
     } rows[] = { { "lost_session", 1, VERDICT_GREEN, 1 },
                  { "drained_and_amended", 1, VERDICT_RED, 0 },
-                 { "copied", 2, VERDICT_GREEN, 1 } };
+                 { "copied", 2, VERDICT_GREEN, 1 },
+                 { "started_up", 4, VERDICT_GREEN, 0 } };
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
