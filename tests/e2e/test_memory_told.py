@@ -45,6 +45,16 @@ def test_it(n):
 '''
 
 
+# Dies with 100 MiB in hand, as if the kernel had taken them.
+DYING = '''
+import os, signal
+
+def test_dies():
+    big = bytearray(100 << 20)
+    os.kill(os.getpid(), signal.SIGKILL)
+'''
+
+
 class Told(harness.TestCase):
     def setUp(self):
         super().setUp()
@@ -103,6 +113,19 @@ class Told(harness.TestCase):
         self.assertGreater(self.answers("join")[-1]["worker_mib"], 110)
         agent.wait_for_line(r"1 worker: memory, on \d+ CPUs; \d+ MiB .*\(recorded by the coordinator\)")
         agent.wait_for_line(r"4 of 4 tests ran here on 1 worker\b")
+
+    def test_a_test_that_was_killed_is_known_by_what_it_had(self):
+        folder = self.suite({"test_it.py": DYING})
+        agent = self.agent(self.pytest("-q"), self.between, key="run-1", cwd=folder,
+                           XDG_CACHE_HOME=self.folder / "cache-1")
+        self.assertEqual(agent.wait(), 1, agent.output)
+        self.real.wait_for_line("history_folded")
+        again = self.agent(self.pytest("-q"), self.between, key="run-2", cwd=folder,
+                           XDG_CACHE_HOME=self.folder / "cache-2")
+        self.assertEqual(again.wait(), 1, again.output)
+        [heavy] = self.answers("collected")[-1]["heavy"]
+        self.assertEqual(heavy["test"], ["test_it.py::test_dies", 0])
+        self.assertAlmostEqual(heavy["mem_mib"], 100, delta=10)
 
     def test_where_there_is_room_nothing_is_said_and_nothing_waits(self):
         folder = self.suite({"test_it.py": KEEPING})
