@@ -1,9 +1,10 @@
-# Writes OUT, a C file that holds the bytes of FILES (names relative to ROOT).
+# Writes OUT, a C file that holds the bytes of FILES (names relative to ROOT), and a digest of it all.
 # cmake -DROOT=... -DOUT=... "-DFILES=a|b" -P Bundle.cmake
 string(REPLACE "|" ";" FILES "${FILES}")
 set(text "/* Made by cmake/Bundle.cmake. */\n#include \"runner/bundle.h\"\n\n")
 set(table "")
 set(count 0)
+set(listing "")
 foreach(name IN LISTS FILES)
   file(READ ${ROOT}/${name} hex HEX)
   string(REGEX REPLACE "(................................)" "\\1\n    " hex "${hex}")
@@ -12,10 +13,14 @@ foreach(name IN LISTS FILES)
   if(size EQUAL 0)
     set(hex "0")
   endif()
+  file(SHA256 ${ROOT}/${name} digest)
+  string(APPEND listing "${digest} ${name}\n")
   string(APPEND text "static const unsigned char file_${count}[] = {\n    ${hex}\n};\n")
   string(APPEND table "    { \"${name}\", file_${count}, ${size} },\n")
   math(EXPR count "${count} + 1")
 endforeach()
+string(SHA256 digest "${listing}")
 string(APPEND text "\nconst struct bundle_file bundle_files[] = {\n${table}};\n"
-       "const size_t bundle_file_count = ${count};\n")
+       "const size_t bundle_file_count = ${count};\n"
+       "const char bundle_digest[] = \"${digest}\";\n")
 file(WRITE ${OUT} "${text}")

@@ -112,20 +112,16 @@ static bool shares_terminal(void)
 
 static enum err_code make_folder(struct supervisor *s, struct err *err)
 {
-    struct str path = STR_MAX(PATH_BYTES_MAX), socket = STR_MAX(PATH_BYTES_MAX);
+    struct str socket = STR_MAX(PATH_BYTES_MAX);
     enum err_code rc;
 
     if ((rc = fs_tempdir("makespan", &s->folder, err)) != ERR_NONE ||
-        (rc = str_addf(&path, err, "%s/py", s->folder)) != ERR_NONE ||
-        (rc = str_addf(&socket, err, "%s/agent", s->folder)) != ERR_NONE ||
-        (rc = fs_mkdirs(str_text(&path), FS_PRIVATE, err)) != ERR_NONE)
+        (rc = str_addf(&socket, err, "%s/agent", s->folder)) != ERR_NONE)
         goto out;
-    s->python_folder = str_take(&path);
     s->socket_path = str_take(&socket);
     if ((rc = keeper_sweep(s->opts.keeper, s->folder, err)) == ERR_NONE)
-        rc = bundle_write(s->python_folder, err);
+        rc = bundle_place(s->folder, &s->python_folder, err);
 out:
-    str_fini(&path);
     str_fini(&socket);
     return rc;
 }

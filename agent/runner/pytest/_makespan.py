@@ -5,6 +5,7 @@ did to the environment to get here, so that a pytest started by a test is nobody
 The work is in the package beside this file.
 """
 
+import contextlib
 import json
 import os
 import sys
@@ -30,14 +31,24 @@ def _take_environment():
     return taken
 
 
+@contextlib.contextmanager
+def _importing(is_kept):
+    """Modules of a package are found by its __path__, so our folder need not stay on sys.path. What the
+    user says of bytecode is about their files; ours is worth keeping where the folder is kept."""
+    before = sys.dont_write_bytecode
+    sys.dont_write_bytecode = not is_kept
+    if _FOLDER not in sys.path:
+        sys.path.insert(0, _FOLDER)
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+        sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != _FOLDER]
+
+
 _taken = _take_environment()
-if _FOLDER not in sys.path:
-    sys.path.insert(0, _FOLDER)
-try:
-    # Modules of a package are found by its __path__, so the folder need not stay on sys.path.
+with _importing(is_kept=os.path.dirname(_taken["socket"] or "") != os.path.dirname(_FOLDER)):
     from _makespan_runner import hooks
-finally:
-    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != _FOLDER]
 
 hooks.agent_address = _taken
 

@@ -14,8 +14,8 @@ import uuid
 
 import pytest
 
-from . import (atfork, benchmark, compat, early, frames, limits, live, options, preflight, thaw,
-               threadpools)
+from . import (atfork, benchmark, compat, early, forker, frames, limits, live, options, preflight,
+               reporter, thaw, threadpools)
 
 # Set by _makespan from the environment: where the agent listens, the secret it expects, which worker
 # we are if we are one, and what the environment was changed to for us to get here.
@@ -170,16 +170,12 @@ def pytest_cmdline_main(config):
         link.thaw.freeze()  # no full collection writes to what both sides share
     if atfork.fork() == 0:
         ours.close()
-        from . import forker
-
         collector = forker.begin(config, link, theirs, facts)  # returns in children of the forker
         outcome = yield
         collector.end(outcome)  # does not return
     theirs.close()
     link.random_watch.stop()
     link.preflight.stop()
-    from . import reporter
-
     config.pluginmanager.register(reporter.Reporter(config, link, ours), "makespan_reporter")
     yield
 
