@@ -83,6 +83,25 @@ class Reports(unittest.TestCase):
                      and "s setup" in line]
             self.assertEqual(len(shown), 1, run.output)
 
+    def test_stats_of_the_terminal(self):
+        """Reports that passed are there for who reads them, in all ways in which a list is read."""
+        runs = self.open("stats")
+        told = [[line for line in run.output.splitlines() if line.startswith(("quiet:", "together:", "same:"))]
+                for run in (runs.serial("-q"), runs.forked("-q", workers=2))]
+        self.assertEqual(told[0], told[1])
+        self.assertEqual(told[0][1:], ["together: 16 of 16", "same: True"])
+
+    def test_header_and_summary_are_asked_for_once(self):
+        """Not by workers, too: whoever counts, prints or writes a file there does so once."""
+        runs = self.open("stats")
+        for start in ("serial", "fork", "early"):
+            with self.subTest(start=start):
+                if start == "serial":
+                    runs.serial()
+                else:
+                    runs.forked(workers=2, options=["--start", start] if start != "fork" else [])
+                self.assertEqual(runs.read("notes"), ["header", "summary"])
+
     def test_attributes_that_a_plugin_gives_reports(self):
         """As pytest-html, allure and kin do: what a hook in the worker adds, a hook in the reporter sees."""
         runs = self.open("attributes")

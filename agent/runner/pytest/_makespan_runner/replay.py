@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from . import frames, logs, records, xmlstub
+from . import frames, logs, records, unread, xmlstub
 
 
 class Replay:
@@ -21,12 +21,13 @@ class Replay:
         self.node_of = None  # slot -> node, where reports must say which worker they are from
         self._held = {}  # slot -> the passed teardown report held back
         self._finish = {}  # slot -> (nodeid, location) of the logfinish held back
-        self._add_stats = None
+        self._unread = None  # where the terminal's note of a phase that passed goes, if that is all
         self._unfinished = {}  # slot -> (nodeid, location) of a block whose rest has yet to come
 
     def begin(self):
         """All plugins are there by now."""
-        self._add_stats = _stats_of(self.config)
+        if self.node_of is None and _only_terminal_listens(self.config):
+            self._unread = unread.stand_in(self.config.pluginmanager.getplugin("terminalreporter"))
 
     def block(self, slot, flags, payload):
         """One BLOCK frame."""
@@ -60,12 +61,8 @@ class Replay:
         if what == "P":
             _what, nodeid, location, names, phases = entry
             keywords = dict.fromkeys(names, 1)
-            for when, duration, start, stop in phases:
-                extra = {} if start is None else {"start": start, "stop": stop}
-                report = pytest.TestReport(
-                    nodeid=nodeid, location=location, keywords=keywords, outcome="passed",
-                    longrepr=None, when=when, duration=duration, **extra)
-                self._report(slot, report)
+            for phase in phases:
+                self._report(slot, unread.Passed(nodeid, location, keywords, *phase))
         elif what == "R":
             report = records.restore(self.config, entry[1])
             self._report(slot, report)
@@ -79,6 +76,7 @@ class Replay:
 
     def _report(self, slot, report):
         if self.node_of is not None:
+            report = unread.read(report)
             report.node = self.node_of(slot)
         if report.when == "teardown" and report.outcome == "passed":
             self._release(slot)  # a test that ran twice (reruns) has an earlier one
@@ -93,11 +91,12 @@ class Replay:
             self._tell(report)
 
     def _tell(self, report):
-        if (self._add_stats is not None and report.outcome == "passed" and report.when != "call"
-                and type(report) is pytest.TestReport and not hasattr(report, "wasxfail")):
-            self._add_stats("", [report])
+        if (self._unread is not None and report.outcome == "passed" and report.when != "call"
+                and type(report) in (unread.Passed, pytest.TestReport)
+                and not hasattr(report, "wasxfail")):
+            self._unread.append(report)
         else:
-            self.hook.pytest_runtest_logreport(report=report)
+            self.hook.pytest_runtest_logreport(report=unread.read(report))
 
     def _late(self, slot, entries):
         """A wider teardown: it completes the report held back, or follows it."""
@@ -145,14 +144,12 @@ _DEAF = {"lfplugin", "logging-plugin", "session", "stepwiseplugin", "runner", "s
          "terminal", "terminalreporter", "makespan_reporter"}
 
 
-def _stats_of(config):
-    """The terminal's note of a report, if nobody else wants to hear of those two thirds of them."""
-    terminal = config.pluginmanager.getplugin("terminalreporter")
-    for hook in (config.hook.pytest_runtest_logreport, config.hook.pytest_report_teststatus):
-        for implementation in hook.get_hookimpls():
-            if implementation.plugin_name not in _DEAF:
-                return None
-    return getattr(terminal, "_add_stats", None)
+def _only_terminal_listens(config):
+    """True if nobody else wants to hear of those two thirds of all reports."""
+    return config.pluginmanager.hasplugin("terminalreporter") and all(
+        implementation.plugin_name in _DEAF
+        for hook in (config.hook.pytest_runtest_logreport, config.hook.pytest_report_teststatus)
+        for implementation in hook.get_hookimpls())
 
 
 def _split(payload):

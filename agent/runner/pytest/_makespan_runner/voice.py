@@ -15,13 +15,16 @@ class _Muted(io.StringIO):
 
 
 def silence(terminal):
-    """Replace the writer; width and colours stay as they were, for plugins that ask."""
+    """Replace the writer; width and colours stay as they were, for plugins that ask. And nobody is asked
+    for lines of the header or the summary: the reporter does that."""
     writer = terminal._tw
     muted = type(writer)(_Muted())
     muted.fullwidth = writer.fullwidth
     muted.hasmarkup = writer.hasmarkup
     terminal._tw = muted
     terminal.isatty = type(terminal.isatty)(False)  # a bool, or what pytest 9 has in its place
+    kind = type(terminal)
+    terminal.__class__ = type(kind.__name__, (kind,), {"no_header": True, "no_summary": True})
     original = terminal._write_report_lines_from_hooks
 
     def write_lines(lines):
