@@ -12,10 +12,12 @@
 #include "folder.h"
 #include "fs.h"
 #include "greeting.h"
+#include "http/access.h"
 #include "http/certs.h"
 #include "http/http_server.h"
 #include "http/loop.h"
 #include "machine.h"
+#include "notify.h"
 #include "options.h"
 #include "service/service.h"
 #include "storage.h"
@@ -33,6 +35,7 @@ struct makespand {
     struct certs certs;
     struct loop *loop;
     struct http_server *http;
+    struct access_log *access; /* NULL: none */
     struct loop_source *signals[3], *certs_timer, *drain_timer, *tick, *settled;
     struct store *store;
     struct service *service;
@@ -94,6 +97,8 @@ static void on_hup(void *ctx)
         log_error("certificate_check_failed why=\"%s\"", err.text);
     else
         reload(m);
+    if (m->access && access_reopen(m->access, &err))
+        log_error("access_log_not_reopened why=\"%s\"", err.text);
 }
 
 /* ---- stopping ---- */
@@ -119,6 +124,7 @@ static void on_term(void *ctx)
         return;
     }
     log_info("stopping");
+    notify(NOTIFY_STOPPING);
     m->drain_since_ms = clock_mono_ms(m->clock);
     api_set_ready(m->api, false);
     http_server_stop(m->http);
@@ -190,6 +196,15 @@ static enum err_code listen_all(struct makespand *m, struct err *err)
     return rc;
 }
 
+static void on_seen(void *ctx, const struct http_seen *seen)
+{
+    struct makespand *m = ctx;
+
+    api_seen(m->api, seen);
+    if (m->access)
+        access_note(m->access, seen);
+}
+
 static enum err_code network_start(struct makespand *m, struct err *err)
 {
     struct str agent = STR_MAX(PATH_BYTES_MAX);
@@ -199,7 +214,9 @@ static enum err_code network_start(struct makespand *m, struct err *err)
                               .chain_path = m->certs.chain_path,
                               .key_path = m->certs.key_path,
                               .body_bytes_max = PROTO_BODY_BYTES_MAX,
-                              .handler = api_handle };
+                              .handler = api_handle,
+                              .seen = on_seen,
+                              .seen_ctx = m };
     enum err_code rc = machine_agent_path(m->options->agent_dir, &agent, &m->has_agent, err);
 
     if (!rc) {
@@ -279,6 +296,7 @@ static void makespand_fini(struct makespand *m)
     loop_source_free(m->tick);
     loop_source_free(m->settled);
     loop_free(m->loop);
+    access_close(m->access);
     certs_fini(&m->certs);
     fd_close(&m->lock_fd);
 }
@@ -293,6 +311,8 @@ static enum makespand_exit serve(const struct options *options, struct err *err)
     (void)signal(SIGXFSZ, SIG_IGN); /* a file over its limit is then an error like a full disk */
     if (!rc)
         rc = certs_check(&m, err);
+    if (!rc && options->access_log)
+        rc = access_open(options->access_log, options->log_form, m.clock, &m.access, err);
     if (rc)
         goto out;
     stage = MAKESPAND_STORE;
@@ -305,8 +325,10 @@ static enum makespand_exit serve(const struct options *options, struct err *err)
     rc = network_start(&m, err);
     if (!rc)
         rc = greet(&m, err);
-    if (!rc)
+    if (!rc) {
+        notify(NOTIFY_READY);
         loop_run(m.loop);
+    }
 out:
     makespand_fini(&m);
     return rc ? exit_of(rc, stage) : MAKESPAND_OK;

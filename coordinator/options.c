@@ -22,7 +22,8 @@ static const char serve_tail[] =
     "Signals:\n"
     "  TERM, INT  accept nothing more, answer who waits, write everything down, end;\n"
     "             a second one ends at once\n"
-    "  HUP        read the certificate again (open connections keep theirs)\n"
+    "  HUP        read the certificate again (open connections keep theirs), open the access\n"
+    "             log again\n"
     "\n"
     "Exit codes:\n"
     "  0   ended as asked\n"
@@ -122,6 +123,13 @@ static size_t serve_rows(struct options *o, struct cfg_option *rows)
           .into = &o->connections_max,
           .min = 1,
           .max = 1000000 },
+        { .name = "access-log",
+          .env = "MAKESPAND_ACCESS_LOG",
+          .value = "FILE",
+          .help = "Writes a line for each request, as --log-format says; - is standard error. HUP "
+                  "opens the file again. Default: none.",
+          .kind = CFG_TEXT,
+          .into = &o->access_log },
         { .name = "ready-fd",
           .env = "MAKESPAND_READY_FD",
           .value = "N",

@@ -36,6 +36,7 @@ struct options {
     uint32_t connections_max; /* 0: the default */
     uint32_t keep_days;       /* 0: for ever */
     uint32_t ready_fd;        /* UINT32_MAX: none */
+    const char *access_log;   /* NULL: none */
     /* token */
     const char *project, *role, *label;
     uint64_t expires_ms; /* from now, 0: never */

@@ -8,6 +8,7 @@
 #include "api/request.h"
 #include "http/offload.h"
 #include "mem.h"
+#include "meter.h"
 #include "service/auth.h"
 #include "status.h"
 
@@ -17,10 +18,13 @@
 struct api *api_new(const struct api_opts *opts)
 {
     struct api *api = mem_new(1, sizeof(*api));
+    size_t count = 0;
 
+    (void)routes(&count);
     *api = (struct api){ .service = opts->service,
                          .offload = offload_new(opts->loop),
-                         .agent = agent_file_new(opts->agent_path) };
+                         .agent = agent_file_new(opts->agent_path),
+                         .meter = meter_new((uint32_t)count + 1) };
     return api;
 }
 
@@ -30,12 +34,23 @@ void api_free(struct api *api)
         return;
     offload_free(api->offload);
     agent_file_free(api->agent);
+    meter_free(api->meter);
     free(api);
 }
 
 void api_set_ready(struct api *api, bool ready)
 {
     api->ready = ready;
+}
+
+void api_seen(void *ctx, const struct http_seen *seen)
+{
+    struct api *api = ctx;
+    size_t count = 0;
+    const struct route *table = routes(&count), *route = seen->tag;
+
+    meter_note(api->meter, (uint32_t)(route ? (size_t)(route - table) : count), seen->status,
+               seen->took_us);
 }
 
 /* ---- the end of a request ---- */
@@ -184,6 +199,7 @@ void api_handle(void *ctx, struct http_call *call)
         api_fail(r, &err);
         return;
     }
+    http_call_set_tag(call, r->match.route);
     if (r->match.route->need != NEED_NOTHING && !r->bearer) {
         (void)err_set(&err, ERR_TOKEN, "no token: send Authorization: Bearer TOKEN");
         api_fail(r, &err);

@@ -22,5 +22,8 @@ void api_free(struct api *api); /* after the server, with every call answered */
 /* The server's handler; ctx is the api. */
 void api_handle(void *ctx, struct http_call *call);
 
+/* The server's looker-on: counts for GET /metrics. ctx is the api. */
+void api_seen(void *ctx, const struct http_seen *seen);
+
 /* Until now answers to /readyz are 503. */
 void api_set_ready(struct api *api, bool ready);

@@ -7,12 +7,14 @@
 #include "api/api.h"
 #include "api/route.h"
 
+struct meter;
 struct offload;
 
 struct api {
     struct service *service;
     struct offload *offload;
     struct agent_file *agent;
+    struct meter *meter; /* a row a route, and one for what has none */
     bool ready;
 };
 

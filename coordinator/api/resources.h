@@ -48,5 +48,6 @@ void api_durations_import(struct api_request *r);
 void api_agent(struct api_request *r);
 void api_agent_digest(struct api_request *r);
 
+void api_metrics(struct api_request *r);
 void api_health(struct api_request *r);
 void api_ready(struct api_request *r);

@@ -3,25 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *http_method_name(enum http_method method)
-{
-    switch (method) {
-    case HTTP_GET:
-        return "GET";
-    case HTTP_HEAD:
-        return "HEAD";
-    case HTTP_POST:
-        return "POST";
-    case HTTP_PUT:
-        return "PUT";
-    case HTTP_DELETE:
-        return "DELETE";
-    case HTTP_OTHER:
-        return "OTHER";
-    }
-    UNREACHABLE("http method");
-}
-
 /* Compares piece by piece; out gets what stands for the pattern's {names}. */
 static bool matches(const char *pattern, const char *path, struct view out[ROUTE_PARAMS_MAX])
 {

@@ -44,4 +44,3 @@ void route_match_fini(struct route_match *match);
 
 /* The one table (routes.c). */
 const struct route *routes(size_t *out_count);
-const char *http_method_name(enum http_method method);

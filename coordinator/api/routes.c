@@ -34,6 +34,7 @@ static const struct route table[] = {
 
     { HTTP_GET, "/agent/linux-x86_64", NEED_NOTHING, NOBODY, api_agent, NULL },
     { HTTP_GET, "/agent/linux-x86_64.sha256", NEED_NOTHING, NOBODY, api_agent_digest, NULL },
+    { HTTP_GET, "/metrics", NEED_READER, NOBODY, api_metrics, NULL },
     { HTTP_GET, "/healthz", NEED_NOTHING, NOBODY, api_health, NULL },
     { HTTP_GET, "/readyz", NEED_NOTHING, NOBODY, api_ready, NULL },
 };

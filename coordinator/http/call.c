@@ -50,6 +50,35 @@ const char *http_call_header(const struct http_call *call, const char *name)
     return call->req ? evhttp_find_header(evhttp_request_get_input_headers(call->req), name) : NULL;
 }
 
+const char *http_method_name(enum http_method method)
+{
+    switch (method) {
+    case HTTP_GET:
+        return "GET";
+    case HTTP_HEAD:
+        return "HEAD";
+    case HTTP_POST:
+        return "POST";
+    case HTTP_PUT:
+        return "PUT";
+    case HTTP_DELETE:
+        return "DELETE";
+    case HTTP_OTHER:
+        return "OTHER";
+    }
+    UNREACHABLE("http method");
+}
+
+void http_call_server_stats(const struct http_call *call, struct http_stats *out)
+{
+    *out = call->server->stats;
+}
+
+void http_call_set_tag(struct http_call *call, const void *tag)
+{
+    call->tag = tag;
+}
+
 void http_call_on_gone(struct http_call *call, http_gone_fn fn, void *ctx)
 {
     call->gone_fn = fn;
@@ -63,9 +92,27 @@ bool http_call_is_gone(const struct http_call *call)
 
 /* ---- life ---- */
 
+/* Tells who looks on; status 0: the client left. */
+static void tell_seen(const struct http_call *call, unsigned status, size_t out_bytes)
+{
+    const struct http_server *server = call->server;
+    const struct http_seen seen = { .method = call->method,
+                                    .path = call->path,
+                                    .client = call->client,
+                                    .tag = call->tag,
+                                    .status = status,
+                                    .in_bytes = call->body_bytes,
+                                    .out_bytes = out_bytes,
+                                    .took_us = clock_mono_us(server->clock) - call->began_us };
+
+    if (server->seen)
+        server->seen(server->seen_ctx, &seen);
+}
+
 static void call_free(struct http_call *call)
 {
     call->server->stats.calls--;
+    free(call->client);
     free(call->path);
     free(call->query);
     free(call->body);
@@ -85,6 +132,7 @@ static void on_close(struct evhttp_connection *evcon, void *arg)
     call->gone_fn = NULL;
     if (call->conn->starting == call) { /* the handler never saw it */
         call->conn->starting = NULL;
+        tell_seen(call, 0, 0);
         call_free(call);
         return;
     }
@@ -117,6 +165,7 @@ static void answer(struct http_call *call, unsigned status, const char *type, st
     bool ends = req && (wants_close(call->server, req) || call->refused);
     char length[24];
 
+    tell_seen(call, req ? status : 0, req && call->method != HTTP_HEAD ? body_bytes : 0);
     if (!req) {
         evbuffer_free(body);
         call_free(call);
@@ -217,6 +266,15 @@ static enum http_method method_of(enum evhttp_cmd_type type)
     return type == EVHTTP_REQ_DELETE ? HTTP_DELETE : HTTP_OTHER;
 }
 
+static char *address_of(struct evhttp_connection *evcon)
+{
+    char *address = NULL; /* lent */
+    ev_uint16_t port = 0;
+
+    evhttp_connection_get_peer(evcon, &address, &port);
+    return mem_strdup(address ? address : "");
+}
+
 static enum err_code framing(struct evhttp_request *req, struct err *err)
 {
     enum evhttp_cmd_type type = evhttp_request_get_command(req);
@@ -258,6 +316,8 @@ void call_begin(struct http_server *server, struct evhttp_request *req)
 
     *call = (struct http_call){ .server = server, .conn = conn, .req = req };
     call->method = method_of(evhttp_request_get_command(req));
+    call->client = address_of(evcon);
+    call->began_us = clock_mono_us(server->clock);
     call->path = mem_strdup(path && *path ? path : "/");
     call->query = mem_strdup(query ? query : "");
     call->body_bytes = evbuffer_get_length(input);

@@ -19,6 +19,7 @@ struct loop;
 struct tls;
 
 enum http_method { HTTP_GET, HTTP_HEAD, HTTP_POST, HTTP_PUT, HTTP_DELETE, HTTP_OTHER };
+const char *http_method_name(enum http_method method);
 
 /* ---- a request, as long as its call is unanswered ---- */
 
@@ -52,6 +53,22 @@ typedef void (*http_gone_fn)(void *ctx);
 void http_call_on_gone(struct http_call *call, http_gone_fn fn, void *ctx);
 bool http_call_is_gone(const struct http_call *call);
 
+/* ---- who looks on ---- */
+
+/* A call that was answered, or whose client left before; lent. */
+struct http_seen {
+    enum http_method method;
+    const char *path, *client;  /* without its query; the client's address */
+    const void *tag;            /* as the handler set it, else NULL */
+    unsigned status;            /* 0: the client left */
+    size_t in_bytes, out_bytes; /* of the bodies */
+    uint64_t took_us;           /* since the request was whole: what is held on purpose counts */
+};
+typedef void (*http_seen_fn)(void *ctx, const struct http_seen *seen);
+
+/* Something to know the call by when it is seen. */
+void http_call_set_tag(struct http_call *call, const void *tag);
+
 /* ---- the server ---- */
 
 #define HTTP_HEADER_BYTES_MAX   16384u
@@ -76,6 +93,8 @@ struct http_opts {
     uint64_t grace_ms, idle_ms;  /* 0: the defaults; tests use shorter ones */
     http_handler_fn handler;
     void *ctx;
+    http_seen_fn seen; /* NULL: nobody looks on */
+    void *seen_ctx;
 };
 
 MUST_USE enum err_code http_server_new(const struct http_opts *opts, struct http_server **out,
@@ -109,3 +128,4 @@ struct http_stats {
     uint64_t buffered_bytes;
 };
 void http_server_stats(const struct http_server *server, struct http_stats *out);
+void http_call_server_stats(const struct http_call *call, struct http_stats *out);

@@ -31,6 +31,8 @@ struct http_server {
     bool stopping; /* for good */
     http_handler_fn handler;
     void *ctx;
+    http_seen_fn seen; /* may be NULL */
+    void *seen_ctx;
     struct http_stats stats;
 };
 
@@ -59,6 +61,9 @@ struct http_call {
     char *body;
     size_t body_bytes;
     bool refused; /* the connection is to close after the answer */
+    char *client;
+    const void *tag;
+    uint64_t began_us;
     http_gone_fn gone_fn;
     void *gone_ctx;
 };

@@ -69,6 +69,8 @@ enum err_code http_server_new(const struct http_opts *opts, struct http_server *
     };
     server->handler = opts->handler;
     server->ctx = opts->ctx;
+    server->seen = opts->seen;
+    server->seen_ctx = opts->seen_ctx;
     rc = tls_new(opts->chain_path, opts->key_path, conn_gone, &server->tls, err);
     if (rc) {
         free(server);

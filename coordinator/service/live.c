@@ -210,6 +210,7 @@ void live_turn(struct live *live, struct change *take_change)
     /* Requests are bounded so that their changes fit (proto.h); a manifest's costs do too. */
     INVARIANT(change_encode(take_change, &bytes, &err) == ERR_NONE);
     note_wake(live, take_change);
+    counts_note(&live->svc->counts, take_change);
     run_apply(live->run, take_change);
     if (take_change->kind == CHANGE_PULL)
         note_begun(live, &take_change->as.pull.started);
@@ -227,7 +228,6 @@ void live_turn(struct live *live, struct change *take_change)
     item->ctx = live->svc;
     change_fini(take_change);
     live->in_flight++;
-    live->svc->changes++;
     commit_take(live->svc->commit, &item);
 }
 

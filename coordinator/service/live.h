@@ -105,9 +105,9 @@ struct service {
         *sealing;         /* no changes go here: its thread reads manifests, for agents that wait */
     struct commit *aside; /* as before: what is large is read, what is old is removed */
     struct live *buckets[LIVE_BUCKETS];
-    bool releasing; /* nothing is held any more */
-    bool ending;    /* nothing new is begun any more */
-    uint64_t changes;
+    bool releasing;                          /* nothing is held any more */
+    bool ending;                             /* nothing new is begun any more */
+    struct service_counts counts;            /* of the past */
     uint64_t ticked_ms;                      /* the last service_tick */
     char waited[WAITED_MAX][HASH_HEX_BYTES]; /* the last joins refused for a live slot, by nonce */
     uint32_t waited_next;
@@ -123,6 +123,8 @@ uint64_t service_wall_ms(const struct service *svc);
  */
 MUST_USE enum err_code live_find(struct service *svc, const char *run_id, struct live **out,
                                  struct err *err);
+/* Calls fn for every loaded run; fn may drop the one it is given. */
+void live_each(struct service *svc, void (*fn)(struct live *live, void *ctx), void *ctx);
 struct live *live_loaded(const struct service *svc, const char *run_id); /* or NULL */
 /* The newest epoch of a run key; *out is NULL when there is none. */
 MUST_USE enum err_code live_newest(struct service *svc, const struct join_request *req,
@@ -191,6 +193,9 @@ void teach_rest(struct service *svc);
 void teach_free(struct service *svc);
 
 void upkeep_tick(struct service *svc); /* upkeep.c */
+
+/* counts.c: before the change is applied. */
+void counts_note(struct service_counts *counts, const struct change *change);
 
 /* uploads.c */
 void uploads_free(struct live *live);

@@ -32,8 +32,7 @@ struct service *service_new(const struct service_opts *opts)
     return svc;
 }
 
-/* Calls fn for every loaded run; fn may drop the one it is given. */
-static void each_live(struct service *svc, void (*fn)(struct live *live, void *ctx), void *ctx)
+void live_each(struct service *svc, void (*fn)(struct live *live, void *ctx), void *ctx)
 {
     for (size_t i = 0; i < LIVE_BUCKETS; i++) {
         struct live *live = svc->buckets[i];
@@ -67,7 +66,7 @@ static void forget_live(struct live *live, void *ctx)
 
 void service_forget(struct service *svc, const void *ctx)
 {
-    each_live(svc, forget_live, (void *)ctx);
+    live_each(svc, forget_live, (void *)ctx);
     errands_forget(svc, ctx);
 }
 
@@ -92,7 +91,7 @@ void service_free(struct service *svc)
 {
     if (!svc)
         return;
-    each_live(svc, silence_live, NULL);
+    live_each(svc, silence_live, NULL);
     errands_silence(svc);
     svc->ending = true;
     commit_flush(svc->sealing); /* first: what they did may be work for the other */
@@ -102,7 +101,7 @@ void service_free(struct service *svc)
     commit_free(svc->aside);
     commit_free(svc->commit);
     teach_free(svc);
-    each_live(svc, drop_live, NULL);
+    live_each(svc, drop_live, NULL);
     free(svc);
 }
 
@@ -222,10 +221,10 @@ uint64_t service_tick(struct service *svc)
 
     if (gap_ms > STALL_MS) {
         log_warn("stalled ms=%llu", (unsigned long long)gap_ms);
-        each_live(svc, extend_live, &gap_ms);
+        live_each(svc, extend_live, &gap_ms);
     }
     svc->ticked_ms = now_ms;
-    each_live(svc, tick_live, &tick);
+    live_each(svc, tick_live, &tick);
     upkeep_tick(svc);
     if (tick.next_ms < now_ms + TICK_MS_MIN)
         return TICK_MS_MIN;
@@ -236,20 +235,4 @@ void service_release_held(struct service *svc)
 {
     svc->releasing = true;
     (void)service_tick(svc); /* nothing is held after it */
-}
-
-static void count_live(struct live *live, void *ctx)
-{
-    struct service_stats *stats = ctx;
-
-    stats->runs_loaded++;
-    stats->sessions_live += live->run ? live->run->live_count : 0;
-    stats->held += live->held_count;
-}
-
-void service_stats(const struct service *svc, struct service_stats *out)
-{
-    *out = (struct service_stats){ .changes = svc->changes,
-                                   .commit_queued_bytes = commit_queued_bytes(svc->commit) };
-    each_live((struct service *)svc, count_live, out);
 }

@@ -181,7 +181,20 @@ void service_suite_facts(struct service *svc, const char *bearer, const char *pr
 
 /* ---- for operators ---- */
 
-struct service_stats {
-    uint64_t runs_loaded, sessions_live, held, changes, commit_queued_bytes;
+/* For who watches the service: what happened since its start, and what is under way. */
+struct service_counts {
+    uint64_t runs_opened, runs_ended[VERDICT_COUNT];
+    uint64_t sessions_joined, sessions_left, sessions_lost;
+    uint64_t tests_given, tests_recalled, copies_given; /* leases, asked back, second tries */
+    uint64_t results[OUTCOME_COUNT], observations;      /* that count, that do not */
+    uint64_t changes;
+    uint32_t runs_collecting, runs_running;
+    uint32_t sessions_live, sessions_draining, workers;
+    uint64_t tests_free, tests_leased, tests_done; /* of runs that are open */
+    uint32_t requests_held;                        /* pulls and others that wait for news */
+    size_t commit_bytes;                           /* decided and not yet durable */
 };
-void service_stats(const struct service *svc, struct service_stats *out);
+
+/* At once. Counts are of all projects together: ERR_FORBIDDEN for a token of one. */
+MUST_USE enum err_code service_counts(struct service *svc, const char *bearer,
+                                      struct service_counts *out, struct err *err);

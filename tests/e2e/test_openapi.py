@@ -65,12 +65,12 @@ class OpenApiTest(harness.TestCase):
         said = self.makespan(words, self.between, **env)
         self.assertEqual(said.wait(), status, said.output)
 
-    def asked(self, path):
-        """As somebody without a token."""
+    def asked(self, path, **headers):
+        """As somebody without a token, unless the headers have it."""
         context = self.between.theirs
         port = self.between.server.server_address[1]
         way = relay.http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=relay.PATIENCE_S)
-        way.request("GET", path)
+        way.request("GET", path, headers=headers)
         way.getresponse().read()
         way.close()
 
@@ -121,6 +121,7 @@ class OpenApiTest(harness.TestCase):
         self.run_of_two_that_differ()
         for path in ("/healthz", "/readyz", "/agent/linux-x86_64", "/agent/linux-x86_64.sha256"):
             self.asked(path)
+        self.asked("/metrics", Authorization=f"Bearer {self.real.token}")
         faults = sorted({fault for exchange in self.between.exchanges for fault in self.api.faults(exchange)})
         self.assertEqual(faults, [])
         good = {self.api.operation(exchange.method, exchange.path) for exchange in self.between.exchanges
