@@ -158,6 +158,8 @@ struct pull_answer {
     struct order *orders;
     uint32_t order_count;
     uint32_t beat_ms;
+    uint32_t speed_ppm; /* work that the agent's machine does per time, as predicted: 1000000; 0:
+                           not told */
 };
 
 struct detail { /* what a report needs about a test that did not simply pass */

@@ -157,6 +157,8 @@ char *pull_answer_encode(const struct pull_answer *m)
         json_append(orders, order_json(&m->orders[i]));
     json_set(obj, "orders", orders);
     json_set_u64(obj, "beat_ms", m->beat_ms);
+    if (m->speed_ppm)
+        json_set_u64(obj, "speed_ppm", m->speed_ppm);
     return proto_dump(obj);
 }
 
@@ -168,6 +170,7 @@ enum err_code pull_answer_decode(const char *bytes, size_t len, struct pull_answ
 
     *out = (struct pull_answer){ .beat_ms = PROTO_BEAT_MS };
     field_u32_opt(&f, "beat_ms", 1, UINT32_MAX, &out->beat_ms);
+    field_u32_opt(&f, "speed_ppm", 1, UINT32_MAX, &out->speed_ppm);
     out->orders =
         field_list(&f, "orders", ORDERS_MAX, sizeof(*out->orders), read_order, &out->order_count);
     rc = fields_close(&f);

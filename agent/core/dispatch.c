@@ -231,6 +231,11 @@ void dispatch_again(struct dispatch *d, uint32_t test)
     dispatch_go_on(d);
 }
 
+void dispatch_paced(struct dispatch *d, uint32_t speed_ppm)
+{
+    d->pace.told_ppm = speed_ppm;
+}
+
 void dispatch_scope(struct dispatch *d, uint32_t scope, uint64_t setup_us)
 {
     INVARIANT(scope < d->in.suite->scope_count);

@@ -64,6 +64,8 @@ void dispatch_free(struct dispatch *d);
 /* More tests turned up: the suite, lent until free in place of the first, begins with all of it. */
 void dispatch_grow(struct dispatch *d, const struct suite *suite);
 
+/* How fast this machine is believed to be, as the coordinator sees it. */
+void dispatch_paced(struct dispatch *d, uint32_t speed_ppm);
 /* What entering a scope costs a worker; before the tests in it are granted. */
 void dispatch_scope(struct dispatch *d, uint32_t scope, uint64_t setup_us);
 /* Before it is granted: this one goes before all others. */

@@ -56,7 +56,7 @@ struct need dispatch_need(const struct dispatch *d, const uint64_t *ran_us)
 {
     uint64_t *left_us = mem_new(d->in.workers + d->slot_count, sizeof(*left_us));
     uint64_t waiting_us = deal_waiting_us(d->deal);
-    uint32_t busy = 0;
+    uint32_t busy = 0, speed_ppm = pace_speed_ppm(&d->pace);
     struct need need;
 
     for (uint32_t slot = 0; slot < d->slot_count; slot++) {
@@ -69,14 +69,13 @@ struct need dispatch_need(const struct dispatch *d, const uint64_t *ran_us)
         if (w->started) {
             uint64_t first_us = predicted_us(d, w->hand[0]);
 
-            due_us += need_left_us(first_us, ran_us[slot]) - first_us;
+            due_us += need_left_us(first_us, ran_us[slot], speed_ppm) - first_us;
         }
         own_us = pool_own_us(deal_pile(d->deal, slot), slot);
         left_us[busy++] = due_us + own_us;
         waiting_us -= own_us;
     }
-    need = need_of(left_us, busy > d->in.workers ? busy : d->in.workers, waiting_us,
-                   pace_speed_ppm(&d->pace));
+    need = need_of(left_us, busy > d->in.workers ? busy : d->in.workers, waiting_us, speed_ppm);
     free(left_us);
     return need;
 }

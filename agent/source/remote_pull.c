@@ -223,6 +223,8 @@ static void on_pull(void *ctx, const struct transport_answer *answer, const stru
     }
     r->pull_tries = 0;
     r->beat_ms = orders.beat_ms;
+    if (orders.speed_ppm && r->source.events->paced)
+        r->source.events->paced(r->source.ctx, orders.speed_ppm);
     obey_all(r, &orders);
     if (r->state == REMOTE_RUNNING && (orders.order_count || pulls_under_way(r) == 0))
         remote_arm(r->pull_timer, orders.order_count || !quick ? 0 : REMOTE_PULL_GAP_MS);

@@ -38,6 +38,9 @@ struct source_events {
     void (*joined)(void *ctx, uint64_t seed, uint64_t worker_bytes);
     /* The manifest is accepted. costs: what is known, lent. */
     void (*sealed)(void *ctx, const struct source_costs *costs);
+    /* How fast this machine is believed to be beside the others; before tests are granted. May be
+     * NULL. */
+    void (*paced)(void *ctx, uint32_t speed_ppm);
     /* What entering these costs a worker; before tests in them are granted. Lent. */
     void (*scoped)(void *ctx, const struct scope_cost *scopes, uint32_t count);
     /* Tests that nobody knew of when the manifest was sealed; before they are granted. Lent. */

@@ -129,6 +129,14 @@ static uint32_t find(struct supervisor *s, const struct test_ref *ref)
     return s->manifest ? manifest_find(s->manifest, ref->id, ref->k) : FRAME_ANY;
 }
 
+static void on_paced(void *ctx, uint32_t speed_ppm)
+{
+    struct supervisor *s = ctx;
+
+    if (s->dispatch)
+        dispatch_paced(s->dispatch, speed_ppm);
+}
+
 static void on_scoped(void *ctx, const struct scope_cost *scopes, uint32_t count)
 {
     struct supervisor *s = ctx;
@@ -323,6 +331,7 @@ static void on_failed(void *ctx, const struct err *err)
 static const struct source_events source_events = {
     .joined = on_joined,
     .sealed = on_sealed,
+    .paced = on_paced,
     .scoped = on_scoped,
     .found = on_found,
     .granted = on_granted,

@@ -26,9 +26,11 @@ static uint64_t level_us(const uint64_t *left_us, uint32_t workers, uint64_t wai
     return level + waiting_us / workers;
 }
 
-uint64_t need_left_us(uint64_t predicted_us, uint64_t ran_us)
+uint64_t need_left_us(uint64_t predicted_us, uint64_t ran_us, uint32_t speed_ppm)
 {
-    return ran_us < predicted_us ? predicted_us - ran_us : ran_us - predicted_us;
+    uint64_t done_us = (uint64_t)((wide_uint)ran_us * speed_ppm / 1000000);
+
+    return done_us < predicted_us ? predicted_us - done_us : done_us - predicted_us;
 }
 
 struct need need_of(uint64_t *left_us, uint32_t workers, uint64_t waiting_us, uint32_t speed_ppm)

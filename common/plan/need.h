@@ -11,9 +11,9 @@ struct need {
     uint64_t dry_us;     /* time until the first worker has nothing to do */
 };
 
-/* What a test is likely to take still. What has run over its prediction is not about to end: as
- * long again as it is over. */
-uint64_t need_left_us(uint64_t predicted_us, uint64_t ran_us);
+/* The work that a test is likely to have left on workers of that speed (pace.h). What has run over
+ * its prediction is not about to end: as long again as it is over. */
+uint64_t need_left_us(uint64_t predicted_us, uint64_t ran_us, uint32_t speed_ppm);
 
 /* left_us: what each worker has still to do of what it is at, sorted in place; waiting_us: what
  * nobody is at yet, which fills up first who is free first. speed_ppm: the workers' (pace.h). */

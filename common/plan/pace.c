@@ -9,16 +9,17 @@
 #define OUTLIER_LOG_PPM 693147    /* ln 2 */
 #define TELLING_LOG_PPM 200000    /* what a test is off by more than a fifth is its own affair */
 #define WINDOW_US       100000u   /* of an agent: what is older counts half, and half again */
-#define EVIDENCE_US     200000u   /* so much work weighs as much as what is believed without */
+#define EVIDENCE_US     100000u   /* so much work weighs as much as what is believed without */
 #define FLEET_US        20000000u /* the same for all machines together */
 #define MACHINE_TESTS   10        /* so many tests say as much about a machine as that it is one */
 #define START_TESTS     20        /* its start says as much as so many: two thirds are believed */
 #define START_LOG_PPM   1000000   /* but no more than a factor of e */
 #define CLASS_TESTS     4         /* and so many of a size about that size */
 
-static uint32_t leaning_ppm(uint64_t predicted_us, uint64_t took_us, uint64_t evidence_us)
+static uint32_t leaning_ppm(uint64_t predicted_us, uint64_t took_us, uint64_t evidence_us,
+                            uint32_t believed_ppm)
 {
-    wide_uint work = ((wide_uint)predicted_us + evidence_us) * AVERAGE_PPM;
+    wide_uint work = (wide_uint)predicted_us * AVERAGE_PPM + (wide_uint)evidence_us * believed_ppm;
     wide_uint ppm = work / ((wide_uint)took_us + evidence_us + 1);
 
     return ppm < SPEED_PPM_MIN   ? SPEED_PPM_MIN
@@ -47,7 +48,8 @@ void pace_add(struct pace *pace, uint64_t predicted_us, uint64_t took_us)
 
 uint32_t pace_speed_ppm(const struct pace *pace)
 {
-    return leaning_ppm(pace->predicted_us, pace->took_us, EVIDENCE_US);
+    return leaning_ppm(pace->predicted_us, pace->took_us, EVIDENCE_US,
+                       pace->told_ppm ? pace->told_ppm : AVERAGE_PPM);
 }
 
 static uint32_t class_of(uint64_t predicted_us)
@@ -77,7 +79,7 @@ void pace_learn(struct pace_fleet *fleet, struct pace_machine *machine, uint64_t
 {
     uint32_t class = class_of(predicted_us);
     int64_t off_ppm = fixlog_ppm(took_us) - fixlog_ppm(predicted_us) - fleet->mean_log_ppm[class];
-    uint32_t all_ppm = leaning_ppm(fleet->predicted_us, fleet->took_us, FLEET_US);
+    uint32_t all_ppm = leaning_ppm(fleet->predicted_us, fleet->took_us, FLEET_US, AVERAGE_PPM);
 
     machine->count++;
     machine->mean_log_ppm +=
@@ -93,7 +95,7 @@ uint32_t pace_machine_ppm(const struct pace_fleet *fleet, const struct pace_mach
 {
     int64_t count = machine->count;
     int64_t off_ppm = machine->mean_log_ppm * count / (count + MACHINE_TESTS);
-    uint64_t ppm = leaning_ppm(fleet->predicted_us, fleet->took_us, FLEET_US);
+    uint64_t ppm = leaning_ppm(fleet->predicted_us, fleet->took_us, FLEET_US, AVERAGE_PPM);
 
     ppm = fixlog_exp(fixlog_ppm(ppm) - off_ppm);
     return ppm < SPEED_PPM_MIN   ? SPEED_PPM_MIN

@@ -11,13 +11,15 @@
 /* The near past of one agent. */
 struct pace {
     uint64_t predicted_us, took_us; /* sums over what has ended, what is older counts less */
+    uint32_t told_ppm;              /* what is believed without them; 0: as predicted */
 };
 
 /* A test of a few times its prediction, or a fraction, counts as twice or half: it says more about
  * itself than about the machine. */
 void pace_add(struct pace *pace, uint64_t predicted_us, uint64_t took_us);
 
-/* Predicted work done per time, 1000000 = as predicted; little evidence counts little. */
+/* Predicted work done per time, 1000000 = as predicted; little evidence counts little, beside what
+ * the coordinator has told: it can compare machines. */
 uint32_t pace_speed_ppm(const struct pace *pace);
 
 #define PACE_CLASSES 24u

@@ -143,6 +143,7 @@ uint64_t pool_waiting_us(const struct pool *pool); /* free, with the set-ups sti
 uint64_t pool_own_us(const struct pool *pool, uint32_t taker); /* of that, what a taker is at and
                                                                   others had better not enter */
 uint32_t pool_holder(const struct pool *pool, uint32_t test);  /* POOL_NONE if nobody */
+bool pool_is_in(const struct pool *pool, uint32_t taker);      /* has joined and not left */
 uint32_t pool_speed_ppm(const struct pool *pool, uint32_t taker);
 uint64_t pool_setup_us(const struct pool *pool, uint32_t test); /* of all scopes around it */
 /* The narrowest scope of a test, POOL_NONE for none; a scope's parent; its set-up alone. */

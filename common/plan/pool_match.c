@@ -57,7 +57,7 @@ static uint32_t find_rival(const struct pick *p, uint64_t cost_us)
  * holds may take longer than predicted while this one idles: so not for a small gain. */
 static bool is_outrun(const struct pick *p, uint64_t milli)
 {
-    return milli * 3 >= (uint64_t)p->k->speed_milli * 4;
+    return milli * 7 >= (uint64_t)p->k->speed_milli * 8;
 }
 
 /* Is it worth waiting for one who would end it then? It has to ask for it first; and if it does not

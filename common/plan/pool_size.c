@@ -17,6 +17,19 @@ static uint64_t dry_us(const struct pick *p, const struct pool_ask *ask)
     return ask->dry_us ? ask->dry_us : ask->backlog_us * 1000 / taker_milli(p->k);
 }
 
+/* How many workers want something before another request could be answered: those without a test,
+ * else the first to be without; and the others, unless what they have lasts longer than that. What
+ * is given to one that is busy for long waits there, while another machine could run it. */
+static uint32_t wanting(const struct pick *p, const struct pool_ask *ask, uint64_t dry)
+{
+    uint32_t first = p->least ? p->least : 1;
+    uint64_t rest_us = sub_u64(ask->backlog_us, scale_u64(dry, p->k->speed_milli, 1000));
+
+    if (first >= p->k->workers || rest_us / (p->k->workers - first) <= p->horizon_us)
+        return p->k->workers;
+    return first;
+}
+
 /* Workers that are not here yet count as those that are. */
 static uint64_t expected_milli(const struct pool *pool)
 {
@@ -63,7 +76,9 @@ bool pick_size(struct pick *p, const struct pool_ask *ask)
     p->level_us = fair_us / p->k->workers;
     ahead += lead_us; /* which is over when the answer is there */
     p->horizon_us = scale_u64(ahead, p->k->speed_milli, 1000) + 1;
-    p->bridge_us = min_u64(scale_u64(sub_u64(ahead, dry), mine_milli, 1000), room_us);
+    p->bridge_us =
+        scale_u64(sub_u64(ahead, dry), (uint64_t)wanting(p, ask, dry) * p->k->speed_milli, 1000);
+    p->bridge_us = min_u64(p->bridge_us, room_us);
     p->share_us = max_u64(sub_u64(later_us, ask->backlog_us) / SHARE_DIVISOR, p->bridge_us);
     p->expected_milli = all_milli;
     pick_split(p, left_us);

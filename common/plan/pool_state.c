@@ -62,6 +62,11 @@ bool pool_may_copy(const struct pool *pool, uint32_t test)
            !(by_scope && t->scope != POOL_NONE) && !(t->flags & (POOL_SERIAL | POOL_NO_SPECULATE));
 }
 
+bool pool_is_in(const struct pool *pool, uint32_t taker)
+{
+    return taker_is_in(pool, taker);
+}
+
 uint32_t pool_speed_ppm(const struct pool *pool, uint32_t taker)
 {
     INVARIANT(taker_is_in(pool, taker));

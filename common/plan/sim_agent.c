@@ -15,6 +15,7 @@ static struct need need_now(const struct sim *s, const struct agent *a)
 {
     uint64_t *left_us = mem_new(a->about->workers, sizeof(*left_us));
     uint64_t waiting_us = pool_waiting_us(a->pool);
+    uint32_t speed_ppm = pace_speed_ppm(&a->pace);
     struct need need;
 
     for (uint32_t w = 0; w < a->about->workers; w++) {
@@ -22,11 +23,11 @@ static struct need need_now(const struct sim *s, const struct agent *a)
 
         if (a->workers[w].test != POOL_NONE)
             left_us[w] = need_left_us(a->workers[w].predicted_end_us - a->workers[w].start_us,
-                                      s->now_us - a->workers[w].start_us);
+                                      s->now_us - a->workers[w].start_us, speed_ppm);
         left_us[w] += own_us;
         waiting_us -= own_us;
     }
-    need = need_of(left_us, a->about->workers, waiting_us, pace_speed_ppm(&a->pace));
+    need = need_of(left_us, a->about->workers, waiting_us, speed_ppm);
     free(left_us);
     return need;
 }
@@ -177,6 +178,7 @@ void agent_granted(struct sim *s, uint32_t index)
     for (uint32_t i = 0; i < a->granted.count && a->here && !a->leaving; i++)
         pool_put_back(a->pool, a->granted.items[i]);
     a->asking = false;
+    a->pace.told_ppm = a->speed_ppm;
     a->orders_seen = a->orders;
     agent_drive(s, index);
 }

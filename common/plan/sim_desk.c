@@ -35,6 +35,7 @@ void desk_grant(struct sim *s, uint32_t index, const uint32_t *tests, uint32_t c
 
     a->held = false;
     a->orders++;
+    a->speed_ppm = pool_speed_ppm(s->pool, index);
     a->progress_us = s->now_us;
     list_take(&a->granted, tests, count);
     sim_post(s, half_request_us(s), (struct event){ .kind = EVENT_GRANT, .agent = index });

@@ -78,6 +78,7 @@ struct agent {
     uint64_t told_us;     /* when what it says was so */
     uint64_t progress_us; /* when the agent last got or ended something */
     uint32_t orders;      /* answers with work that were sent */
+    uint32_t speed_ppm;   /* and what they say of its speed */
     bool giving;          /* a recall is under way to it */
     bool known;           /* the coordinator counts on it */
     struct pace_machine fleet_pace;

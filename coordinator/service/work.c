@@ -109,6 +109,8 @@ void pull_box(const struct run *run, uint32_t session, struct box *out)
 
     *out = (struct box){ .kind = BOX_PULL };
     out->as.pull.beat_ms = PROTO_BEAT_MS;
+    if (run->pool && pool_is_in(run->pool, session))
+        out->as.pull.speed_ppm = pool_speed_ppm(run->pool, session);
     out->as.pull.order_count = s->order_count;
     out->as.pull.orders = mem_new(s->order_count, sizeof(*out->as.pull.orders));
     for (uint32_t i = 0; i < s->order_count; i++)

@@ -54,7 +54,7 @@ REPEATS(pull_answer,
         "{\"number\":5,\"kind\":\"abandon\",\"tests\":[[\"a\",0]]},"
         "{\"number\":3,\"kind\":\"cancel\",\"reason\":\"why\"},"
         "{\"number\":4,\"kind\":\"end\",\"complete\":true,\"exit\":1,\"message\":\"m\"}],"
-        "\"beat_ms\":3000}")
+        "\"beat_ms\":3000,\"speed_ppm\":500000}")
 REPEATS(
     results_request,
     "{\"session\":\"s\",\"request\":8,\"results\":[{\"test\":[\"a\",0],\"fence\":17,\"worker\":1,"

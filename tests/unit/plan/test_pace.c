@@ -18,6 +18,18 @@ static void test_pace_is_as_predicted_without_evidence(void **state)
     assert_in_range(pace_machine_ppm(&fleet, &machine), 999900, 1000100);
 }
 
+/* An agent that was told by who can compare machines believes that until it knows better. */
+static void test_pace_begins_with_what_it_was_told(void **state)
+{
+    struct pace agent = { .told_ppm = 500000 };
+
+    (void)state;
+    assert_in_range(pace_speed_ppm(&agent), 499000, 500000);
+    for (int i = 0; i < 1000; i++)
+        pace_add(&agent, 10000, 10000);
+    assert_in_range(pace_speed_ppm(&agent), 550000, 1000000);
+}
+
 /* Two machines run tests of all lengths, the second always at a fifth less. */
 static void test_pace_tells_a_slower_machine(void **state)
 {
@@ -112,6 +124,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pace_is_as_predicted_without_evidence),
         cmocka_unit_test(test_pace_tells_a_slower_machine),
+        cmocka_unit_test(test_pace_begins_with_what_it_was_told),
         cmocka_unit_test(test_pace_begins_with_what_the_start_took),
         cmocka_unit_test(test_pace_takes_no_size_of_tests_for_a_machine),
         cmocka_unit_test(test_pace_leans_on_all_machines),

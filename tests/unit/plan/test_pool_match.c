@@ -116,6 +116,30 @@ static void test_pool_gives_no_long_test_for_later(void **state)
     }
 }
 
+/* One worker is free, the other busy for long: one test, and none to wait behind that. */
+static void test_pool_gives_a_long_test_to_who_is_free(void **state)
+{
+    struct pool_test tests[20];
+    const struct pool_input in = { .tests = tests, .test_count = ARRAY_LEN(tests) };
+    struct pool_ask ask = { .taker = 0, .free_workers = 1, .lead_us = 20 * MS };
+    struct pool *pool;
+    uint32_t out[20];
+
+    (void)state;
+    for (uint32_t i = 0; i < ARRAY_LEN(tests); i++)
+        tests[i] = (struct pool_test){ .cost_us = 1000 * MS, PLAIN };
+    pool = pool_new(&in);
+    for (uint32_t k = 0; k < 8; k++)
+        pool_join(pool, k, 2, AVERAGE);
+    pool_take(pool, 0, 0);
+    pool_start(pool, 0);
+    ask.backlog_us = 500 * MS;
+    assert_int_equal(pool_choose(pool, &ask, out, ARRAY_LEN(out)), 1);
+    ask.backlog_us = 50 * MS; /* it will be free before another request is answered */
+    assert_int_equal(pool_choose(pool, &ask, out, ARRAY_LEN(out)), 2);
+    pool_free(pool);
+}
+
 /* It was recalled for a machine of which little is known yet, with room for two: it comes once. */
 static void test_pool_names_a_long_recalled_test_once(void **state)
 {
@@ -148,6 +172,7 @@ int main(void)
         cmocka_unit_test(test_pool_waits_for_nobody_with_nothing_else_to_do),
         cmocka_unit_test(test_pool_waits_no_longer_than_it_gains),
         cmocka_unit_test(test_pool_gives_no_long_test_for_later),
+        cmocka_unit_test(test_pool_gives_a_long_test_to_who_is_free),
         cmocka_unit_test(test_pool_names_a_long_recalled_test_once),
     };
 
