@@ -59,11 +59,10 @@ void bucket_remove(struct bucket_queue *q, struct bucket_link *links, uint32_t i
         q->used[l.bucket / 64] &= ~((uint64_t)1 << l.bucket % 64);
 }
 
-/* First of the largest bucket below limit. */
-static uint32_t first_below(const struct bucket_queue *q, uint32_t limit)
+uint32_t bucket_below(const struct bucket_queue *q, uint32_t bucket)
 {
-    uint32_t word = limit / 64;
-    uint64_t bits = limit % 64 ? q->used[word] & (((uint64_t)1 << limit % 64) - 1) : 0;
+    uint32_t word = bucket / 64;
+    uint64_t bits = bucket % 64 ? q->used[word] & (((uint64_t)1 << bucket % 64) - 1) : 0;
 
     for (;;) {
         if (bits)
@@ -76,10 +75,10 @@ static uint32_t first_below(const struct bucket_queue *q, uint32_t limit)
 
 uint32_t bucket_first(const struct bucket_queue *q)
 {
-    return first_below(q, BUCKET_COUNT);
+    return bucket_below(q, BUCKET_COUNT);
 }
 
 uint32_t bucket_next(const struct bucket_queue *q, const struct bucket_link *links, uint32_t i)
 {
-    return links[i].next != BUCKET_NONE ? links[i].next : first_below(q, links[i].bucket);
+    return links[i].next != BUCKET_NONE ? links[i].next : bucket_below(q, links[i].bucket);
 }

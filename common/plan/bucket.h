@@ -30,6 +30,7 @@ uint16_t bucket_of(uint64_t size_us);
 void bucket_add(struct bucket_queue *q, struct bucket_link *links, uint32_t i, uint64_t size_us);
 void bucket_remove(struct bucket_queue *q, struct bucket_link *links, uint32_t i);
 
-/* The largest, and the one after i; BUCKET_NONE at the end. */
+/* The largest, the largest in a lower bucket, and the one after i; BUCKET_NONE at the end. */
 uint32_t bucket_first(const struct bucket_queue *q);
+uint32_t bucket_below(const struct bucket_queue *q, uint32_t bucket);
 uint32_t bucket_next(const struct bucket_queue *q, const struct bucket_link *links, uint32_t i);

@@ -5,7 +5,8 @@
 static bool pick_full(const struct pick *p)
 {
     return p->stopped || p->count == p->max ||
-           (p->given_us >= p->share_us && p->bridged_us >= p->bridge_us && p->filled >= p->least);
+           ((p->given_us >= p->share_us || p->passed) && p->bridged_us >= p->bridge_us &&
+            p->filled >= p->least);
 }
 
 /* Was it recalled for somebody else, who idles? Or it would go back to whom it was taken from, and
@@ -78,6 +79,12 @@ static uint64_t work_of(const struct pick *p, const struct node *t)
     return t->cost_us * (width < p->k->workers ? width : p->k->workers);
 }
 
+/* Is it for a worker that is dry, and no other? */
+static bool is_long(const struct pick *p, uint32_t test)
+{
+    return bucket_of(p->pool->tests[test].cost_us) > p->long_bucket;
+}
+
 static void pick_test(struct pick *p, uint32_t test)
 {
     const struct node *t = &p->pool->tests[test];
@@ -91,6 +98,7 @@ static void pick_test(struct pick *p, uint32_t test)
     p->alone = t->flags & POOL_ALONE;
     p->bridged_us += min_u64(work_us, p->horizon_us);
     p->scope = t->scope;
+    p->given_long += is_long(p, test);
     p->pool->answer_at[test] = p->count;
     p->out[p->count++] = test;
     p->filled++;
@@ -102,6 +110,10 @@ static void pick_alone(struct pick *p, uint32_t test)
 {
     if (!eligible(p, test) || pick_waits(p, test))
         return;
+    if (is_long(p, test) && p->given_long >= p->dry) {
+        p->passed = true;
+        return;
+    }
     if (p->filled >= p->least && p->bridged_us >= p->bridge_us &&
         p->given_us + work_of(p, &p->pool->tests[test]) > p->share_us)
         p->stopped = true;
@@ -226,7 +238,8 @@ static void pick_pressing(struct pick *p, uint32_t *io_lot)
             break;
         if (size >= lot_size) {
             pick_alone(p, t);
-            t = bucket_next(tests, pool->test_links, t);
+            t = p->passed && size > p->long_bucket ? bucket_below(tests, p->long_bucket + 1u)
+                                                   : bucket_next(tests, pool->test_links, t);
         } else {
             pick_lot(p, l);
             l = bucket_next(lots, pool->lot_links, l);

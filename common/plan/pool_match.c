@@ -10,6 +10,7 @@
 #define PROBE_US_MIN  300000u /* in less, nothing is learnt of a machine */
 #define PROBE_SHORT   4u      /* a test of a quarter of that is short */
 #define SPEED_MILLI   1000u   /* of an average machine */
+#define STARTS_US     500000u /* machines of a run start over some such time */
 #define RIVAL_LEADS   2u      /* a machine that is to take a test has to ask for it first */
 
 /* Does the end of the run hang on where this test goes? */
@@ -101,6 +102,20 @@ static bool ends_among_others(const struct pick *p, uint64_t cost_us)
     return pays(p, wait_us + cost_us * 1000 / milli, cost_us);
 }
 
+/* Would one that is still to come? They are average machines, and take what was left to them
+ * before. Nobody knows when: the work that was done by now stands for the time that was waited. */
+static bool ends_on_newcomer(const struct pick *p, uint64_t cost_us)
+{
+    const struct pool *pool = p->pool;
+    uint64_t missing = sub_u64(pool->expected_workers, pool->workers) / p->k->workers;
+    uint64_t come_us, waited_us = pool->done_us / pool->workers;
+
+    if (p->nobody_comes || !missing)
+        return false;
+    come_us = STARTS_US / missing * (p->left / p->k->workers + 1) + p->lead_us;
+    return come_us + cost_us + p->waited_us + waited_us < cost_us * 1000 / p->k->speed_milli;
+}
+
 bool pick_waits(struct pick *p, uint32_t test)
 {
     const struct node *t = &p->pool->tests[test];
@@ -115,7 +130,8 @@ bool pick_waits(struct pick *p, uint32_t test)
         waits = true;
     } else {
         waits = is_critical(p, test) &&
-                (ends_elsewhere(p, t->cost_us) || ends_among_others(p, t->cost_us));
+                (ends_elsewhere(p, t->cost_us) || ends_among_others(p, t->cost_us) ||
+                 ends_on_newcomer(p, t->cost_us));
         p->left += waits;
         p->left_us += waits ? t->cost_us : 0;
     }

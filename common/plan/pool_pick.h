@@ -22,6 +22,8 @@ struct pick {
     uint64_t bridge_us;      /* what its workers need until another request could be answered */
     uint64_t horizon_us;     /* no test of one worker counts for more of that than this */
     uint32_t least;          /* so many tests in any case */
+    uint32_t dry;            /* its workers that will have nothing to do before the next answer */
+    uint32_t long_bucket;    /* tests in larger buckets are for those: others need less to go on */
     uint32_t press_bucket;   /* tests in larger buckets come first, wherever they are */
 
     /* Among how many: pool_split.c */
@@ -39,7 +41,9 @@ struct pick {
 
     uint64_t given_us, bridged_us; /* of share_us, of bridge_us */
     uint32_t scope;                /* of the last test given */
+    uint32_t given_long;           /* larger than long_bucket */
     bool stopped;                  /* the next test is too long for this share */
+    bool passed;                   /* one was passed over: the rest only bridges */
     bool alone;                    /* what was picked needs the run alone */
     uint32_t *out;
     uint32_t max, count;

@@ -5,6 +5,7 @@
 #define SHARE_DIVISOR   4u     /* of what a taker has room for, it gets a quarter: shares shrink */
 #define AHEAD_DIVISOR   2u     /* near the end: no more ahead than for half of the run to come */
 #define GATE_DIVISOR    4u     /* a taker that is busy for a quarter of the run to come can wait */
+#define LONG_DIVISOR    8u     /* a test of so little of what a worker has still to do is short */
 #define PRESS_DIVISOR   8u     /* a test of an eighth of what a worker has still to do presses */
 #define PRESS_US_MIN    10000u /* shorter ones never do: a request takes longer */
 #define PRESS_US_MIN_IN 3000u  /* the same in a machine, where asking is cheap */
@@ -17,10 +18,11 @@ static uint64_t dry_us(const struct pick *p, const struct pool_ask *ask)
     return ask->dry_us ? ask->dry_us : ask->backlog_us * 1000 / taker_milli(p->k);
 }
 
-/* How many workers want something before another request could be answered: those without a test,
- * else the first to be without; and the others, unless what they have lasts longer than that. What
- * is given to one that is busy for long waits there, while another machine could run it. */
-static uint32_t wanting(const struct pick *p, const struct pool_ask *ask, uint64_t dry)
+/* How many workers will have nothing to do before another request could be answered: those without
+ * a test, else the first to be without; and the others, unless what they have lasts longer than
+ * that. A long test that is given to a machine for others waits there behind one that may take
+ * longer than predicted, while another machine could run it. */
+static uint32_t dry_workers(const struct pick *p, const struct pool_ask *ask, uint64_t dry)
 {
     uint32_t first = p->least ? p->least : 1;
     uint64_t rest_us = sub_u64(ask->backlog_us, scale_u64(dry, p->k->speed_milli, 1000));
@@ -76,11 +78,13 @@ bool pick_size(struct pick *p, const struct pool_ask *ask)
     p->level_us = fair_us / p->k->workers;
     ahead += lead_us; /* which is over when the answer is there */
     p->horizon_us = scale_u64(ahead, p->k->speed_milli, 1000) + 1;
-    p->bridge_us =
-        scale_u64(sub_u64(ahead, dry), (uint64_t)wanting(p, ask, dry) * p->k->speed_milli, 1000);
-    p->bridge_us = min_u64(p->bridge_us, room_us);
+    p->bridge_us = min_u64(scale_u64(sub_u64(ahead, dry), mine_milli, 1000), room_us);
     p->share_us = max_u64(sub_u64(later_us, ask->backlog_us) / SHARE_DIVISOR, p->bridge_us);
     p->expected_milli = all_milli;
+    p->dry = dry_workers(p, ask, dry);
+    p->long_bucket = pool->one_machine
+                         ? BUCKET_COUNT
+                         : bucket_of(max_u64(p->horizon_us, p->level_us / LONG_DIVISOR));
     pick_split(p, left_us);
     p->press_bucket = bucket_of(
         max_u64(p->level_us / PRESS_DIVISOR, pool->one_machine ? PRESS_US_MIN_IN : PRESS_US_MIN));

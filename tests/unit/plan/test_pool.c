@@ -209,6 +209,33 @@ static void test_pool_choose_gives_less_ahead_at_the_end(void **state)
     pool_free(pool);
 }
 
+/* One worker is free, the other busy as far as is known: a second long test would wait behind it,
+ * however long it then takes. Short ones bridge the time until the next answer. */
+static void test_pool_choose_gives_no_long_test_to_wait_behind_another(void **state)
+{
+    struct pool_test tests[220];
+    const struct pool_input in = { .tests = tests, .test_count = ARRAY_LEN(tests) };
+    const struct pool_ask ask = { .taker = 0, .free_workers = 1, .backlog_us = 1000 * MS };
+    struct pool *pool;
+    uint32_t out[ARRAY_LEN(tests)], n, long_count = 0;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(tests); i++)
+        tests[i] = (struct pool_test){ .cost_us = i < 20 ? 400 * MS : 1 * MS, PLAIN };
+    pool = pool_new(&in);
+    pool_join(pool, 0, 2, AVERAGE);
+    pool_join(pool, 1, 2, AVERAGE);
+    pool_recost(pool, 0, 1000 * MS);
+    pool_take(pool, 0, 0);
+    pool_start(pool, 0);
+    n = pool_choose(pool, &ask, out, ARRAY_LEN(out));
+    for (uint32_t i = 0; i < n; i++)
+        long_count += out[i] < 20;
+    assert_int_equal(long_count, 1);
+    assert_in_range(n, 40, 100);
+    pool_free(pool);
+}
+
 /* Small tests of a file come together, and so do tests of which nothing is known. */
 static void test_pool_choose_keeps_files_together(void **state)
 {
@@ -527,6 +554,7 @@ int main(void)
         cmocka_unit_test(test_pool_expect_makes_the_first_share_smaller),
         cmocka_unit_test(test_pool_choose_shrinks_shares),
         cmocka_unit_test(test_pool_choose_gives_nothing_over_the_fair_share),
+        cmocka_unit_test(test_pool_choose_gives_no_long_test_to_wait_behind_another),
         cmocka_unit_test(test_pool_choose_gives_less_ahead_at_the_end),
         cmocka_unit_test(test_pool_choose_keeps_files_together),
         cmocka_unit_test(test_pool_choose_keeps_a_dear_scope_whole),

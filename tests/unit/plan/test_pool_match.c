@@ -75,6 +75,27 @@ static void test_pool_waits_for_nobody_with_nothing_else_to_do(void **state)
     pool_free(pool);
 }
 
+/* One that is a little slow waits as long as being on an average one is worth, and that many soon
+ * come: what was done by now tells how long it has waited. */
+static void test_pool_leaves_the_longest_to_many_still_to_come(void **state)
+{
+    struct pool *pool = pool_of(32);
+
+    (void)state;
+    pool_join(pool, 0, 1, AVERAGE * 9 / 10);
+    assert_false(gets_the_long_one(pool, 0, 0));
+    for (uint32_t i = 1; i <= 5; i++) {
+        pool_take(pool, 0, i);
+        pool_finish(pool, i);
+    }
+    assert_true(gets_the_long_one(pool, 0, 0));
+    pool_free(pool);
+    pool = pool_of(2);
+    pool_join(pool, 0, 1, AVERAGE * 9 / 10);
+    assert_true(gets_the_long_one(pool, 0, 0));
+    pool_free(pool);
+}
+
 /* A faster one is there, but does not ask: no more is waited for it than its being faster is worth.
  */
 static void test_pool_waits_no_longer_than_it_gains(void **state)
@@ -169,6 +190,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pool_leaves_the_longest_to_those_still_to_come),
+        cmocka_unit_test(test_pool_leaves_the_longest_to_many_still_to_come),
         cmocka_unit_test(test_pool_waits_for_nobody_with_nothing_else_to_do),
         cmocka_unit_test(test_pool_waits_no_longer_than_it_gains),
         cmocka_unit_test(test_pool_gives_no_long_test_for_later),
