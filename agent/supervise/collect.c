@@ -39,14 +39,21 @@ static void add_ids(const struct manifest *m, const uint32_t *tests, uint32_t co
         (void)!str_addf(out, &ignored, " and %u more", count - NAMED_MAX);
 }
 
-/* Names what only one of both has; false when it is nothing: order, groups and marks may differ. */
-static bool describe_difference(const struct manifest *ours, const struct manifest *own,
+/* Names what only one of both has; false when it is nothing: order, groups and marks may differ,
+ * and of what was found meanwhile nobody had to know. */
+static bool describe_difference(const struct supervisor *s, const struct manifest *own,
                                 struct str *out)
 {
+    const struct manifest *ours = s->manifest;
     struct manifest_diff diff;
+    uint32_t kept = 0;
     bool differs;
 
     manifest_diff(ours, own, &diff);
+    for (uint32_t i = 0; i < diff.only_a_count; i++)
+        if (diff.only_a[i] < s->sealed_count)
+            diff.only_a[kept++] = diff.only_a[i];
+    diff.only_a_count = kept;
     differs = diff.only_a_count + diff.only_b_count > 0;
     add_ids(ours, diff.only_a, diff.only_a_count, "the first", out);
     add_ids(own, diff.only_b, diff.only_b_count, "this one", out);
@@ -85,7 +92,7 @@ static void compare(struct supervisor *s, uint32_t number)
         found_own(s, slot->own);
     if (slot->own_problem) {
         refuse(s, number, slot->own_problem);
-    } else if (describe_difference(s->manifest, slot->own, &text)) {
+    } else if (describe_difference(s, slot->own, &text)) {
         (void)!str_addf(&why, &ignored, "it collected other tests than the first process did;%s",
                         str_text(&text));
         refuse(s, number, str_text(&why));
@@ -114,6 +121,7 @@ static void seal(struct supervisor *s)
     uint32_t count = s->manifest->count;
 
     manifest_seal(s->manifest);
+    s->sealed_count = count;
     s->fences = mem_new(count, sizeof(*s->fences));
     s->granted = mem_new(count, sizeof(*s->granted));
     s->took_us = mem_new(count, sizeof(*s->took_us));

@@ -142,6 +142,7 @@ struct supervisor {
     struct memory_watch memory;
 
     struct manifest *manifest;
+    uint32_t sealed_count; /* of its tests; those behind them were found later */
     struct suite *suite;
     struct dispatch *dispatch;
     struct abandoned *abandoned; /* whose workers are not gone yet */

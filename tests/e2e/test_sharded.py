@@ -168,6 +168,25 @@ class ShardedTest(harness.TestCase):
             self.assertEqual(machine.wait(), 0, machine.output)
             self.all_ran_once([machine], self.verdict(self.served, key=start)[1], self.tests + 1)
 
+    def test_a_worker_that_has_collected_when_something_was_found(self):
+        """It knows no more than the record; what was found meanwhile makes it no stranger."""
+        gate = self.gate()
+        (self.root / "gate.py").write_text(gate.module)
+        (self.root / "conftest.py").write_text(
+            "import gate, os\ndef pytest_collection_finish():\n"
+            "    if os.environ.get('PYTEST_XDIST_WORKER') == 'gw1' and 'WAIT' in os.environ:\n        gate.wait('late')\n")
+        (self.root / "test_h.py").write_text(TESTS.replace(
+            "    pass\n", "    if value == 1 and 'WAIT' in os.environ:\n        import gate\n        gate.wait('inside')\n", 1))
+        self.recorded()
+        (self.root / "helper.py").write_text("VALUES = {'test_h': [1, 2, 3]}\n")
+        machine = self.machine(0, 1, self.served, key="second", workers=2, options=["--start", "spawn"], WAIT=1)
+        gate.reached("inside")
+        gate.open("late")
+        machine.wait_for_line("pkg/test_in.py::test_in PASSED")  # by the other worker
+        gate.open("inside")
+        self.assertEqual(machine.wait(), 0, machine.output)
+        self.all_ran_once([machine], self.verdict(self.served, key="second")[1], self.tests + 1)
+
     def test_a_worker_that_comes_after_the_record_is_gone(self):
         """It collects everything, and so finds what nobody else has found yet."""
         (self.root / "test_b.py").write_text(TESTS + "\ndef test_die():\n    if 'DIE' in os.environ:\n        os._exit(1)\n")
