@@ -321,7 +321,7 @@ uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32
                       .taker = ask->taker,
                       .more = ask->more,
                       .lead_us = pool_lead_us(pool, ask),
-                      .waited_us = ask->waited_us,
+                      .waited_us = ask->free_workers ? ask->waited_us : 0,
                       .rival = POOL_NONE,
                       .spared = POOL_NONE,
                       .out = out,

@@ -11,12 +11,25 @@
 #define PROBE_SHORT   4u      /* a test of a quarter of that is short */
 #define SPEED_MILLI   1000u   /* of an average machine */
 #define STARTS_US     500000u /* machines of a run start over some such time */
+#define SLOW_MARGIN   3u      /* a slow machine begins what takes a third of the run to come */
 #define RIVAL_LEADS   2u      /* a machine that is to take a test has to ask for it first */
 
-/* Does the end of the run hang on where this test goes? */
+/* Others are faster by a third, as a whole. */
+static bool is_slow(const struct pick *p)
+{
+    const struct pool *pool = p->pool;
+    uint64_t others = pool->workers - p->k->workers;
+
+    return (pool->capacity_milli - taker_milli(p->k)) * 3 > others * p->k->speed_milli * 4;
+}
+
+/* Does the end of the run hang on where this test goes? On a slow machine sooner: its speed and the
+ * test may both be worse than believed, and nobody can help it then. */
 static bool is_critical(const struct pick *p, uint32_t test)
 {
-    return p->pool->tests[test].cost_us * 1000 / p->k->speed_milli > p->end_us;
+    uint64_t takes_us = p->pool->tests[test].cost_us * 1000 / p->k->speed_milli;
+
+    return takes_us * (is_slow(p) ? SLOW_MARGIN : 1) > p->end_us;
 }
 
 void pick_probe(struct pick *p)

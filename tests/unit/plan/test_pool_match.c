@@ -112,6 +112,49 @@ static void test_pool_waits_no_longer_than_it_gains(void **state)
     pool_free(pool);
 }
 
+/* It is busy, and has heard nothing for long only because what it runs is long: that is no waiting.
+ */
+static void test_pool_counts_no_waiting_of_a_busy_machine(void **state)
+{
+    struct pool *pool = pool_of(2);
+    const struct pool_ask ask = { .taker = 0, .dry_us = 1, .waited_us = 1000 * MS };
+    uint32_t out[TESTS];
+
+    (void)state;
+    pool_join(pool, 0, 1, SLOW);
+    pool_join(pool, 1, 1, AVERAGE);
+    for (uint32_t i = 1; i < TESTS - 1; i++)
+        pool_finish(pool, i);
+    pool_take(pool, 0, TESTS - 1);
+    pool_start(pool, TESTS - 1);
+    assert_int_equal(pool_choose(pool, &ask, out, ARRAY_LEN(out)), 0);
+    pool_free(pool);
+}
+
+/* A test of a quarter of the run's length may still be its end on a machine of half the speed. */
+static void test_pool_leaves_what_is_long_to_who_is_not_slow(void **state)
+{
+    struct pool_test tests[40];
+    const struct pool_input in = { .tests = tests, .test_count = ARRAY_LEN(tests) };
+    const struct pool_ask ask = { .taker = 0, .free_workers = 1 };
+    uint32_t out[40], n;
+
+    (void)state;
+    for (uint32_t i = 0; i < ARRAY_LEN(tests); i++)
+        tests[i] = (struct pool_test){ .cost_us = (i < 8 ? 500 : 100) * MS, PLAIN };
+    for (uint32_t speed_ppm = SLOW; speed_ppm <= AVERAGE; speed_ppm += AVERAGE - SLOW) {
+        struct pool *pool = pool_new(&in);
+
+        pool_join(pool, 0, 1, speed_ppm);
+        for (uint32_t k = 1; k < 4; k++)
+            pool_join(pool, k, 1, AVERAGE);
+        n = pool_choose(pool, &ask, out, ARRAY_LEN(out));
+        assert_true(n > 0);
+        assert_int_equal(tests[out[0]].cost_us, (speed_ppm == SLOW ? 100 : 500) * MS);
+        pool_free(pool);
+    }
+}
+
 /* Two workers, two tests of a length: a third would wait behind one of them. */
 static void test_pool_gives_no_long_test_for_later(void **state)
 {
@@ -193,6 +236,8 @@ int main(void)
         cmocka_unit_test(test_pool_leaves_the_longest_to_many_still_to_come),
         cmocka_unit_test(test_pool_waits_for_nobody_with_nothing_else_to_do),
         cmocka_unit_test(test_pool_waits_no_longer_than_it_gains),
+        cmocka_unit_test(test_pool_counts_no_waiting_of_a_busy_machine),
+        cmocka_unit_test(test_pool_leaves_what_is_long_to_who_is_not_slow),
         cmocka_unit_test(test_pool_gives_no_long_test_for_later),
         cmocka_unit_test(test_pool_gives_a_long_test_to_who_is_free),
         cmocka_unit_test(test_pool_names_a_long_recalled_test_once),
