@@ -21,6 +21,11 @@ uint64_t pressure_low_bytes(uint64_t total_bytes)
     return low < total_bytes / 2 ? low : total_bytes / 2;
 }
 
+static uint64_t most(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 static bool passed(uint64_t now_ms, uint64_t since_ms, uint64_t ms)
 {
     return now_ms - since_ms >= ms;
@@ -59,6 +64,7 @@ static void look_ahead(struct pressure *p, const struct pressure_now *now)
     p->gone_ms = p->looked && lost > 0
                      ? now->free_bytes / lost * ms + now->free_bytes % lost * ms / lost
                      : UINT64_MAX;
+    p->took_ms = p->looked ? ms : 0;
     p->looked = true;
     p->looked_ms = now->now_ms;
     p->free_bytes = now->free_bytes;
@@ -80,6 +86,21 @@ static enum pressure_advice when_plenty(struct pressure *p, const struct pressur
     return PRESSURE_NOTHING;
 }
 
+static bool is_short(const struct pressure *p, const struct pressure_now *now, uint64_t low_bytes)
+{
+    uint64_t soon_ms = most(PRESSURE_SOON_MS, 2 * p->took_ms);
+
+    return now->free_bytes < low_bytes || p->gone_ms < soon_ms ||
+           (now->stalled && now->free_bytes < now->total_bytes / STALL_COUNTS_FOR);
+}
+
+static bool is_critical(const struct pressure *p, const struct pressure_now *now,
+                        uint64_t low_bytes)
+{
+    return now->free_bytes < low_bytes / CRITICAL_PART ||
+           p->gone_ms < most(PRESSURE_VERY_SOON_MS, p->took_ms);
+}
+
 enum pressure_advice pressure_step(struct pressure *p, const struct pressure_now *now)
 {
     uint64_t low = pressure_low_bytes(now->total_bytes);
@@ -93,10 +114,8 @@ enum pressure_advice pressure_step(struct pressure *p, const struct pressure_now
     if (plenty && !p->plenty)
         p->plenty_ms = now->now_ms;
     p->plenty = plenty;
-    if (now->free_bytes < low || p->gone_ms < PRESSURE_SOON_MS ||
-        (now->stalled && now->free_bytes < now->total_bytes / STALL_COUNTS_FOR))
-        return when_short(
-            p, now, now->free_bytes < low / CRITICAL_PART || p->gone_ms < PRESSURE_VERY_SOON_MS);
+    if (is_short(p, now, low))
+        return when_short(p, now, is_critical(p, now, low));
     if (plenty)
         return when_plenty(p, now, low);
     if (now->held > 0 && now->working > 0 && passed(now->now_ms, p->acted_ms, PRESSURE_STUCK_MS))

@@ -11,7 +11,9 @@
 #include "base.h"
 
 /* Gone so soon, as fast as memory went since the last look, it counts as short; or as critical, and
- * then all workers but one are held at once. */
+ * then all workers but one are held at once. On a busy machine a look comes late, and the next may,
+ * too: what is gone by the next look, as late as this one, is critical, by the one after it short.
+ */
 #define PRESSURE_SOON_MS      1000u
 #define PRESSURE_VERY_SOON_MS 400u
 
@@ -49,6 +51,7 @@ struct pressure { /* begins as zeroes */
     uint64_t acted_ms, plenty_ms;
     uint64_t looked_ms, free_bytes; /* the last time */
     uint64_t gone_ms;               /* as it looked then, until nothing is left */
+    uint64_t took_ms;               /* to that look from the one before */
     bool looked, plenty;
 };
 

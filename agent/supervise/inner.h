@@ -77,6 +77,7 @@ struct memory_watch { /* supervise/memory.c */
     struct os_stalls stalls;
     struct pressure pressure;
     uint64_t stalled_until_ms;
+    uint64_t due_ms;       /* the next look */
     uint32_t limit;        /* of workers, now */
     uint64_t worker_bytes; /* the most that one had for itself, between two tests */
     uint64_t busy_bytes;   /* or in a test, while that is all that is known */
@@ -225,7 +226,10 @@ void memory_weigh(struct supervisor *s, const struct test_mem *heavy, uint32_t c
 uint64_t memory_budget(struct supervisor *s); /* for the tests' own; 0: need not be counted */
 
 /* supervise/memory.c */
-void memory_start(struct supervisor *s);                 /* dispatch is there */
+void memory_start(struct supervisor *s); /* dispatch is there */
+/* A worker is about to get more: a look that is late comes first, as workers that hear nothing of
+ * us do not grow. Effects are the caller's to do. */
+void memory_before_more(struct supervisor *s);
 void memory_grow(struct supervisor *s, uint32_t before); /* so many tests there were */
 void memory_test(struct supervisor *s, uint32_t number, uint32_t test, uint64_t kib);
 void memory_died(struct supervisor *s, uint32_t test, uint64_t kib); /* its worker, in the test */

@@ -194,19 +194,16 @@ static void again(struct supervisor *s, uint64_t ms)
 {
     struct timeval tv = { .tv_usec = (suseconds_t)(ms * 1000) };
 
+    s->memory.due_ms = now_ms(s) + ms;
     (void)evtimer_add(s->memory.timer, &tv);
 }
 
-static void tick(evutil_socket_t fd, short what, void *ctx)
+/* Decides; the effects are the caller's to do. */
+static void look_at_all(struct supervisor *s)
 {
-    struct supervisor *s = ctx;
     struct resources machine;
     struct pressure_now now = { .now_ms = now_ms(s) };
 
-    (void)fd;
-    (void)what;
-    if (s->phase != PHASE_RUN || s->killing)
-        return;
     resources_read_memory("", &machine);
     look_at_busy(s);
     now.total_bytes = machine.memory_total;
@@ -218,8 +215,25 @@ static void tick(evutil_socket_t fd, short what, void *ctx)
     add_measured(s, &now);
     while (relieve(s, &now))
         count_workers(s, &now);
-    do_effects(s);
     again(s, pressure_next_look_ms(&s->memory.pressure, &now));
+}
+
+static void tick(evutil_socket_t fd, short what, void *ctx)
+{
+    struct supervisor *s = ctx;
+
+    (void)fd;
+    (void)what;
+    if (s->phase != PHASE_RUN || s->killing)
+        return;
+    look_at_all(s);
+    do_effects(s);
+}
+
+void memory_before_more(struct supervisor *s)
+{
+    if (s->phase == PHASE_RUN && !s->killing && now_ms(s) > s->memory.due_ms)
+        look_at_all(s);
 }
 
 static void on_stall(evutil_socket_t fd, short what, void *ctx)

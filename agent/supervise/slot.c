@@ -254,10 +254,11 @@ bool worker_joined(struct supervisor *s, struct peer *peer)
 void worker_ready(struct supervisor *s, uint32_t number)
 {
     const struct worker *w = s->dispatch ? dispatch_worker(s->dispatch, number) : NULL;
-    const struct slot *slot = slot_at(s, number);
+    struct slot *slot = slot_at(s, number);
 
     if (!w || !slot->peer || !slot->ready)
         return;
+    slot->looked_ms = now_us(s) / 1000; /* its memory: from now on, not while it started */
     if (w->state == WORKER_QUITTING) {
         tell(slot->peer, FRAME_QUIT, 0, 0, NULL);
         return;

@@ -227,10 +227,12 @@ void worker_frame(struct supervisor *s, struct peer *peer, const struct frame *f
         on_report(s, peer, frame);
         return;
     case FRAME_ASK:
+        memory_before_more(s);
         (void)dispatch_heard(s->dispatch, number, WORKER_EV_ASK, frame->a, 0);
         break;
     case FRAME_DONE:
     case FRAME_LATE:
+        memory_before_more(s);
         on_done(s, peer, frame);
         break;
     case FRAME_SCOPE:

@@ -278,10 +278,10 @@ def test_it(n, worker_id):
         stream.write("%s %f\\n" % (worker_id, ticks / os.sysconf("SC_CLK_TCK")))
     time.sleep(0.2)
 '''})
-        # The second is asked for when the first is up and was looked at, half a second later; on a slow machine
-        # the first is up later, too, so that little of that may be left.
-        self.assertGreater(self.seconds_between_starts(group, folder), 0.03)
-        self.assertTrue(any(self.seconds_between_starts(group, folder) < 0.2 for _ in range(3)), "now it is known")
+        # The second is asked for when the first was up for a second and was looked at: that is the least. Once it
+        # is known, both are asked for at once, and on a slow machine one of three runs tells.
+        self.assertGreater(self.seconds_between_starts(group, folder), 0.9)
+        self.assertTrue(any(self.seconds_between_starts(group, folder) < 0.9 for _ in range(3)), "now it is known")
 
     def seconds_between_starts(self, group, folder):
         """Of the first two worker processes of a run, as the kernel tells."""

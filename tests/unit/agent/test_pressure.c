@@ -132,6 +132,23 @@ static void test_pressure_looks_more_often_the_sooner_all_is_gone(void **state)
     assert_int_equal(pressure_next_look_ms(&m.p, &m.now), PRESSURE_LOOK_NEAR_MS);
 }
 
+/* The next look may come as late as the last: what went between them may go once more, and again.
+ */
+static void test_pressure_looks_further_ahead_when_looks_come_late(void **state)
+{
+    struct machine m = machine_of(4);
+
+    (void)state;
+    (void)after(&m, 500);
+    m.now.free_bytes = 301 * MIB; /* 199 in two seconds: all is gone in three */
+    assert_int_equal(after(&m, 2000), PRESSURE_HOLD);
+    assert_int_equal(after(&m, 0), PRESSURE_NOTHING);
+    m.now.free_bytes = 140 * MIB; /* less is left than went: it may not last until the next look */
+    assert_int_equal(after(&m, 2000), PRESSURE_HOLD);
+    assert_int_equal(after(&m, 0), PRESSURE_HOLD);
+    assert_int_equal(m.now.working, 1);
+}
+
 static void test_pressure_goes_on_while_one_is_slow_to_leave(void **state)
 {
     struct machine m = machine_of(3);
@@ -224,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_pressure_retires_at_once_when_it_is_critical),
         cmocka_unit_test(test_pressure_looks_ahead),
         cmocka_unit_test(test_pressure_looks_more_often_the_sooner_all_is_gone),
+        cmocka_unit_test(test_pressure_looks_further_ahead_when_looks_come_late),
         cmocka_unit_test(test_pressure_goes_on_while_one_is_slow_to_leave),
         cmocka_unit_test(test_pressure_recovers_step_by_step),
         cmocka_unit_test(test_pressure_adds_only_where_a_worker_fits),
