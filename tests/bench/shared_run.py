@@ -32,6 +32,7 @@ SUITES = {
     "networkx": ["--pyargs", "networkx"],
     "scipy.signal": ["--pyargs", "scipy.signal"],
     "scipy.ndimage, .spatial": ["--pyargs", "scipy.ndimage", "scipy.spatial"],
+    "scipy.integrate, .interpolate": ["--pyargs", "scipy.integrate", "scipy.interpolate"],
 }
 
 
