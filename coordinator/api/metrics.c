@@ -179,7 +179,7 @@ void api_metrics(struct api_request *r)
         return;
     }
     http_call_server_stats(r->call, &http);
-    family(&page, "info", "gauge", "Which makespand this is.");
+    family(&page, "build_info", "gauge", "Which makespand this is.");
     sample(&page, "version", MAKESPAN_VERSION, 1);
     put_present(&page, &counts);
     put_past(&page, &counts);

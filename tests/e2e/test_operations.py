@@ -59,6 +59,7 @@ class OperationsTest(harness.TestCase):
         self.assertEqual(self.metrics(coordinator)["makespand_runs_opened_total"], {None: 0})
         self.run_suite(coordinator)
         seen = self.metrics(coordinator)
+        self.assertEqual(list(seen["makespand_build_info"].values()), [1])
         self.assertEqual(seen["makespand_runs_opened_total"], {None: 1})
         self.assertEqual(seen["makespand_runs_ended_total"]['verdict="red"'], 1)
         self.assertEqual(seen["makespand_results_total"]['outcome="passed"'], 5)
