@@ -314,6 +314,20 @@ static void pick_put_off(struct pick *p)
     pick_rest(p, longest);
 }
 
+/* What goes before all others does not go before a test that alone lasts longer than the run to
+ * come: a worker begins that, those beside it run the others. */
+static void pick_outlasting(struct pick *p)
+{
+    const struct bucket_queue *q = &p->pool->test_queues[TESTS_ALONE];
+
+    if (p->pool->one_machine || bucket_first(&p->pool->test_queues[TESTS_FIRST]) == BUCKET_NONE)
+        return;
+    for (uint32_t t = bucket_first(q);
+         t != BUCKET_NONE && p->count < p->dry && !pick_full(p) && pick_outlasts(p, t);
+         t = bucket_next(q, p->pool->test_links, t))
+        pick_alone(p, t);
+}
+
 uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32_t *out,
                      uint32_t max)
 {
@@ -333,6 +347,7 @@ uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32
     p.scope = p.k->at;
     if (!pool->free_count || !max || !pick_size(&p, ask))
         return 0;
+    pick_outlasting(&p);
     pick_tests(&p, TESTS_FIRST, false);
     if (pool->one_machine && pool->workers == 1) {
         pick_in_order(&p);

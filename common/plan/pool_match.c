@@ -23,13 +23,21 @@ static bool is_slow(const struct pick *p)
     return (pool->capacity_milli - taker_milli(p->k)) * 3 > others * p->k->speed_milli * 4;
 }
 
+static uint64_t takes_us(const struct pick *p, uint32_t test)
+{
+    return p->pool->tests[test].cost_us * 1000 / p->k->speed_milli;
+}
+
+bool pick_outlasts(const struct pick *p, uint32_t test)
+{
+    return takes_us(p, test) > p->end_us;
+}
+
 /* Does the end of the run hang on where this test goes? On a slow machine sooner: its speed and the
  * test may both be worse than believed, and nobody can help it then. */
 static bool is_critical(const struct pick *p, uint32_t test)
 {
-    uint64_t takes_us = p->pool->tests[test].cost_us * 1000 / p->k->speed_milli;
-
-    return takes_us * (is_slow(p) ? SLOW_MARGIN : 1) > p->end_us;
+    return takes_us(p, test) * (is_slow(p) ? SLOW_MARGIN : 1) > p->end_us;
 }
 
 void pick_probe(struct pick *p)

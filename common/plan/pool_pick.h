@@ -65,6 +65,9 @@ uint64_t pick_piece_us(const struct pick *p, const struct lot *lot, uint64_t set
 /* Fills in probe_us, and keeps the share small while it is above 0. */
 void pick_probe(struct pick *p);
 
+/* Would this test alone last longer here than the run to come? */
+bool pick_outlasts(const struct pick *p, uint32_t test);
+
 /* Should this test wait for another machine, or until more is known of them? */
 bool pick_waits(struct pick *p, uint32_t test);
 

@@ -204,6 +204,31 @@ static void test_pool_gives_a_long_test_to_who_is_free(void **state)
     pool_free(pool);
 }
 
+/* Tests that go before all others, and one that is as long as the run: that is begun at once. */
+static void test_pool_begins_the_longest_beside_what_goes_first(void **state)
+{
+    struct pool_test tests[20];
+    const struct pool_input in = { .tests = tests, .test_count = ARRAY_LEN(tests) };
+    const struct pool_ask ask = { .taker = 0, .free_workers = 2 };
+    struct pool *pool;
+    uint32_t out[20], n;
+
+    (void)state;
+    for (uint32_t i = 0; i < ARRAY_LEN(tests); i++)
+        tests[i] = (struct pool_test){ .cost_us = 100 * MS, PLAIN, .flags = i ? POOL_FIRST : 0 };
+    for (uint32_t k = 1; k <= 10; k++) {
+        tests[0].cost_us = 100 * k * MS;
+        pool = pool_new(&in);
+        pool_join(pool, 0, 2, AVERAGE);
+        pool_join(pool, 1, 2, AVERAGE);
+        n = pool_choose(pool, &ask, out, ARRAY_LEN(out));
+        assert_true(n > 1);
+        assert_int_equal(out[0] == 0, k * 100 * 4 > k * 100 + 1900); /* of what four workers do */
+        assert_true(out[1] != 0);
+        pool_free(pool);
+    }
+}
+
 /* It was recalled for a machine of which little is known yet, with room for two: it comes once. */
 static void test_pool_names_a_long_recalled_test_once(void **state)
 {
@@ -240,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_pool_leaves_what_is_long_to_who_is_not_slow),
         cmocka_unit_test(test_pool_gives_no_long_test_for_later),
         cmocka_unit_test(test_pool_gives_a_long_test_to_who_is_free),
+        cmocka_unit_test(test_pool_begins_the_longest_beside_what_goes_first),
         cmocka_unit_test(test_pool_names_a_long_recalled_test_once),
     };
 
