@@ -267,7 +267,9 @@ struct verdict_answer { /* of GET verdict and of leave */
         work_us;             /* first start to last end; lower bound; sum of tests */
     struct time_part *drift; /* of a complete run */
     uint32_t drift_count;
-    char *floor; /* the test that alone is the lower bound, NULL when it is not one test */
+    char *floor;    /* the test that alone is the lower bound, NULL when it is not one test */
+    char *heaviest; /* the test that needed most memory, NULL when that was little */
+    uint32_t heaviest_mib;
     struct run_error *errors;
     uint32_t error_count;
     struct run_error *remarks; /* what was heard after the end, and changed nothing */

@@ -136,6 +136,9 @@ char *verdict_answer_encode(const struct verdict_answer *m)
     json_set_u64(obj, "bound_us", m->bound_us);
     json_set_u64(obj, "work_us", m->work_us);
     put_drift(obj, m);
+    put_text(obj, "heaviest", m->heaviest);
+    if (m->heaviest_mib)
+        json_set_u64(obj, "heaviest_mib", m->heaviest_mib);
     put_errors(obj, "errors", m->errors, m->error_count);
     put_errors(obj, "remarks", m->remarks, m->remark_count);
     put_refs(obj, "only_first", m->only_first, m->only_first_count);
@@ -180,6 +183,8 @@ enum err_code verdict_answer_decode(const char *bytes, size_t len, struct verdic
     field_u32(&f, "exit", 0, UINT8_MAX, &out->exit);
     read_sizes(&f, out);
     read_drift(&f, out);
+    field_text_opt(&f, "heaviest", PROTO_TEXT_BYTES_MAX, &out->heaviest);
+    field_u32_opt(&f, "heaviest_mib", 0, PROTO_MEM_MIB_MAX, &out->heaviest_mib);
     read_counts(&f, out->counts);
     field_errors(&f, "errors", &out->errors, &out->error_count);
     field_errors(&f, "remarks", &out->remarks, &out->remark_count);
@@ -197,6 +202,7 @@ void verdict_answer_fini(struct verdict_answer *m)
     free(m->run);
     free(m->message);
     free(m->floor);
+    free(m->heaviest);
     for (uint32_t i = 0; i < m->drift_count; i++)
         free(m->drift[i].name);
     free(m->drift);

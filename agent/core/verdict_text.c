@@ -71,6 +71,13 @@ static enum err_code add_drift(const struct verdict_answer *v, struct str *out, 
     return rc;
 }
 
+static enum err_code add_memory(const struct verdict_answer *v, struct str *out, struct err *err)
+{
+    if (!v->heaviest)
+        return ERR_NONE;
+    return str_addf(out, err, "  most memory needed %s: %u MiB\n", v->heaviest, v->heaviest_mib);
+}
+
 static enum err_code add_difference(const char *title, const struct test_ref *refs, uint32_t count,
                                     uint32_t total, struct str *out, struct err *err)
 {
@@ -119,6 +126,8 @@ enum err_code verdict_text(const struct verdict_answer *v, struct str *out, stru
         rc = add_times(v, out, err);
     if (!rc)
         rc = add_drift(v, out, err);
+    if (!rc)
+        rc = add_memory(v, out, err);
     if (!rc)
         rc = add_errors("", v->errors, v->error_count, out, err);
     if (!rc)

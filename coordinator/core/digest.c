@@ -218,6 +218,7 @@ void run_digest(const struct run *run, char out[HASH_HEX_BYTES])
     add_u64(h, run->work_us);
     add_u64(h, run->first_start_ms);
     add_u64(h, run->last_end_us);
+    add_u64(h, (uint64_t)run->heaviest << 32 | run->heaviest_mib);
     add_u64(h, run->bound_us);
     add_u64(h, run->detail_bytes);
     add_pace(h, &run->pace);

@@ -8,6 +8,7 @@
 #include "core/where.h"
 #include "mem.h"
 #include "plan/bound.h"
+#include "plan/peak.h"
 
 /* ---- results ---- */
 
@@ -107,6 +108,10 @@ static void finish(struct run *run, uint32_t test, const struct observation *o,
     t->teardown_us = o->teardown_us;
     t->started_ms = o->started_ms;
     t->mem_mib = o->mem_mib;
+    if (o->mem_mib > run->heaviest_mib) {
+        run->heaviest = test;
+        run->heaviest_mib = o->mem_mib;
+    }
     t->detail = take_detail;
     t->tries++;
     run->done_count++;
@@ -466,6 +471,10 @@ void ledger_answer(const struct run *run, struct verdict_answer *out)
     out->bound_us = run->bound_us;
     out->work_us = run->work_us;
     copy_drift(run, out);
+    if (run->heaviest_mib >= PEAK_HEAVY_MIB) {
+        out->heaviest = mem_strdup(run->manifest->tests[run->heaviest].id);
+        out->heaviest_mib = run->heaviest_mib;
+    }
     copy_faults(&run->faults, &out->errors, &out->error_count);
     copy_faults(&run->remarks, &out->remarks, &out->remark_count);
     copy_refs(run->mismatch.only_first, run->mismatch.only_first_count, &out->only_first,

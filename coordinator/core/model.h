@@ -200,8 +200,9 @@ struct run {
     uint32_t done_count, held_count, flaky_count;
     uint32_t counts[OUTCOME_COUNT];
     uint64_t work_us, first_start_ms, last_end_us; /* Unix time; last_end_us in microseconds */
-    uint64_t bound_us;                             /* set when the last test is done ... */
-    struct drift drift;                            /* ... and with it */
+    uint32_t heaviest, heaviest_mib; /* the test that needed most memory; 0 MiB: not measured */
+    uint64_t bound_us;               /* set when the last test is done ... */
+    struct drift drift;              /* ... and with it */
     uint64_t detail_bytes;
     struct pace_fleet pace; /* of all sessions */
 

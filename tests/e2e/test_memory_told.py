@@ -97,6 +97,8 @@ class Told(harness.TestCase):
         self.assertAlmostEqual(needed["test_it.py::test_big[0]"], 300, delta=15)
         self.assertLess(needed["test_it.py::test_small[0]"], 10)
         self.assertGreater(report["agents"][0]["worker_peak_mib"], 250)
+        asked = self.makespan(["status", "--project", "e2e", "--run-key", "run-1"], self.between)
+        asked.wait_for_line(r"most memory needed test_it.py::test_big\[[01]\]: (29|30|31)\d MiB")
         agent = self.run_fresh(folder, 2, 600 * MIB)
         [first, second] = [[float(word) for word in line.split()]
                            for line in (self.folder / "second").read_text().splitlines()]

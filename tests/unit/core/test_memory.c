@@ -45,6 +45,7 @@ static void test_results_keep_the_memory_of_the_accepted_try(void **state)
 {
     struct fixture f;
     struct result r = { .outcome = OUTCOME_PASSED, .mem_mib = 300 };
+    struct verdict_answer answer = { 0 };
     struct results_request req = { .request = 1, .results = &r, .result_count = 1 };
     struct change change = { .kind = CHANGE_NONE };
 
@@ -58,6 +59,10 @@ static void test_results_keep_the_memory_of_the_accepted_try(void **state)
     assert_int_equal(f.run->tests[1].mem_mib, 300);
     assert_int_equal(f.shadow->tests[1].mem_mib, 300);
     assert_int_equal(f.run->tests[0].mem_mib, 0);
+    ledger_answer(f.run, &answer);
+    assert_string_equal(answer.heaviest, f.run->manifest->tests[1].id);
+    assert_int_equal(answer.heaviest_mib, 300);
+    verdict_answer_fini(&answer);
     fixture_fini(&f);
 }
 
