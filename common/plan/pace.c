@@ -91,6 +91,14 @@ void pace_learn(struct pace_fleet *fleet, struct pace_machine *machine, uint64_t
     fleet->predicted_us += predicted_us;
 }
 
+uint32_t pace_fleet_ppm(const struct pace_fleet *fleet)
+{
+    uint64_t soon_ppm = leaning_ppm(fleet->predicted_us, fleet->took_us, EVIDENCE_US, AVERAGE_PPM);
+    uint64_t late_ppm = leaning_ppm(fleet->predicted_us, fleet->took_us, FLEET_US, AVERAGE_PPM);
+
+    return (uint32_t)(soon_ppm * AVERAGE_PPM / late_ppm);
+}
+
 uint32_t pace_machine_ppm(const struct pace_fleet *fleet, const struct pace_machine *machine)
 {
     int64_t count = machine->count;

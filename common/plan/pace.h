@@ -43,5 +43,10 @@ void pace_start(struct pace_machine *machine, uint64_t predicted_us, uint64_t to
 void pace_learn(struct pace_fleet *fleet, struct pace_machine *machine, uint64_t predicted_us,
                 uint64_t took_us);
 
+/* All machines alike, beyond what pace_machine_ppm has of it: that leans on history for long, since
+ * what ends first need not be what most of the work is like; how soon they will be dry is told
+ * better by what has ended lately. */
+uint32_t pace_fleet_ppm(const struct pace_fleet *fleet);
+
 /* As above, of a machine of this fleet. */
 uint32_t pace_machine_ppm(const struct pace_fleet *fleet, const struct pace_machine *machine);

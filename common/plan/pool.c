@@ -133,6 +133,7 @@ struct pool *pool_new(const struct pool_input *in)
 {
     struct pool *pool = mem_new(1, sizeof(*pool));
 
+    pool->pace_milli = 1000;
     pool->policy = in->policy;
     pool->one_machine = in->one_machine;
     pool->cpus = in->cpus;
@@ -222,6 +223,11 @@ void pool_respeed(struct pool *pool, uint32_t taker, uint32_t speed_ppm)
     pool->capacity_milli -= (uint64_t)k->workers * k->speed_milli;
     k->speed_milli = speed_ppm < 1000 ? 1 : speed_ppm / 1000;
     pool->capacity_milli += (uint64_t)k->workers * k->speed_milli;
+}
+
+void pool_pace(struct pool *pool, uint32_t pace_ppm)
+{
+    pool->pace_milli = pace_ppm < 1000 ? 1 : pace_ppm / 1000;
 }
 
 void pool_expect(struct pool *pool, uint32_t workers)

@@ -86,6 +86,10 @@ void pool_leave(struct pool *pool, uint32_t taker);
 /* A better figure, from what has ended so far (pace.h). */
 void pool_respeed(struct pool *pool, uint32_t taker, uint32_t speed_ppm);
 
+/* All takers get through predicted work so much faster than their speeds say, 1000000 at first.
+ * Speeds tell who should get what; this, when it will be over. */
+void pool_pace(struct pool *pool, uint32_t pace_ppm);
+
 /* How many workers the run will have once all have come (a CI matrix knows), so that the first to
  * come does not take the work of those who follow; 0: who is there is all. A hint. */
 void pool_expect(struct pool *pool, uint32_t workers);

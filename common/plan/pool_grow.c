@@ -67,6 +67,7 @@ struct pool *pool_grown(const struct pool *old, const struct pool_input *in)
         if (taker_is_in(old, i))
             pool_join(pool, i, old->takers[i].workers, old->takers[i].speed_milli * 1000);
     pool_expect(pool, old->expected_workers);
+    pool->pace_milli = old->pace_milli;
     for (uint32_t i = 0; i < old->test_count; i++) {
         if (old->tests[i].state == TEST_ABSENT)
             continue;

@@ -112,6 +112,7 @@ struct pool {
     uint32_t busy_workers; /* with a test in hand: of a taker no more than it has */
     uint64_t free_us, held_us, capacity_milli;
     uint64_t free_setup_us; /* of the scopes that nobody has been in yet, with free tests */
+    uint64_t pace_milli;    /* of all takers alike, see pool_pace */
     uint64_t done_us;       /* that was run here */
     enum pool_policy policy;
     bool one_machine;

@@ -140,6 +140,7 @@ void desk_result(struct sim *s, const struct event *ev)
     a->progress_us = s->now_us;
     pool_finish(s->pool, ev->test);
     pace_learn(&s->fleet_pace, &a->fleet_pace, s->in->tests[ev->test].cost_us, ev->took_us);
+    pool_pace(s->pool, pace_fleet_ppm(&s->fleet_pace));
     if (a->known)
         pool_respeed(s->pool, ev->agent, pace_machine_ppm(&s->fleet_pace, &a->fleet_pace));
     answer_held(s);

@@ -206,6 +206,7 @@ static void learn_pace(struct run *run, uint32_t session, const struct result_it
     if (item->outcome != OUTCOME_PASSED || !session_lives(s))
         return;
     pace_learn(&run->pace, &s->pace, run->costs_us[item->test], took_us);
+    pool_pace(run->pool, pace_fleet_ppm(&run->pace));
     pool_respeed(run->pool, session, pace_machine_ppm(&run->pace, &s->pace));
 }
 

@@ -96,6 +96,22 @@ static void test_pace_leans_on_all_machines(void **state)
     assert_in_range(pace_machine_ppm(&all, &own), 500000, 520000);
 }
 
+/* When it will be over is believed soon; both together are what was seen. */
+static void test_pace_of_all_machines_is_believed_soon(void **state)
+{
+    struct pace_fleet all = { 0 };
+    struct pace_machine own = { 0 };
+    uint64_t both_ppm;
+
+    (void)state;
+    assert_in_range(pace_fleet_ppm(&all), 999900, 1000100);
+    for (int i = 0; i < 100; i++)
+        pace_learn(&all, &own, 20000, 10000);
+    assert_in_range(pace_machine_ppm(&all, &own), 1000000, 1200000);
+    both_ppm = (uint64_t)pace_machine_ppm(&all, &own) * pace_fleet_ppm(&all) / 1000000;
+    assert_in_range(both_ppm, 1800000, 2100000);
+}
+
 /* One test that took a hundredth of its prediction does not make a machine fast. */
 static void test_pace_add_damps_outliers(void **state)
 {
@@ -127,6 +143,7 @@ int main(void)
         cmocka_unit_test(test_pace_begins_with_what_it_was_told),
         cmocka_unit_test(test_pace_begins_with_what_the_start_took),
         cmocka_unit_test(test_pace_takes_no_size_of_tests_for_a_machine),
+        cmocka_unit_test(test_pace_of_all_machines_is_believed_soon),
         cmocka_unit_test(test_pace_leans_on_all_machines),
         cmocka_unit_test(test_pace_add_damps_outliers),
         cmocka_unit_test(test_pace_of_an_agent_forgets),
