@@ -77,12 +77,25 @@ static bool has_all(const char *folder)
 }
 
 /* Python will run what lies there: nobody else may be able to put something in its place. */
-static bool is_only_ours(const char *folder)
+static bool is_ours(const char *folder, mode_t not_for_others)
 {
     struct stat st;
 
     return lstat(folder, &st) == 0 && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
-           (st.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+           (st.st_mode & not_for_others) == 0;
+}
+
+/* On the way down others may look. */
+static bool is_only_ours(const char *folder)
+{
+    return is_ours(folder, S_IWGRP | S_IWOTH);
+}
+
+/* What is below a folder that nobody else may enter need not be looked at: Python makes its
+ * __pycache__ as the umask says, and that may let a group write. */
+static bool is_private(const char *folder)
+{
+    return is_ours(folder, S_IRWXG | S_IRWXO);
 }
 
 /* True if the folder got its name. It may have been there: of a run that was faster, which is as
@@ -140,8 +153,8 @@ static enum err_code place_kept(char **out_folder, struct err *err)
     }
     if (!has_all(str_text(&folder)))
         rc = make_kept(str_text(&folder), err);
-    if (!rc && !is_only_ours(str_text(&folder)))
-        rc = err_set(err, ERR_IO, "others can write to %s", str_text(&folder));
+    if (!rc && !is_private(str_text(&folder)))
+        rc = err_set(err, ERR_IO, "others can enter %s", str_text(&folder));
     if (!rc)
         *out_folder = str_take(&folder);
 out:

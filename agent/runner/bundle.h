@@ -4,7 +4,8 @@
  * One folder of the user's cache is kept for each content, so that Python's bytecode beside the
  * files is still good at the next run: $XDG_CACHE_HOME/makespan/python/DIGEST, or ~/.cache in place
  * of the variable. It may be removed whenever no run uses it. Where there is no cache, or where
- * somebody else could write to that folder, the files live in the run's own, and only as long. */
+ * somebody else could enter that folder or replace it, the files live in the run's own, and only as
+ * long. */
 #pragma once
 
 #include "err.h"

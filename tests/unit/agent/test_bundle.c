@@ -112,12 +112,12 @@ static void test_bundle_is_written_anew_when_a_file_differs(void **state)
     free(second);
 }
 
-static void test_bundle_is_the_runs_own_where_others_can_write(void **state)
+static void test_bundle_is_the_runs_own_where_others_can_enter(void **state)
 {
     const struct places *p = *state;
     char *first = place(p), *second;
 
-    assert_int_equal(chmod(first, 0770), 0);
+    assert_int_equal(chmod(first, 0710), 0);
     second = place(p);
     assert_true(is_below(second, p->run));
     assert_complete(second);
@@ -158,7 +158,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bundle_is_kept_between_runs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bundle_is_written_anew_when_a_file_differs, set_up,
                                         tear_down),
-        cmocka_unit_test_setup_teardown(test_bundle_is_the_runs_own_where_others_can_write, set_up,
+        cmocka_unit_test_setup_teardown(test_bundle_is_the_runs_own_where_others_can_enter, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_bundle_is_the_runs_own_where_others_own_the_way,
                                         set_up, tear_down),
