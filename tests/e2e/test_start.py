@@ -55,6 +55,18 @@ class StartTest(harness.TestCase):
             self.assertEqual(status == 0, passes, agent.output)
         return agent
 
+    def test_our_bytecode_is_kept_and_nobody_elses_is_made(self):
+        """PYTHONDONTWRITEBYTECODE, which the harness sets, is about the files of the user."""
+        cache = self.folder / "cache"
+        made = []
+        for _run in range(2):
+            agent = self.run_suite("threads_at_import", XDG_CACHE_HOME=cache)
+            self.assertEqual(agent.wait(), 0, agent.output)
+            made.append({path: path.stat().st_mtime_ns for path in cache.rglob("*.pyc")})
+        self.assertEqual(made[0], made[1])
+        self.assertIn("hooks", {path.name.partition(".")[0] for path in made[0]})
+        self.assertEqual(list((HAZARDS / "threads_at_import").rglob("*.pyc")), [])
+
     def test_threads_started_while_collecting(self):
         agent = self.check("threads_at_import", "early",
                            r"thread 'server' \(started at \S*test_threads\.py:\d+\) would not exist in a fork", 4)

@@ -6,6 +6,7 @@ The work is in the package beside this file.
 """
 
 import contextlib
+import importlib.util
 import json
 import os
 import sys
@@ -31,24 +32,29 @@ def _take_environment():
     return taken
 
 
-@contextlib.contextmanager
-def _importing(is_kept):
-    """Modules of a package are found by its __path__, so our folder need not stay on sys.path. What the
-    user says of bytecode is about their files; ours is worth keeping where the folder is kept."""
-    before = sys.dont_write_bytecode
-    sys.dont_write_bytecode = not is_kept
-    if _FOLDER not in sys.path:
-        sys.path.insert(0, _FOLDER)
-    try:
-        yield
-    finally:
-        sys.dont_write_bytecode = before
-        sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != _FOLDER]
+def _keep_bytecode():
+    """In a folder that outlives the run; even if the user forbids it, for that is about their files, and
+    the switch is one for all that is imported."""
+    package = os.path.join(_FOLDER, "_makespan_runner")
+    for name in os.listdir(package):
+        path = os.path.join(package, name)
+        if name.endswith(".py") and not os.path.exists(importlib.util.cache_from_source(path)):
+            import py_compile
+
+            with contextlib.suppress(OSError):
+                py_compile.compile(path)
 
 
 _taken = _take_environment()
-with _importing(is_kept=os.path.dirname(_taken["socket"] or "") != os.path.dirname(_FOLDER)):
+if os.path.dirname(_taken["socket"] or "") != os.path.dirname(_FOLDER):  # not the run's own folder
+    _keep_bytecode()
+if _FOLDER not in sys.path:
+    sys.path.insert(0, _FOLDER)
+try:
+    # Modules of a package are found by its __path__, so the folder need not stay on sys.path.
     from _makespan_runner import hooks
+finally:
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != _FOLDER]
 
 hooks.agent_address = _taken
 
