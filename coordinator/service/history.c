@@ -154,26 +154,36 @@ const char *history_key(const char *id, uint32_t k, struct str *scratch)
     return manifest_show(id, k, scratch, &err) ? id : str_text(scratch);
 }
 
+/* What is known of each test, NULL for nothing; the table is the caller's. */
+static const struct row **rows_of(const struct history *history, const struct manifest *manifest)
+{
+    const struct row **rows = mem_new(manifest->count, sizeof(const struct row *));
+    struct str scratch = STR_MAX(STORE_ID_BYTES_MAX + 16);
+    struct lanes lanes = lanes_of(manifest);
+
+    for (uint32_t i = 0; i < manifest->count; i++)
+        rows[i] =
+            find_row(history, HISTORY_TEST,
+                     history_key(manifest->tests[i].id, lanes_k(manifest, lanes, i), &scratch));
+    str_fini(&scratch);
+    return rows;
+}
+
 uint32_t history_test_costs(const struct history *history, const struct manifest *manifest,
                             uint64_t *costs_us)
 {
+    const struct row **rows = rows_of(history, manifest);
     struct estimate *known = mem_new(manifest->count, sizeof(*known));
     const char **ids = mem_new(manifest->count, sizeof(const char *));
-    struct str scratch = STR_MAX(STORE_ID_BYTES_MAX + 16);
-    struct lanes lanes = lanes_of(manifest);
     uint32_t known_count;
 
     for (uint32_t i = 0; i < manifest->count; i++) {
-        const struct manifest_test *test = &manifest->tests[i];
-        const struct estimate *est = history_find(
-            history, HISTORY_TEST, history_key(test->id, lanes_k(manifest, lanes, i), &scratch));
-
-        ids[i] = test->id;
-        if (est)
-            known[i] = *est;
+        ids[i] = manifest->tests[i].id;
+        if (rows[i])
+            known[i] = rows[i]->est;
     }
     known_count = estimate_fill(ids, known, manifest->count, costs_us);
-    str_fini(&scratch);
+    free(rows);
     free(ids);
     free(known);
     return known_count;
@@ -181,49 +191,31 @@ uint32_t history_test_costs(const struct history *history, const struct manifest
 
 void history_failed(const struct history *history, const struct manifest *manifest, bool *failed)
 {
-    struct str scratch = STR_MAX(STORE_ID_BYTES_MAX + 16);
-    struct lanes lanes = lanes_of(manifest);
+    const struct row **rows = rows_of(history, manifest);
 
-    for (uint32_t i = 0; i < manifest->count; i++) {
-        const struct manifest_test *test = &manifest->tests[i];
-        const struct row *row = find_row(
-            history, HISTORY_TEST, history_key(test->id, lanes_k(manifest, lanes, i), &scratch));
-
-        failed[i] = row && row->failed;
-    }
-    str_fini(&scratch);
+    for (uint32_t i = 0; i < manifest->count; i++)
+        failed[i] = rows[i] && rows[i]->failed;
+    free(rows);
 }
 
 void history_highs(const struct history *history, const struct manifest *manifest,
                    uint64_t *highs_us)
 {
-    struct str scratch = STR_MAX(STORE_ID_BYTES_MAX + 16);
-    struct lanes lanes = lanes_of(manifest);
+    const struct row **rows = rows_of(history, manifest);
 
-    for (uint32_t i = 0; i < manifest->count; i++) {
-        const struct manifest_test *test = &manifest->tests[i];
-        const struct row *row = find_row(
-            history, HISTORY_TEST, history_key(test->id, lanes_k(manifest, lanes, i), &scratch));
-
-        highs_us[i] = row ? estimate_high_us(&row->est) : 0;
-    }
-    str_fini(&scratch);
+    for (uint32_t i = 0; i < manifest->count; i++)
+        highs_us[i] = rows[i] ? estimate_high_us(&rows[i]->est) : 0;
+    free(rows);
 }
 
 void history_memory(const struct history *history, const struct manifest *manifest,
                     uint32_t *mem_mib)
 {
-    struct str scratch = STR_MAX(STORE_ID_BYTES_MAX + 16);
-    struct lanes lanes = lanes_of(manifest);
+    const struct row **rows = rows_of(history, manifest);
 
-    for (uint32_t i = 0; i < manifest->count; i++) {
-        const struct manifest_test *test = &manifest->tests[i];
-        const struct row *row = find_row(
-            history, HISTORY_TEST, history_key(test->id, lanes_k(manifest, lanes, i), &scratch));
-
-        mem_mib[i] = row ? row->mem_mib : 0;
-    }
-    str_fini(&scratch);
+    for (uint32_t i = 0; i < manifest->count; i++)
+        mem_mib[i] = rows[i] ? rows[i]->mem_mib : 0;
+    free(rows);
 }
 
 enum err_code history_worker_mib(struct store *store, const char *project, const char *suite,

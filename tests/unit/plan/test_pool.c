@@ -6,31 +6,7 @@
 
 #include <cmocka.h>
 
-#include "plan/pool.h"
-
-#define AVERAGE 1000000u
-#define MS      1000u
-#define PLAIN   .scope = POOL_NONE, .group = POOL_NONE, .mutex = POOL_NONE, .threads = 1
-
-static uint32_t choose(const struct pool *pool, uint32_t taker, uint32_t free_workers,
-                       uint32_t *out, uint32_t max)
-{
-    const struct pool_ask ask = { .taker = taker,
-                                  .free_workers = free_workers,
-                                  .backlog_us = pool_held_us(pool, taker) };
-
-    return pool_choose(pool, &ask, out, max);
-}
-
-static uint32_t choose_and_take(struct pool *pool, uint32_t taker, uint32_t free_workers,
-                                uint32_t *out, uint32_t max)
-{
-    uint32_t n = choose(pool, taker, free_workers, out, max);
-
-    for (uint32_t i = 0; i < n; i++)
-        pool_take(pool, taker, out[i]);
-    return n;
-}
+#include "pool_asking.h"
 
 static void test_pool_choose_gives_the_longest_first(void **state)
 {

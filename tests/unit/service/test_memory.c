@@ -7,54 +7,10 @@
 
 #include <cmocka.h>
 
+#include "learned.h"
 #include "mem.h"
 #include "run.h"
-#include "service/history.h"
-#include "service/lesson.h"
 #include "store/store_mem.h"
-
-#define NOW_MS 1800000000000ull
-
-#define OK(call)                                                                                   \
-    do {                                                                                           \
-        if (call)                                                                                  \
-            fail_msg("%s: %s", #call, err.text);                                                   \
-    } while (0)
-
-static void learn(struct store *store, const struct run *run, uint64_t now_ms)
-{
-    struct lesson *lesson = lesson_of_run(run, now_ms);
-    struct err err = ERR_INIT;
-    bool more = true;
-
-    while (more)
-        OK(lesson_store_part(lesson, store, &more, &err));
-    OK(lesson_prune(lesson, store, &err));
-    lesson_free(lesson);
-}
-
-static struct history *load(struct store *store)
-{
-    struct history *history = NULL;
-    struct err err = ERR_INIT;
-
-    OK(history_load(store, "web", "unit", &history, &err));
-    return history;
-}
-
-/* Within one part in a thousand: estimates are logarithms in fixed point. */
-static void assert_about(uint64_t got, uint64_t want)
-{
-    if (got + want / 1000 + 1 < want || got > want + want / 1000 + 1)
-        fail_msg("%llu is not about %llu", (unsigned long long)got, (unsigned long long)want);
-}
-
-static uint64_t known_us(const struct history *history, const char *kind, const char *id)
-{
-    const struct estimate *est = history_find(history, kind, id);
-
-    return est ? estimate_us(est) : 0;
-}
 
 static uint32_t known_mib(struct store *store, const char *const *ids, uint32_t count,
                           uint32_t test)
