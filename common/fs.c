@@ -158,7 +158,7 @@ enum err_code fs_tempdir(const char *prefix, char **out_path, struct err *err)
     enum err_code rc = str_addf(&path, err, "%s/%s.XXXXXX", base && *base ? base : "/tmp", prefix);
 
     if (!rc && !mkdtemp(path.at))
-        rc = err_errno(err, errno, "create folder %s", path.at);
+        rc = err_errno(err, errno, "create folder %s (TMPDIR says where)", path.at);
     if (!rc)
         *out_path = str_take(&path);
     str_fini(&path);

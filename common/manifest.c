@@ -10,6 +10,7 @@
 #define MANIFEST_MAGIC     "makespan-manifest 1"
 #define DIGEST_BATCH_BYTES 65536u
 #define DECIMAL_BYTES_MAX  20u
+#define EXCERPT_BYTES      60u /* of a text that is too long */
 
 /* The allocation behind the public struct. */
 struct whole {
@@ -40,7 +41,8 @@ void manifest_free(struct manifest *m)
 static enum err_code check_text(const char *what, struct view v, size_t max, struct err *err)
 {
     if (v.len > max)
-        return err_set(err, ERR_TOO_LARGE, "%s of %zu bytes is over %zu", what, v.len, max);
+        return err_set(err, ERR_TOO_LARGE, "%s '%.*s...' is %zu bytes long, over %zu", what,
+                       (int)utf8_valid_len(v.at, EXCERPT_BYTES), v.at, v.len, max);
     if (v.len == 0)
         return ERR_NONE;
     if (memchr(v.at, '\0', v.len) || utf8_valid_len(v.at, v.len) != v.len)

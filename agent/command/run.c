@@ -113,27 +113,29 @@ static enum err_code read_options(struct run *r, int argc, char *const *argv, bo
     return ERR_NONE;
 }
 
-/* The file must be writable before anything runs: a report that is missed at the end is too late.
- */
-static enum err_code check_junit(struct run *r, struct err *err)
+/* A file must be writable before anything runs: that it is missed at the end is too late. */
+static enum err_code check_writable(const char *option, const char *path, struct err *err)
 {
-    bool existed;
-    enum err_code rc;
-    int fd;
+    bool existed = fs_exists(path);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 
-    if (!r->junit_text)
-        return ERR_NONE;
-    rc = fs_absolute(r->junit_text, &r->junit, err);
-    if (rc)
-        return rc;
-    existed = fs_exists(r->junit);
-    fd = open(r->junit, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
     if (fd < 0)
-        return err_errno(err, errno, "the report %s cannot be written", r->junit_text);
+        return err_errno(err, errno, "%s: %s cannot be written", option, path);
     fd_close(&fd);
     if (!existed)
-        (void)unlink(r->junit); /* pytest makes it; until then there is none */
+        (void)unlink(path); /* made when there is something to write; until then there is none */
     return ERR_NONE;
+}
+
+static enum err_code check_files(struct run *r, struct err *err)
+{
+    enum err_code rc = ERR_NONE;
+
+    if (r->junit_text && (rc = fs_absolute(r->junit_text, &r->junit, err)) == ERR_NONE)
+        rc = check_writable("--junit", r->junit, err);
+    if (!rc && r->share.store_path)
+        rc = check_writable("--store-durations", r->share.store_path, err);
+    return rc;
 }
 
 /* Where durations are kept; without a place for them the run still goes on. */
@@ -166,8 +168,14 @@ static enum err_code find_share(struct run *r, struct err *err)
 {
     struct str note = STR_MAX(PATH_BYTES_MAX + 100);
     enum err_code rc = fallback_check(&r->fallback, &r->target, err);
+    bool has_index = r->options.index != PROTO_SLOT_NONE, has_total = r->options.total > 0;
 
-    r->is_share = !r->target.url && r->options.total > 0 && r->options.index != PROTO_SLOT_NONE;
+    if (!rc && !r->target.url && has_index != has_total)
+        return err_set(err, ERR_USAGE,
+                       "--%s without --%s: without a coordinator (MAKESPAN_URL) a machine's part "
+                       "of the suite needs both",
+                       has_index ? "index" : "total", has_index ? "total" : "index");
+    r->is_share = !r->target.url && has_index && has_total;
     if (!rc && (r->is_share || (r->target.url && r->fallback.wanted)))
         rc = share_open(&r->share, r->target.index, r->target.total, &note, err);
     if (!rc && note.len)
@@ -208,6 +216,8 @@ static enum err_code make_source(struct run *r, struct err *err)
                                   .say = say };
     bool is_split = r->is_share && r->local.sharded.total == 0; /* else what is collected is ours */
 
+    if (r->target.url && r->share.store_path && !r->fallback.wanted)
+        say(NULL, "--store-durations: the coordinator keeps what tests took; no file is written");
     if (r->target.url)
         return remote_new(&remote, supervise_events(), r->supervisor, &r->source, err);
     find_history(r);
@@ -327,7 +337,7 @@ enum err_code command_run(int argc, char *const *argv, uint32_t *out_exit, struc
     enum err_code rc = read_options(&r, argc, argv, &help, err);
 
     if (!rc && !help && (rc = local_check(&r.local, err)) == ERR_NONE &&
-        (rc = check_junit(&r, err)) == ERR_NONE &&
+        (rc = check_files(&r, err)) == ERR_NONE &&
         (rc = keeper_start(&r.keeper, err)) == ERR_NONE &&
         (rc = options_resolve(&r.options, r.digest, &r.target, err)) == ERR_NONE &&
         (rc = find_share(&r, err)) == ERR_NONE) {

@@ -289,19 +289,25 @@ static void solo_leave(struct source *source, const struct source_leave *how)
 {
     struct solo *solo = (struct solo *)source;
     struct err err = ERR_INIT;
-    bool empty;
+    uint32_t exit = EXIT_OK;
 
     (void)how;
     if (solo->changed)
         learn_scopes(solo);
     if (solo->changed && solo->opts.history &&
-        history_save(solo->opts.history, solo->history, &solo->known, &err))
+        history_save(solo->opts.history, solo->history, &solo->known, &err)) {
+        (void)err_wrap(&err, "durations are not kept for the next run");
         say(solo, &err);
-    if (solo->took_us && solo->opts.store && store_durations(solo, &err))
+    }
+    if (solo->took_us && solo->opts.store && store_durations(solo, &err)) {
+        (void)err_wrap(&err, "--store-durations");
         say(solo, &err);
+        exit = EXIT_OUTPUT;
+    }
     /* A share without tests is fine, a suite without tests is not. */
-    empty = solo->manifest && solo->manifest->count == 0;
-    source->events->left(source->ctx, empty ? PYTEST_NO_TESTS : EXIT_OK, NULL);
+    if (exit == EXIT_OK && solo->manifest && solo->manifest->count == 0)
+        exit = PYTEST_NO_TESTS;
+    source->events->left(source->ctx, exit, NULL);
 }
 
 static void solo_free(struct source *source)

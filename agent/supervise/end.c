@@ -231,19 +231,28 @@ static void no_handshake(struct supervisor *s)
     gave_up(s, ERR_HANDSHAKE, text.text);
 }
 
+/* To the command, unless the terminal has told it already. */
+static void pass_on(struct supervisor *s, uint32_t sig)
+{
+    if (s->command_pid > 0 && !(s->foreground && sig == SIGINT))
+        keeper_signal(s->opts.keeper, s->command_pid, (int)sig);
+}
+
 void first_signal(struct supervisor *s, uint32_t sig)
 {
-    bool terminal_told_it = s->foreground && sig == SIGINT;
-
     switch (s->phase) {
     case PHASE_JOIN:
         s->report.exit = SIGNAL_EXIT + sig;
         finish(s);
         return;
     case PHASE_START:
+        say(s, "stopping: no test has started");
+        s->killing = true; /* no workers: the grace ends the command */
+        start_grace(s, GRACE_DRAIN_MS);
+        pass_on(s, sig);
+        return;
     case PHASE_INLINE:
-        if (!terminal_told_it && s->command_pid > 0)
-            keeper_signal(s->opts.keeper, s->command_pid, (int)sig);
+        pass_on(s, sig);
         return;
     case PHASE_COLLECT:
     case PHASE_SEAL:

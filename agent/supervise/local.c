@@ -292,6 +292,26 @@ enum err_code local_check(struct local *local, struct err *err)
     return rc ? rc : check_first(local, err);
 }
 
+void local_unused_inline(const struct local *local, struct str *out)
+{
+    const struct {
+        bool given;
+        const char *name;
+    } options[] = {
+        { local->timeout_ms > 0, "--timeout" },
+        { local->isolate, "--isolate" },
+        { local->threads > 1, "--tests-per-worker" },
+        { local->recycle_after > 0, "--recycle-after" },
+        { local->recycle_above_bytes > 0, "--recycle-above" },
+        { local->first_ppm > 0, "--failed-first" },
+    };
+    struct err ignored = ERR_INIT;
+
+    for (size_t i = 0; i < ARRAY_LEN(options); i++)
+        if (options[i].given)
+            (void)!str_addf(out, &ignored, "%s%s", out->len ? ", " : "", options[i].name);
+}
+
 void local_tell(const struct local *local, struct json *config)
 {
     json_set_bool(config, "isolate", local->isolate);

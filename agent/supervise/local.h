@@ -59,5 +59,8 @@ MUST_USE enum err_code local_check(struct local *local, struct err *err);
  * first one ran. Lends local's machine. */
 void local_crew(const struct local *local, bool logical, uint32_t at_most, struct crew_input *out);
 
+/* Names of options that were given and do nothing where pytest runs its tests itself, or "". */
+void local_unused_inline(const struct local *local, struct str *out);
+
 /* Adds the members of CONFIG that these options stand for. */
 void local_tell(const struct local *local, struct json *config);

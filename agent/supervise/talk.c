@@ -84,6 +84,7 @@ static void send_config(struct supervisor *s, uint32_t workers)
 
 static void run_inline(struct supervisor *s, const char *reason)
 {
+    struct str unused = STR_MAX(PROTO_TEXT_BYTES_MAX);
     struct err err = ERR_INIT;
 
     if (!s->opts.alone && !only_looks(reason)) {
@@ -94,6 +95,10 @@ static void run_inline(struct supervisor *s, const char *reason)
         fail(s, &err);
         return;
     }
+    local_unused_inline(s->opts.local, &unused);
+    if (unused.len && !only_looks(reason))
+        say(s, "%s runs plain pytest: without effect there: %s", reason, str_text(&unused));
+    str_fini(&unused);
     s->phase = PHASE_INLINE;
     send_config(s, 0);
 }

@@ -71,6 +71,39 @@ class AgentErrorTest(harness.TestCase):
         self.assertEqual(agent.wait(), harness.OUTPUT, agent.output)
         self.assert_sentence(agent, "out.xml")
 
+    def test_durations_that_cannot_be_written(self):
+        target = self.folder / "no" / "such" / "folder" / "part.json"
+        agent = self.agent(self.pytest(self.plain), options=["--store-durations", target])
+        self.assertEqual(agent.wait(), harness.OUTPUT, agent.output)
+        self.assert_sentence(agent, "--store-durations.*part.json")
+        self.assertNotIn("passed", agent.output)  # nobody waits for a run to hear of it
+
+    def test_half_of_a_slot(self):
+        for given, missing in (("--index", "--total"), ("--total", "--index")):
+            agent = self.agent(self.pytest(self.plain), options=[given, "1"])
+            self.assertEqual(agent.wait(), harness.USAGE, agent.output)
+            self.assert_sentence(agent, f"{given} without {missing}")
+
+    def test_options_that_plain_pytest_knows_nothing_of_are_named(self):
+        agent = self.agent(self.pytest(self.plain), options=["-n", "0", "--timeout", "9s", "--isolate"])
+        self.assertEqual(agent.wait(), 0, agent.output)
+        self.assert_sentence(agent, "-n 0.*without effect.*--timeout, --isolate")
+
+    def test_id_that_is_too_long_is_named(self):
+        long = self.suite({"test_long.py": "import pytest\n@pytest.mark.parametrize('s', ['x' * 5000])\n"
+                                           "def test_it(s): pass\n"}, "long")
+        agent = self.agent(self.pytest(long))
+        self.assertEqual(agent.wait(), 2, agent.output)
+        self.assert_sentence(agent, r"test_it\[xxx.*over 4096")
+
+    def test_told_to_stop_before_pytest_has_started(self):
+        agent = self.agent(["sh", "-c", "trap '' TERM; echo begun; exec sleep 60"])
+        agent.wait_for_line("begun")
+        agent.signal(signal.SIGTERM)
+        agent.wait_for_line("stopping: no test has started")
+        agent.signal(signal.SIGTERM)
+        self.assertNotIn(agent.wait(10), (0, 70), agent.output)
+
     def test_collection_error_is_red_for_the_run_too(self):
         broken = self.suite({"test_broken.py": "import no_such_module_at_all\n",
                              "test_fine.py": "def test_fine(): pass\n"}, "broken")
