@@ -50,6 +50,8 @@ static enum err_code set_value(const struct cfg_option *o, const char *text, str
     case CFG_FLAG:
         return set_flag(o->into, text, err);
     case CFG_TEXT:
+        if (!*text)
+            return err_set(err, ERR_USAGE, "its value is empty; leave it out or give one");
         *(const char **)o->into = text;
         return ERR_NONE;
     case CFG_U32:
@@ -136,10 +138,15 @@ static size_t edit_distance(struct view a, const char *b)
     return row[b_len];
 }
 
+static const char *way_out(const struct cfg_command *command)
+{
+    return command->way_out ? command->way_out : "--help lists all";
+}
+
 static void unknown_option(const struct cfg_command *command, struct view name, struct err *err)
 {
     const char *guess = NULL;
-    size_t best = 3; /* further away is no typing mistake */
+    size_t best = name.len > 3 ? 3 : 2; /* further away is no typing mistake */
 
     for (size_t i = 0; i < command->option_count; i++) {
         size_t d = command->options[i].help ? edit_distance(name, command->options[i].name) : best;
@@ -153,8 +160,8 @@ static void unknown_option(const struct cfg_command *command, struct view name, 
         err_set(err, ERR_USAGE, "there is no option --%.*s; did you mean --%s?",
                 (int)least(name.len, CFG_NAME_SHOWN_BYTES), name.at, guess);
     else
-        err_set(err, ERR_USAGE, "there is no option --%.*s; --help lists all",
-                (int)least(name.len, CFG_NAME_SHOWN_BYTES), name.at);
+        err_set(err, ERR_USAGE, "there is no option --%.*s; %s",
+                (int)least(name.len, CFG_NAME_SHOWN_BYTES), name.at, way_out(command));
 }
 
 /* An option as it was found, NULL if it was not: err tells why. Its value is in the same word, or
@@ -181,7 +188,7 @@ static struct found find_option(const struct cfg_command *command, const char *w
     f.option = find_short(command, word[1]);
     f.value = word[2] ? word + 2 : NULL;
     if (!f.option) {
-        err_set(err, ERR_USAGE, "there is no option -%c; --help lists all", word[1]);
+        err_set(err, ERR_USAGE, "there is no option -%c; %s", word[1], way_out(command));
     } else if (f.option->kind == CFG_FLAG && f.value) {
         err_set(err, ERR_USAGE, "option -%c takes no value: write -%c alone", word[1], word[1]);
         f.option = NULL;

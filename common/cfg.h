@@ -1,7 +1,8 @@
 /* cfg.h - one table of options gives flags, environment variables and --help.
  *
  * An option on the command line beats the environment, which beats the default (what *into held).
- * An empty variable counts as unset. GNU long options (--name VALUE, --name=VALUE; -n VALUE,
+ * An empty variable counts as unset; an empty value on the command line is a mistake (a variable of
+ * the caller's that is not set). GNU long options (--name VALUE, --name=VALUE; -n VALUE,
  * -nVALUE where a short form is given); "--" ends the options. Errors are ERR_USAGE with one
  * sentence naming the option, the value and what to do; the command ends then, as some values may
  * be set already. Never for secrets: argv and the environment are shown to others. */
@@ -37,9 +38,10 @@ struct cfg_option {
 };
 
 struct cfg_command {
-    const char *usage; /* lines after "Usage: " */
-    const char *about; /* paragraphs */
-    const char *tail;  /* examples, exit codes; may be NULL */
+    const char *usage;   /* lines after "Usage: " */
+    const char *about;   /* paragraphs */
+    const char *tail;    /* examples, exit codes; may be NULL */
+    const char *way_out; /* said behind an option that does not exist; NULL: --help lists all */
     const struct cfg_option *options;
     size_t option_count;
     /* NULL: the first word that is no option ends the options. Otherwise options may stand anywhere

@@ -84,6 +84,8 @@ static enum err_code read_options(struct run *r, int argc, char *const *argv, bo
     struct cfg_command command = { .usage = "makespan run [OPTIONS] -- COMMAND [ARGS...]",
                                    .about = about,
                                    .tail = tail,
+                                   .way_out = "--help lists all; pytest's own options go behind "
+                                              "'-- pytest'",
                                    .options = rows };
     enum err_code rc;
     int rest = argc;

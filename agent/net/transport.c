@@ -66,6 +66,14 @@ static enum err_code code_of(CURLcode code, const char *why)
     return ERR_UNREACHABLE;
 }
 
+/* A coordinator that made its own certificate is believed by what it printed about it only. */
+static const char *way_out(const struct transport *t, CURLcode code)
+{
+    if (code != CURLE_PEER_FAILED_VERIFICATION || t->ca_file || t->pin)
+        return "";
+    return "; set MAKESPAN_CA to what makespand printed at its start";
+}
+
 static void exchange_free(struct exchange *x)
 {
     if (x->easy) {
@@ -177,8 +185,8 @@ static void finish(struct exchange *x, CURLcode code)
     if (x->too_large)
         err_set(&err, ERR_TOO_LARGE, "answer of more than %zu bytes", x->answer.max);
     else if (code != CURLE_OK)
-        err_set(&err, code_of(code, x->why), "%s: %s", x->transport->url,
-                x->why[0] ? x->why : curl_easy_strerror(code));
+        err_set(&err, code_of(code, x->why), "%s: %s%s", x->transport->url,
+                x->why[0] ? x->why : curl_easy_strerror(code), way_out(x->transport, code));
     else
         answer.status = (uint32_t)status;
     answer.body = (struct view){ .at = str_text(&own.answer), .len = own.answer.len };

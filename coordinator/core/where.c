@@ -78,7 +78,8 @@ static struct drift_try *collect_tries(const struct run *run, const uint32_t *fi
     return tries;
 }
 
-/* A lost machine was gone when its last try had ended, as far as anybody knows. */
+/* The run begins with its first test, as its makespan is counted; what passed until then is in
+ * nobody's part. A lost machine was gone when its last try had ended, as far as anybody knows. */
 static struct drift_worker *collect_workers(const struct run *run, const uint32_t *first,
                                             const struct drift_try *tries, uint32_t try_count,
                                             uint32_t count)
@@ -87,12 +88,14 @@ static struct drift_worker *collect_workers(const struct run *run, const uint32_
 
     for (uint32_t i = 0; i < run->session_count; i++) {
         const struct session *s = run->sessions[i];
+        uint64_t ready_ms =
+            s->collected_ms > run->first_start_ms ? s->collected_ms : run->first_start_ms;
 
         for (uint32_t w = 0; is_in(run, i) && w < s->workers; w++)
             workers[first[i] + w] =
-                (struct drift_worker){ .start_us = s->collected_ms * 1000,
-                                       .end_us = s->state == SESSION_LOST ? s->collected_ms * 1000
-                                                                          : UINT64_MAX,
+                (struct drift_worker){ .start_us = ready_ms * 1000,
+                                       .end_us =
+                                           s->state == SESSION_LOST ? ready_ms * 1000 : UINT64_MAX,
                                        .speed_ppm = 1000000 };
     }
     for (uint32_t i = 0; i < try_count; i++) {

@@ -58,7 +58,8 @@ enum err_code auth_check(struct store *store, const char *bearer, uint64_t now_m
     hash_hex(bearer, strlen(bearer), hash);
     rc = store_token_find(store, hash, take_token, &found, err);
     if (rc == ERR_NOT_FOUND)
-        return err_set(err, ERR_TOKEN, "unknown token");
+        return err_set(err, ERR_TOKEN,
+                       "this token is not known here: another coordinator's, or revoked");
     if (rc)
         return rc;
     if (found.expires_ms && now_ms >= found.expires_ms)

@@ -190,6 +190,8 @@ static void test_cfg_errors_name_option_and_value(void **state)
         { { "--total", NULL, NULL }, "option --total needs a value: --total N" },
         { { "--totl", "3", NULL }, "there is no option --totl; did you mean --total?" },
         { { "--quite-other", NULL, NULL }, "there is no option --quite-other; --help lists all" },
+        { { "--rx", NULL, NULL }, "there is no option --rx; --help lists all" }, /* not --url */
+        { { "--url=", NULL, NULL }, "option --url: its value is empty; leave it out or give one" },
         { { "-x", NULL, NULL }, "there is no option -x; --help lists all" },
         { { "-vn", NULL, NULL }, "option -v takes no value: write -v alone" },
         { { "--verbose=maybe", NULL, NULL }, "option --verbose: 'maybe' is neither 1 nor 0" },

@@ -317,6 +317,40 @@ static void test_results_released_tests_are_free(void **state)
     fixture_fini(&f);
 }
 
+/* What is said of the time above the bound is of the time that is said. */
+static void test_results_parts_of_the_drift_add_up_to_what_it_took(void **state)
+{
+    struct fixture f;
+    struct result results[3] = { 0 };
+    struct change change = { .kind = CHANGE_NONE };
+    struct verdict_answer answer = { 0 };
+    uint64_t sum_us;
+
+    (void)state;
+    hold_all(&f);
+    for (uint32_t i = 0; i < 3; i++)
+        results[i] =
+            (struct result){ .test = { .id = (char *)f.run->manifest->tests[i].id },
+                             .fence = f.run->tests[i].fence,
+                             .outcome = OUTCOME_PASSED,
+                             .started_ms = f.now_ms - f.run->sessions[0]->began_ms + 5000 + 100 * i,
+                             .call_us = 100000 };
+    assert_int_equal(decide_results(f.run, 0,
+                                    &(struct results_request){
+                                        .request = 9, .results = results, .result_count = 3 },
+                                    &change, &f.err),
+                     ERR_NONE);
+    turn(&f, &change);
+    ledger_answer(f.run, &answer);
+    assert_int_equal(answer.makespan_us, 300000);
+    sum_us = f.run->drift.bound_us;
+    for (uint32_t i = 0; i < answer.drift_count; i++)
+        sum_us += answer.drift[i].us;
+    assert_in_range(sum_us, 299990, 300000);
+    verdict_answer_fini(&answer);
+    fixture_fini(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_results_of_a_former_holder_count_first),
         cmocka_unit_test(test_results_with_a_strange_fence_are_ignored),
         cmocka_unit_test(test_results_released_tests_are_free),
+        cmocka_unit_test(test_results_parts_of_the_drift_add_up_to_what_it_took),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
