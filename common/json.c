@@ -473,3 +473,11 @@ char *json_dump(const struct json *v, enum json_form form)
     INVARIANT(text);
     return text;
 }
+
+char *json_finish(struct json *take_doc)
+{
+    char *text = json_dump(take_doc, JSON_TIGHT);
+
+    json_free(take_doc);
+    return text;
+}

@@ -88,3 +88,6 @@ enum json_form {
 }; /* pretty: indent 4, as pytest-split */
 /* Text of a value, the caller's. Never fails for a value that was built here. */
 char *json_dump(const struct json *v, enum json_form form);
+
+/* The tight text of a document that is complete, and with it freed. */
+char *json_finish(struct json *take_doc);

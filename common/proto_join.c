@@ -37,7 +37,7 @@ char *join_request_encode(const struct join_request *m)
             json_set_text(labels, m->labels[i].key, m->labels[i].value);
         json_set(obj, "labels", labels);
     }
-    return proto_dump(obj);
+    return json_finish(obj);
 }
 
 static void read_labels(struct fields *f, struct join_request *out)
@@ -126,7 +126,7 @@ char *join_answer_encode(const struct join_answer *m)
     json_set_text(obj, "manifest", m->manifest);
     if (m->worker_mib)
         json_set_u64(obj, "worker_mib", m->worker_mib);
-    return proto_dump(obj);
+    return json_finish(obj);
 }
 
 enum err_code join_answer_decode(const char *bytes, size_t len, struct join_answer *out,
@@ -169,7 +169,7 @@ char *collected_request_encode(const struct collected_request *m)
     json_set_text(obj, "digest", m->digest);
     json_set_u64(obj, "count", m->count);
     put_text(obj, "runtime", m->runtime);
-    return proto_dump(obj);
+    return json_finish(obj);
 }
 
 enum err_code collected_request_decode(const char *bytes, size_t len, struct collected_request *out,
@@ -237,7 +237,7 @@ char *collected_answer_encode(const struct collected_answer *m)
 
     json_set_text(obj, "action", action_words[m->action]);
     put_heavy(obj, m);
-    return proto_dump(obj);
+    return json_finish(obj);
 }
 
 enum err_code collected_answer_decode(const char *bytes, size_t len, struct collected_answer *out,
@@ -271,7 +271,7 @@ char *part_answer_encode(const struct part_answer *m)
     json_set_u64(obj, "have", m->have);
     if (m->sealed)
         json_set_text(obj, "action", action_words[COLLECTED_GO]);
-    return proto_dump(obj);
+    return json_finish(obj);
 }
 
 enum err_code part_answer_decode(const char *bytes, size_t len, struct part_answer *out,

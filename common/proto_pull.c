@@ -21,7 +21,7 @@ char *pull_request_encode(const struct pull_request *m)
         json_set_u64(obj, "lead_us", m->lead_us);
     put_refs(obj, "running", m->running, m->running_count);
     json_set_u64(obj, "wait_ms", m->wait_ms);
-    return proto_dump(obj);
+    return json_finish(obj);
 }
 
 enum err_code pull_request_decode(const char *bytes, size_t len, struct pull_request *out,
@@ -159,7 +159,7 @@ char *pull_answer_encode(const struct pull_answer *m)
     json_set_u64(obj, "beat_ms", m->beat_ms);
     if (m->speed_ppm)
         json_set_u64(obj, "speed_ppm", m->speed_ppm);
-    return proto_dump(obj);
+    return json_finish(obj);
 }
 
 enum err_code pull_answer_decode(const char *bytes, size_t len, struct pull_answer *out,
@@ -209,7 +209,7 @@ char *drain_request_encode(const struct drain_request *m)
     json_set_text(obj, "session", m->session);
     json_set_u64(obj, "request", m->request);
     put_text(obj, "reason", m->reason);
-    return proto_dump(obj);
+    return json_finish(obj);
 }
 
 enum err_code drain_request_decode(const char *bytes, size_t len, struct drain_request *out,
@@ -246,7 +246,7 @@ char *leave_request_encode(const struct leave_request *m)
         json_set_u64(obj, "worker_mib", m->worker_mib);
     if (m->worker_peak_mib)
         json_set_u64(obj, "worker_peak_mib", m->worker_peak_mib);
-    return proto_dump(obj);
+    return json_finish(obj);
 }
 
 enum err_code leave_request_decode(const char *bytes, size_t len, struct leave_request *out,

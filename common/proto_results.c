@@ -147,7 +147,7 @@ void detail_read(struct fields *f, struct detail *out)
 
 char *detail_encode(const struct detail *m)
 {
-    return proto_dump(detail_json(m));
+    return json_finish(detail_json(m));
 }
 
 enum err_code detail_decode(const char *bytes, size_t len, struct detail *out, struct err *err)
@@ -335,7 +335,7 @@ char *results_request_encode(const struct results_request *m)
     put_skips(obj, m);
     put_found(obj, m->found, m->found_count);
     put_text(obj, "stop", m->stop);
-    return proto_dump(obj);
+    return json_finish(obj);
 }
 
 static void read_skip(struct fields *f, void *into)
@@ -403,7 +403,7 @@ char *results_answer_encode(const struct results_answer *m)
     struct json *obj = json_new_object();
 
     json_set_u64(obj, "accepted", m->accepted);
-    return proto_dump(obj);
+    return json_finish(obj);
 }
 
 enum err_code results_answer_decode(const char *bytes, size_t len, struct results_answer *out,

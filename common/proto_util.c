@@ -329,14 +329,6 @@ void put_errors(struct json *obj, const char *key, const struct run_error *error
     json_set(obj, key, array);
 }
 
-char *proto_dump(struct json *obj)
-{
-    char *text = json_dump(obj, JSON_TIGHT);
-
-    json_free(obj);
-    return text;
-}
-
 void refs_free(struct test_ref *refs, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)

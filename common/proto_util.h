@@ -61,9 +61,6 @@ void put_found(struct json *obj, const struct found_test *found, uint32_t count)
 void field_found(struct fields *f, struct found_test **out, uint32_t *out_count);
 void field_errors(struct fields *f, const char *key, struct run_error **out, uint32_t *out_count);
 
-/* Text of obj, which is freed. */
-char *proto_dump(struct json *obj);
-
 void refs_free(struct test_ref *refs, uint32_t count);
 void labels_free(struct label *labels, uint32_t count);
 void run_errors_free(struct run_error *errors, uint32_t count);

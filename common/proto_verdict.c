@@ -147,7 +147,7 @@ char *verdict_answer_encode(const struct verdict_answer *m)
         json_set_u64(obj, "only_first_total", m->only_first_total);
         json_set_u64(obj, "only_other_total", m->only_other_total);
     }
-    return proto_dump(obj);
+    return json_finish(obj);
 }
 
 static void read_sizes(struct fields *f, struct verdict_answer *out)
@@ -222,7 +222,7 @@ char *problem_encode(const struct problem *m)
     json_set_u64(obj, "status", m->status);
     json_set_text(obj, "code", err_name(m->code));
     put_text(obj, "detail", m->detail);
-    return proto_dump(obj);
+    return json_finish(obj);
 }
 
 enum err_code problem_decode(const char *bytes, size_t len, struct problem *out, struct err *err)

@@ -142,8 +142,7 @@ void closing_json(enum closing_mode mode, const struct supervise_report *report)
         json_append(hungry, test);
     }
     json_set(doc, "hungriest", hungry);
-    text = json_dump(doc, JSON_TIGHT);
+    text = json_finish(doc);
     (void)fprintf(stderr, "%s\n", text);
     free(text);
-    json_free(doc);
 }

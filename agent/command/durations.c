@@ -6,6 +6,7 @@
 #include "durations_merge.h"
 #include "fs.h"
 #include "reading.h"
+#include "words.h"
 
 #define FILE_BYTES_MAX PROTO_DECODED_BYTES_MAX
 
@@ -72,7 +73,7 @@ enum err_code command_durations(int argc, char *const *argv, uint32_t *out_exit,
     verb = r.words.count > 0 ? r.words.items[0] : "";
     file = r.words.count > 1 ? r.words.items[1] : NULL;
     if (r.words.count > 2)
-        rc = err_set(err, ERR_USAGE, "'%s' is one word too many", r.words.items[2]);
+        rc = words_refuse(r.words.items[2], argv, err);
     else if (strcmp(verb, "export") == 0)
         rc = fetch(&r, file, err);
     else if (strcmp(verb, "import") != 0)

@@ -137,7 +137,7 @@ static enum err_code take_durations(struct fleet *f, struct err *err)
     enum err_code rc = ERR_NONE;
 
     if (!f->durations_path)
-        rc = options_resolve(&f->options, NULL, &target, err);
+        rc = target_resolve(&f->options, NULL, &target, err);
     if (!rc && target.url)
         rc = take_history(f, &target, &bytes, err);
     else if (!rc)

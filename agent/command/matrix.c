@@ -7,6 +7,7 @@
 #include "fleet.h"
 #include "json.h"
 #include "proto.h"
+#include "words.h"
 
 #define SLOTS_MAX 256u /* of a GitHub matrix */
 
@@ -66,13 +67,12 @@ static struct json *github_matrix(uint32_t agents)
     return doc;
 }
 
-static void print_doc(struct json *doc)
+static void print_doc(struct json *take_doc)
 {
-    char *text = json_dump(doc, JSON_TIGHT);
+    char *text = json_finish(take_doc);
 
     printf("%s\n", text);
     free(text);
-    json_free(doc);
 }
 
 static void print_answer(const struct matrix *m, const struct forecast *f)
@@ -149,22 +149,14 @@ enum err_code command_matrix(int argc, char *const *argv, uint32_t *out_exit, st
                                          .options = rows,
                                          .option_count = 3 + fleet_rows(&m.fleet, rows + 3) };
     bool help = false;
-    int rest = argc;
-    enum err_code rc = cfg_parse(&command, argc, argv, &rest, &help, err);
+    enum err_code rc = words_read(&command, argc, argv, NULL, &help, err);
 
-    if (!rc && help) {
-        char *text = cfg_help(&command);
-
-        (void)fputs(text, stdout);
-        free(text);
-        return ERR_NONE;
-    }
-    if (!rc && rest < argc)
-        rc = err_set(err, ERR_USAGE, "'%s' is one word too many", argv[rest]);
-    if (!rc)
-        rc = answer(&m, err);
+    if (rc || help)
+        goto out;
+    rc = answer(&m, err);
     if (!rc)
         *out_exit = EXIT_OK;
+out:
     fleet_fini(&m.fleet);
     return rc;
 }

@@ -6,6 +6,7 @@
 
 #include "fs.h"
 #include "mem.h"
+#include "words.h"
 
 #define OWN_ROWS_MAX 8u
 #define PATH_BYTES   4096u
@@ -27,21 +28,12 @@ enum err_code reading_open(struct reading *r, const struct reading_opts *opts, i
         rows[i] = opts->own[i];
     command.option_count =
         opts->own_count + options_rows(&r->options, opts->groups, rows + opts->own_count);
-    rc = cfg_parse(&command, argc, argv, &r->rest, &r->help, err);
-    if (rc)
+    rc = words_read(&command, argc, argv, opts->rest ? &r->rest : NULL, &r->help, err);
+    if (rc || r->help)
         return rc;
-    if (r->help) {
-        char *text = cfg_help(&command);
-
-        (void)fputs(text, stdout); /* main.c asks whether it could be written */
-        free(text);
-        return ERR_NONE;
-    }
-    if ((!opts->words && r->words.count > 0) || (!opts->rest && r->rest < argc))
-        return err_set(err, ERR_USAGE, "'%s' is one word too many; see makespan %s --help",
-                       !opts->words && r->words.count > 0 ? r->words.items[0] : argv[r->rest],
-                       argv[0]);
-    rc = options_resolve(&r->options, NULL, &r->target, err);
+    if (!opts->words && r->words.count > 0)
+        return words_refuse(r->words.items[0], argv, err);
+    rc = target_resolve(&r->options, NULL, &r->target, err);
     if (rc || (opts->alone && !r->target.url))
         return rc;
     return ask_open(&r->target, &r->ask, err);

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "net/ask.h"
-#include "options/options.h"
+#include "options/target.h"
 
 struct reading {
     struct options options;

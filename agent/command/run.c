@@ -17,13 +17,14 @@
 #include "machine/os.h"
 #include "machine/resources.h"
 #include "mem.h"
-#include "options/options.h"
+#include "options/target.h"
 #include "source/history.h"
 #include "source/remote.h"
 #include "source/share.h"
 #include "source/solo.h"
 #include "supervise/local.h"
 #include "supervise/supervise.h"
+#include "words.h"
 
 #define PYTEST_NO_TESTS 5u /* its exit status */
 
@@ -89,7 +90,6 @@ static enum err_code read_options(struct run *r, int argc, char *const *argv, bo
                                    .options = rows };
     enum err_code rc;
     int rest = argc;
-    char *help;
 
     command.option_count = 1 + local_rows(&r->local, rows + 1);
     command.option_count +=
@@ -98,15 +98,9 @@ static enum err_code read_options(struct run *r, int argc, char *const *argv, bo
     command.option_count += share_rows(&r->share, true, rows + command.option_count);
     command.option_count += fallback_rows(&r->fallback, rows + command.option_count);
     INVARIANT(command.option_count <= ARRAY_LEN(rows));
-    rc = cfg_parse(&command, argc, argv, &rest, out_help, err);
-    if (rc)
+    rc = words_read(&command, argc, argv, &rest, out_help, err);
+    if (rc || *out_help)
         return rc;
-    if (*out_help) {
-        help = cfg_help(&command);
-        (void)fputs(help, stdout);
-        free(help);
-        return ERR_NONE;
-    }
     if (rest >= argc)
         return err_set(err, ERR_USAGE,
                        "a command to run is needed, for example: makespan run -- pytest tests/");
@@ -341,7 +335,7 @@ enum err_code command_run(int argc, char *const *argv, uint32_t *out_exit, struc
     if (!rc && !help && (rc = local_check(&r.local, err)) == ERR_NONE &&
         (rc = check_files(&r, err)) == ERR_NONE &&
         (rc = keeper_start(&r.keeper, err)) == ERR_NONE &&
-        (rc = options_resolve(&r.options, r.digest, &r.target, err)) == ERR_NONE &&
+        (rc = target_resolve(&r.options, r.digest, &r.target, err)) == ERR_NONE &&
         (rc = find_share(&r, err)) == ERR_NONE) {
         (void)os_hide();                  /* tests must not read the token from our memory */
         (void)unsetenv("MAKESPAN_TOKEN"); /* nor from their environment */

@@ -8,6 +8,7 @@
 #include "json.h"
 #include "mem.h"
 #include "proto.h"
+#include "words.h"
 
 #define BAR_WIDTH   40u
 #define ROWS_MAX    64u
@@ -111,10 +112,9 @@ static void print_json(const struct forecast *row, size_t count, const struct fl
     json_set_text(doc, "longest_test", forecast_floor(&f->durations)->id);
     json_set_u64(doc, "longest_test_us", forecast_floor(&f->durations)->us);
     json_set(doc, "forecast", rows);
-    text = json_dump(doc, JSON_TIGHT);
+    text = json_finish(doc);
     printf("%s\n", text);
     free(text);
-    json_free(doc);
 }
 
 static enum err_code run_all(const struct fleet *f, const uint32_t *counts, size_t count,
@@ -159,19 +159,11 @@ enum err_code command_simulate(int argc, char *const *argv, uint32_t *out_exit, 
                                          .tail = tail,
                                          .options = rows,
                                          .option_count = 2 + fleet_rows(&f, rows + 2) };
-    int rest = argc;
-    enum err_code rc = cfg_parse(&command, argc, argv, &rest, &help, err);
+    enum err_code rc = words_read(&command, argc, argv, NULL, &help, err);
 
-    if (!rc && help) {
-        char *text = cfg_help(&command);
-
-        (void)fputs(text, stdout);
-        free(text);
-        return ERR_NONE;
-    }
-    if (!rc && rest < argc)
-        rc = err_set(err, ERR_USAGE, "'%s' is one word too many", argv[rest]);
-    if (!rc && strcmp(output, "text") != 0 && strcmp(output, "json") != 0)
+    if (rc || help)
+        goto out;
+    if (strcmp(output, "text") != 0 && strcmp(output, "json") != 0)
         rc = err_set(err, ERR_USAGE, "output '%s' is neither text nor json", output);
     if (!rc && agents)
         rc = parse_counts(agents, counts, &count, err);
@@ -181,6 +173,7 @@ enum err_code command_simulate(int argc, char *const *argv, uint32_t *out_exit, 
         rc = run_all(&f, counts, count, strcmp(output, "json") == 0, err);
     if (!rc)
         *out_exit = EXIT_OK;
+out:
     fleet_fini(&f);
     return rc;
 }

@@ -14,6 +14,7 @@
 #include "source/share.h"
 #include "source/solo.h"
 #include "supervise/supervise.h"
+#include "words.h"
 
 #define IDS_BYTES_MAX (256u << 20)
 
@@ -82,17 +83,10 @@ static enum err_code read_options(struct split *s, int argc, char *const *argv, 
         .option_count = 3 + share_rows(&s->share, false, rows + 3),
     };
     int rest = argc;
-    enum err_code rc = cfg_parse(&command, argc, argv, &rest, out_help, err);
+    enum err_code rc = words_read(&command, argc, argv, &rest, out_help, err);
 
-    if (rc)
+    if (rc || *out_help)
         return rc;
-    if (*out_help) {
-        char *help = cfg_help(&command);
-
-        (void)fputs(help, stdout);
-        free(help);
-        return ERR_NONE;
-    }
     if (s->total == 0 || s->index == PROTO_SLOT_NONE)
         return err_set(err, ERR_USAGE, "split needs --index I and --total N");
     if (!s->ids_path == (rest >= argc))

@@ -20,6 +20,7 @@
 #include "watch/ignore.h"
 #include "watch/rerun.h"
 #include "watch/watch.h"
+#include "words.h"
 
 #define SETTLE_US        100000u  /* without another change; an editor writes several files */
 #define SETTLE_US_MAX    1000000u /* from the first change */
@@ -374,19 +375,13 @@ static enum err_code read_words(struct watching *w, int argc, char *const *argv,
     char *own[] = { argv[0], NULL, NULL };
     int own_count = 1, rest = 0;
     enum err_code rc;
-    char *help;
 
     if (argc > 1 && (strcmp(argv[1], "--poll") == 0 || strcmp(argv[1], "--help") == 0 ||
                      strcmp(argv[1], "-h") == 0))
         own[own_count++] = argv[1];
-    rc = cfg_parse(&command, own_count, own, &rest, out_help, err);
-    if (!rc && *out_help) {
-        help = cfg_help(&command);
-        (void)fputs(help, stdout);
-        free(help);
-        return ERR_NONE;
-    }
-    return rc ? rc : build_argv(w, argc - (own_count - 1), argv + (own_count - 1), err);
+    rc = words_read(&command, own_count, own, &rest, out_help, err);
+    return rc || *out_help ? rc
+                           : build_argv(w, argc - (own_count - 1), argv + (own_count - 1), err);
 }
 
 enum err_code command_watch(int argc, char *const *argv, uint32_t *out_exit, struct err *err)

@@ -6,7 +6,7 @@
  * what the share is (split.h). */
 #pragma once
 
-#include "options/options.h"
+#include "options/target.h"
 
 #define FALLBACK_ROWS 2u
 

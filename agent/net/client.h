@@ -8,7 +8,7 @@
 #pragma once
 
 #include "clock.h"
-#include "options/options.h"
+#include "options/target.h"
 #include "proto.h"
 #include "transport.h"
 

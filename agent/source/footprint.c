@@ -113,7 +113,6 @@ enum err_code footprint_load(const char *path, struct footprint *out, struct err
 static char *text_of(const struct footprint *f)
 {
     struct json *doc = json_new_object(), *tests = json_new_array();
-    char *text;
 
     for (size_t i = 0; i < f->count && i < FOOTPRINT_ROWS_MAX; i++) {
         struct json *row = json_new_array();
@@ -136,9 +135,7 @@ static char *text_of(const struct footprint *f)
         json_set(doc, "early", early);
     }
     json_set(doc, "tests", tests);
-    text = json_dump(doc, JSON_TIGHT);
-    json_free(doc);
-    return text;
+    return json_finish(doc);
 }
 
 enum err_code footprint_save(const char *path, const struct footprint *f, struct err *err)

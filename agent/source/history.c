@@ -182,7 +182,6 @@ static char *text_from(struct view v)
 static char *text_of(const struct history *history, const struct history_known *known)
 {
     struct json *doc = json_new_object(), *tests = json_new_array(), *scopes = json_new_array();
-    char *text;
 
     for (uint32_t i = 0; i < known->suite->test_count; i++) {
         const struct manifest_test *t = &known->manifest->tests[i];
@@ -206,9 +205,7 @@ static char *text_of(const struct history *history, const struct history_known *
     json_set_u64(doc, "version", HISTORY_VERSION);
     json_set(doc, "tests", tests);
     json_set(doc, "scopes", scopes);
-    text = json_dump(doc, JSON_TIGHT);
-    json_free(doc);
-    return text;
+    return json_finish(doc);
 }
 
 static enum err_code make_folder_of(const char *path, struct err *err)

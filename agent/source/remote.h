@@ -6,7 +6,7 @@
 #pragma once
 
 #include "clock.h"
-#include "options/options.h"
+#include "options/target.h"
 #include "source.h"
 
 struct event_base;

@@ -6,7 +6,7 @@
  * themselves (the Python side, sharded.py and known.py). */
 #pragma once
 
-#include "options/options.h"
+#include "options/target.h"
 #include "share.h"
 
 struct json;

@@ -170,10 +170,9 @@ static void tell_reporter(struct supervisor *s, const struct end *e)
     json_set_text(doc, "text", str_text(&e->text));
     json_set_text(doc, "stacks", str_text(&e->stacks));
     json_set_text(doc, "output", str_text(&e->output));
-    dump = json_dump(doc, JSON_TIGHT);
+    dump = json_finish(doc);
     tell(s->reporter, FRAME_CRASH, e->test, e->number, dump);
     free(dump);
-    json_free(doc);
 }
 
 /* text, and under it the stacks. */

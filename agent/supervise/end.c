@@ -128,13 +128,12 @@ void end_reporter(struct supervisor *s)
         json_set_u64(doc, "status", s->ending_status);
     else
         json_set_text(doc, "status", NULL);
-    text = json_dump(doc, JSON_TIGHT);
+    text = json_finish(doc);
     peer_send(s->reporter, &(struct frame){ .kind = FRAME_END,
                                             .a = s->ending != ENDING_DONE,
                                             .size = (uint32_t)strlen(text),
                                             .payload = text });
     free(text);
-    json_free(doc);
 }
 
 void stop_tests(struct supervisor *s, enum ending why, uint32_t status, const char *text)

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "mem.h"
-#include "options/options.h"
+#include "options/target.h"
 #include "source/remote.h"
 
 #define TESTS_MAX   1000000u
@@ -287,7 +287,7 @@ int main(int argc, char **argv)
     command.option_count =
         options_rows(&options, OPTIONS_SERVER | OPTIONS_RUN | OPTIONS_SLOT, rows);
     if (cfg_parse(&command, argc - 3, argv + 3, &rest, &help, &err) ||
-        options_resolve(&options, "drive", &target, &err) ||
+        target_resolve(&options, "drive", &target, &err) ||
         (!target.url && err_set(&err, ERR_USAGE, "MAKESPAN_URL is not set"))) {
         printf("failed %s: %s\n", err_name(err.code), err.text);
         return EXIT_USAGE;

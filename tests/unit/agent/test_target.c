@@ -9,8 +9,7 @@
 
 #include "fs.h"
 #include "mem.h"
-#include "net/http_date.h"
-#include "options/options.h"
+#include "options/target.h"
 
 #define DIGEST "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define PIN    "sha256//AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
@@ -35,19 +34,19 @@ static void expect_usage(const struct options *o, enum err_code code, const char
     struct target t = { 0 };
     struct err err = ERR_INIT;
 
-    assert_int_equal(options_resolve(o, DIGEST, &t, &err), code);
+    assert_int_equal(target_resolve(o, DIGEST, &t, &err), code);
     assert_non_null(strstr(err.text, part));
     assert_null(strstr(err.text, "msp_secret"));
 }
 
-static void test_options_alone_need_nothing(void **state)
+static void test_target_alone_needs_nothing(void **state)
 {
     struct options o = OPTIONS_INIT;
     struct target t;
     struct err err = ERR_INIT;
 
     (void)state;
-    assert_int_equal(options_resolve(&o, DIGEST, &t, &err), ERR_NONE);
+    assert_int_equal(target_resolve(&o, DIGEST, &t, &err), ERR_NONE);
     assert_null(t.url);
     assert_string_equal(t.project, "default");
     assert_string_equal(t.suite, "default");
@@ -55,7 +54,7 @@ static void test_options_alone_need_nothing(void **state)
     target_fini(&t);
 }
 
-static void test_options_beat_the_ci(void **state)
+static void test_target_is_the_options_before_the_ci(void **state)
 {
     struct options o = OPTIONS_INIT;
     struct target t;
@@ -72,7 +71,7 @@ static void test_options_beat_the_ci(void **state)
     assert_int_equal(setenv("CIRCLE_JOB", "j", 1), 0);
     assert_int_equal(setenv("CIRCLE_NODE_INDEX", "5", 1), 0);
     assert_int_equal(setenv("CIRCLE_NODE_TOTAL", "8", 1), 0);
-    assert_int_equal(options_resolve(&o, DIGEST, &t, &err), ERR_NONE);
+    assert_int_equal(target_resolve(&o, DIGEST, &t, &err), ERR_NONE);
     assert_string_equal(t.url, "https://c.example:8443");
     assert_string_equal(t.pin, PIN);
     assert_string_equal(t.project, "mine");
@@ -83,7 +82,7 @@ static void test_options_beat_the_ci(void **state)
     target_fini(&t);
     o.index = PROTO_SLOT_NONE;
     o.total = 0;
-    assert_int_equal(options_resolve(&o, NULL, &t, &err), ERR_NONE);
+    assert_int_equal(target_resolve(&o, NULL, &t, &err), ERR_NONE);
     assert_int_equal(t.index, 5);
     assert_int_equal(t.total, 8);
     assert_null(t.run_key); /* a reader has no command */
@@ -91,7 +90,7 @@ static void test_options_beat_the_ci(void **state)
     target_fini(&t);
 }
 
-static void test_options_say_what_is_missing(void **state)
+static void test_target_says_what_is_missing(void **state)
 {
     struct options o = OPTIONS_INIT;
 
@@ -120,7 +119,7 @@ static void test_options_say_what_is_missing(void **state)
     expect_usage(&o, ERR_USAGE, "unusual character");
 }
 
-static void test_options_read_the_token_from_a_file(void **state)
+static void test_target_reads_the_token_from_a_file(void **state)
 {
     struct options o = OPTIONS_INIT;
     struct target t;
@@ -136,7 +135,7 @@ static void test_options_read_the_token_from_a_file(void **state)
     o.project = "p";
     o.run_key = "k";
     o.token_file = path.at;
-    assert_int_equal(options_resolve(&o, DIGEST, &t, &err), ERR_NONE);
+    assert_int_equal(target_resolve(&o, DIGEST, &t, &err), ERR_NONE);
     assert_string_equal(t.token, "msp_file");
     target_fini(&t);
     assert_int_equal(fs_remove_tree(folder, &err), ERR_NONE);
@@ -144,7 +143,7 @@ static void test_options_read_the_token_from_a_file(void **state)
     free(folder);
 }
 
-static void test_options_labels_are_pairs(void **state)
+static void test_target_has_labels_that_are_pairs(void **state)
 {
     struct options o = OPTIONS_INIT;
     const char *good[] = { "os=debian", "empty=" };
@@ -154,7 +153,7 @@ static void test_options_labels_are_pairs(void **state)
 
     (void)state;
     o.labels = (struct cfg_list){ .items = good, .count = 2 };
-    assert_int_equal(options_resolve(&o, NULL, &t, &err), ERR_NONE);
+    assert_int_equal(target_resolve(&o, NULL, &t, &err), ERR_NONE);
     assert_int_equal(t.label_count, 2);
     assert_string_equal(t.labels[0].key, "os");
     assert_string_equal(t.labels[1].value, "");
@@ -177,34 +176,16 @@ static void test_options_command_digest_tells_words_apart(void **state)
     assert_string_not_equal(first, second);
 }
 
-static void test_http_date_is_read_exactly(void **state)
-{
-    struct err err = ERR_INIT;
-    uint64_t s = 0;
-
-    (void)state;
-    assert_int_equal(http_date_parse("Thu, 01 Jan 1970 00:00:00 GMT", &s, &err), ERR_NONE);
-    assert_int_equal(s, 0);
-    assert_int_equal(http_date_parse("Thu, 29 Feb 2024 23:59:59 GMT", &s, &err), ERR_NONE);
-    assert_int_equal(s, 1709251199);
-    assert_int_equal(http_date_parse("Sun, 22 Nov 2026 11:18:49 GMT", &s, &err), ERR_NONE);
-    assert_int_equal(s, 1795346329);
-    assert_int_equal(http_date_parse("", &s, &err), ERR_INVALID);
-    assert_int_equal(http_date_parse("Sun, 22 Nov 2026 11:18:49 UTC", &s, &err), ERR_INVALID);
-    assert_int_equal(http_date_parse("Sun, 22 Xyz 2026 11:18:49 GMT", &s, &err), ERR_INVALID);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup(test_options_alone_need_nothing, set_up),
-        cmocka_unit_test_setup(test_options_beat_the_ci, set_up),
-        cmocka_unit_test_setup(test_options_say_what_is_missing, set_up),
-        cmocka_unit_test_setup(test_options_read_the_token_from_a_file, set_up),
-        cmocka_unit_test_setup(test_options_labels_are_pairs, set_up),
+        cmocka_unit_test_setup(test_target_alone_needs_nothing, set_up),
+        cmocka_unit_test_setup(test_target_is_the_options_before_the_ci, set_up),
+        cmocka_unit_test_setup(test_target_says_what_is_missing, set_up),
+        cmocka_unit_test_setup(test_target_reads_the_token_from_a_file, set_up),
+        cmocka_unit_test_setup(test_target_has_labels_that_are_pairs, set_up),
         cmocka_unit_test_setup(test_options_command_digest_tells_words_apart, set_up),
-        cmocka_unit_test_setup(test_http_date_is_read_exactly, set_up),
     };
 
-    return cmocka_run_group_tests_name("agent/options", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("agent/target", tests, NULL, NULL);
 }
