@@ -47,14 +47,6 @@ static struct json *row_json(const struct run_row *row)
     return obj;
 }
 
-static char *dump_and_free(struct json *obj)
-{
-    char *text = json_dump(obj, JSON_TIGHT);
-
-    json_free(obj);
-    return text;
-}
-
 char *api_runs_encode(const union answer *answer)
 {
     struct json *obj = json_new_object();
@@ -63,7 +55,7 @@ char *api_runs_encode(const union answer *answer)
     for (uint32_t i = 0; i < answer->runs->count; i++)
         json_append(rows, row_json(&answer->runs->rows[i]));
     json_set(obj, "runs", rows);
-    return dump_and_free(obj);
+    return json_finish(obj);
 }
 
 void api_run_status(struct api_request *r)
@@ -83,7 +75,7 @@ static struct json *session_json(const struct session_row *row)
     json_set_u64(obj, "workers", row->workers);
     json_set_u64(obj, "done", row->done);
     json_set_u64(obj, "held", row->held);
-    if (strcmp(row->state, "left") == 0)
+    if (row->exit != SESSION_EXIT_NONE)
         json_set_u64(obj, "exit", row->exit);
     for (uint32_t i = 0; i < row->label_count; i++)
         json_set_text(labels, row->labels[i].key, row->labels[i].value);
@@ -115,5 +107,5 @@ char *api_run_status_encode(const union answer *answer)
         json_append(sessions, session_json(&status->sessions[i]));
     json_set(obj, "sessions", sessions);
     json_set(obj, "now", verdict_json(status->verdict));
-    return dump_and_free(obj);
+    return json_finish(obj);
 }

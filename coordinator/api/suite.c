@@ -13,7 +13,6 @@ void api_suite(struct api_request *r)
 char *api_suite_encode(const union answer *answer)
 {
     struct json *obj = json_new_object();
-    char *text;
 
     json_set_u64(obj, "tests", answer->facts->tests);
     json_set_u64(obj, "work_us", answer->facts->work_us);
@@ -21,7 +20,5 @@ char *api_suite_encode(const union answer *answer)
         json_set_u64(obj, "startup_us", answer->facts->startup_us);
     if (answer->facts->worker_mib > 0)
         json_set_u64(obj, "worker_mib", answer->facts->worker_mib);
-    text = json_dump(obj, JSON_TIGHT);
-    json_free(obj);
-    return text;
+    return json_finish(obj);
 }

@@ -86,24 +86,30 @@ static void exchange_free(struct errand *errand)
     free(x);
 }
 
-static enum err_code allowed(struct service *svc, const char *bearer, const char *project,
-                             enum role least, struct err *err)
+struct asked {
+    const char *bearer, *project, *suite;
+    enum role least; /* that may ask for it */
+};
+
+/* NULL when it is not allowed: that is answered already. */
+static struct exchange *exchange_new(struct service *svc, const struct asked *asked,
+                                     struct reply reply)
 {
+    struct err err = ERR_INIT;
     struct auth_grant grant;
-    enum err_code rc = auth_check(svc->store, bearer, service_wall_ms(svc), &grant, err);
+    struct exchange *x;
 
-    return rc ? rc : auth_allows(&grant, project, least, err);
-}
-
-static struct exchange *exchange_new(const char *project, const char *suite, struct reply reply)
-{
-    struct exchange *x = mem_new(1, sizeof(*x));
-
+    if (auth_check(svc->store, asked->bearer, service_wall_ms(svc), &grant, &err) ||
+        auth_allows(&grant, asked->project, asked->least, &err)) {
+        reply_err(reply, &err);
+        return NULL;
+    }
+    x = mem_new(1, sizeof(*x));
     x->errand.reply = reply;
     x->errand.answer = exchange_answer;
     x->errand.free = exchange_free;
-    x->project = mem_strdup(project);
-    x->suite = mem_strdup(suite);
+    x->project = mem_strdup(asked->project);
+    x->suite = mem_strdup(asked->suite);
     return x;
 }
 
@@ -118,14 +124,11 @@ static void ask_history(struct service *svc, struct exchange *take_x)
 void service_suite_facts(struct service *svc, const char *bearer, const char *project,
                          const char *suite, struct reply reply)
 {
-    struct err err = ERR_INIT;
-    struct exchange *x;
+    const struct asked asked = { bearer, project, suite, ROLE_READ };
+    struct exchange *x = exchange_new(svc, &asked, reply);
 
-    if (allowed(svc, bearer, project, ROLE_READ, &err)) {
-        reply_err(reply, &err);
+    if (!x)
         return;
-    }
-    x = exchange_new(project, suite, reply);
     x->errand.work = facts_work;
     x->errand.answer = facts_answer;
     ask_history(svc, x);
@@ -134,14 +137,11 @@ void service_suite_facts(struct service *svc, const char *bearer, const char *pr
 void service_durations_export(struct service *svc, const char *bearer, const char *project,
                               const char *suite, struct reply reply)
 {
-    struct err err = ERR_INIT;
-    struct exchange *x;
+    const struct asked asked = { bearer, project, suite, ROLE_READ };
+    struct exchange *x = exchange_new(svc, &asked, reply);
 
-    if (allowed(svc, bearer, project, ROLE_READ, &err)) {
-        reply_err(reply, &err);
+    if (!x)
         return;
-    }
-    x = exchange_new(project, suite, reply);
     x->errand.work = export_work;
     ask_history(svc, x);
 }
@@ -149,14 +149,11 @@ void service_durations_export(struct service *svc, const char *bearer, const cha
 void service_durations_import(struct service *svc, const char *bearer, const char *project,
                               const char *suite, const struct durations *in, struct reply reply)
 {
-    struct err err = ERR_INIT;
-    struct exchange *x;
+    const struct asked asked = { bearer, project, suite, ROLE_AGENT };
+    struct exchange *x = exchange_new(svc, &asked, reply);
 
-    if (allowed(svc, bearer, project, ROLE_AGENT, &err)) {
-        reply_err(reply, &err);
+    if (!x)
         return;
-    }
-    x = exchange_new(project, suite, reply);
     x->errand.on = svc->commit; /* the one thread that reads and writes estimates */
     x->errand.work = import_work;
     x->import = true;

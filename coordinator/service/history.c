@@ -154,68 +154,47 @@ const char *history_key(const char *id, uint32_t k, struct str *scratch)
     return manifest_show(id, k, scratch, &err) ? id : str_text(scratch);
 }
 
-/* What is known of each test, NULL for nothing; the table is the caller's. */
-static const struct row **rows_of(const struct history *history, const struct manifest *manifest)
+void history_tests(const struct history *history, const struct manifest *manifest,
+                   struct history_tests *out)
 {
-    const struct row **rows = mem_new(manifest->count, sizeof(const struct row *));
-    struct str scratch = STR_MAX(STORE_ID_BYTES_MAX + 16);
-    struct lanes lanes = lanes_of(manifest);
-
-    for (uint32_t i = 0; i < manifest->count; i++)
-        rows[i] =
-            find_row(history, HISTORY_TEST,
-                     history_key(manifest->tests[i].id, lanes_k(manifest, lanes, i), &scratch));
-    str_fini(&scratch);
-    return rows;
-}
-
-uint32_t history_test_costs(const struct history *history, const struct manifest *manifest,
-                            uint64_t *costs_us)
-{
-    const struct row **rows = rows_of(history, manifest);
     struct estimate *known = mem_new(manifest->count, sizeof(*known));
     const char **ids = mem_new(manifest->count, sizeof(const char *));
-    uint32_t known_count;
+    struct str scratch = STR_MAX(STORE_ID_BYTES_MAX + 16);
+    struct lanes lanes = lanes_of(manifest);
+    struct history_tests t = {
+        .costs_us = mem_new(manifest->count, sizeof(*t.costs_us)),
+        .highs_us = mem_new(manifest->count, sizeof(*t.highs_us)),
+        .mem_mib = mem_new(manifest->count, sizeof(*t.mem_mib)),
+        .failed = mem_new(manifest->count, sizeof(*t.failed)),
+    };
 
     for (uint32_t i = 0; i < manifest->count; i++) {
+        const struct row *row;
+
         ids[i] = manifest->tests[i].id;
-        if (rows[i])
-            known[i] = rows[i]->est;
+        row = find_row(history, HISTORY_TEST,
+                       history_key(ids[i], lanes_k(manifest, lanes, i), &scratch));
+        if (!row)
+            continue;
+        known[i] = row->est;
+        t.highs_us[i] = estimate_high_us(&row->est);
+        t.mem_mib[i] = row->mem_mib;
+        t.failed[i] = row->failed;
     }
-    known_count = estimate_fill(ids, known, manifest->count, costs_us);
-    free(rows);
+    t.known = estimate_fill(ids, known, manifest->count, t.costs_us);
+    str_fini(&scratch);
     free(ids);
     free(known);
-    return known_count;
+    *out = t;
 }
 
-void history_failed(const struct history *history, const struct manifest *manifest, bool *failed)
+void history_tests_fini(struct history_tests *tests)
 {
-    const struct row **rows = rows_of(history, manifest);
-
-    for (uint32_t i = 0; i < manifest->count; i++)
-        failed[i] = rows[i] && rows[i]->failed;
-    free(rows);
-}
-
-void history_highs(const struct history *history, const struct manifest *manifest,
-                   uint64_t *highs_us)
-{
-    const struct row **rows = rows_of(history, manifest);
-
-    for (uint32_t i = 0; i < manifest->count; i++)
-        highs_us[i] = rows[i] ? estimate_high_us(&rows[i]->est) : 0;
-    free(rows);
-}
-
-void history_memory(const struct history *history, const struct manifest *manifest,
-                    uint32_t *mem_mib)
-{
-    const struct row **rows = rows_of(history, manifest);
-
-    for (uint32_t i = 0; i < manifest->count; i++)
-        mem_mib[i] = rows[i] ? rows[i]->mem_mib : 0;
-    free(rows);
+    free(tests->costs_us);
+    free(tests->highs_us);
+    free(tests->mem_mib);
+    free(tests->failed);
+    *tests = (struct history_tests){ .known = 0 };
 }
 
 enum err_code history_worker_mib(struct store *store, const char *project, const char *suite,

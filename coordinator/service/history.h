@@ -34,20 +34,20 @@ const struct estimate *history_find(const struct history *history, const char *k
 /* How a test is named here: id, or "id#k" (built in scratch, whose max is the caller's). */
 const char *history_key(const char *id, uint32_t k, struct str *scratch);
 
-/* The predicted time of each test of a manifest, whole microseconds: its own estimate, else what
- * estimate_fill makes of its neighbours'. Returns how many have an estimate of their own. */
-uint32_t history_test_costs(const struct history *history, const struct manifest *manifest,
-                            uint64_t *costs_us);
+/* What is known of each test of a manifest; a table is NULL when it was taken. */
+struct history_tests {
+    uint64_t *costs_us; /* predicted, for every test: see estimate_fill */
+    uint64_t *highs_us; /* what it hardly ever exceeds; 0: not known */
+    uint32_t *mem_mib;  /* what it needs on top of its worker's; 0: not known */
+    bool *failed;       /* when it ran last */
+    uint32_t known;     /* how many tests have an estimate of their own */
+};
 
-/* Which tests of a manifest failed when they ran last. */
-void history_failed(const struct history *history, const struct manifest *manifest, bool *failed);
-/* What each hardly ever exceeds, 0 where nothing is known. */
-void history_highs(const struct history *history, const struct manifest *manifest,
-                   uint64_t *highs_us);
+/* All of it in one pass; end with history_tests_fini. */
+void history_tests(const struct history *history, const struct manifest *manifest,
+                   struct history_tests *out);
+void history_tests_fini(struct history_tests *tests);
 
-/* The memory that each needs on top of its worker's, 0 where nothing is known. */
-void history_memory(const struct history *history, const struct manifest *manifest,
-                    uint32_t *mem_mib);
 /* What a worker of the suite needs for itself, 0 where nothing is known. Reads one row. */
 MUST_USE enum err_code history_worker_mib(struct store *store, const char *project,
                                           const char *suite, uint32_t *out_mib, struct err *err);

@@ -162,7 +162,8 @@ static void status_box(const struct run *run, struct box *out)
                                         .workers = s->workers,
                                         .done = s->done_count,
                                         .held = s->held_count,
-                                        .exit = session_exit(s),
+                                        .exit = s->state == SESSION_LEFT ? session_exit(s)
+                                                                         : SESSION_EXIT_NONE,
                                         .labels = s->labels,
                                         .label_count = s->label_count };
     }

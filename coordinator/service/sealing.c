@@ -56,23 +56,21 @@ static enum err_code read_parts(struct sealing *job, struct store *store, struct
 static enum err_code read_costs(struct sealing *job, struct store *store, struct err *err)
 {
     struct history *history = NULL;
+    struct history_tests tests;
     struct suite *suite;
     enum err_code rc = history_load(store, job->project, job->suite, &history, err);
 
     if (rc)
         return rc;
     suite = suite_new(job->facts.manifest);
-    job->facts.costs_us = mem_new(suite->test_count, sizeof(*job->facts.costs_us));
+    history_tests(history, job->facts.manifest, &tests);
+    job->facts.costs_us = tests.costs_us;
+    job->facts.failed = tests.failed;
+    job->facts.highs_us = tests.highs_us;
+    job->facts.mem_mib = tests.mem_mib;
     job->facts.scope_us = mem_new(suite->scope_count, sizeof(*job->facts.scope_us));
     job->facts.scope_count = suite->scope_count;
-    (void)history_test_costs(history, job->facts.manifest, job->facts.costs_us);
     history_scope_costs(history, suite, job->facts.scope_us);
-    job->facts.failed = mem_new(suite->test_count, sizeof(*job->facts.failed));
-    history_failed(history, job->facts.manifest, job->facts.failed);
-    job->facts.highs_us = mem_new(suite->test_count, sizeof(*job->facts.highs_us));
-    history_highs(history, job->facts.manifest, job->facts.highs_us);
-    job->facts.mem_mib = mem_new(suite->test_count, sizeof(*job->facts.mem_mib));
-    history_memory(history, job->facts.manifest, job->facts.mem_mib);
     job->facts.startup_us = history_startup_us(history);
     job->facts.pool = seal_pool(&job->facts);
     suite_free(suite);

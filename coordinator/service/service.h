@@ -57,6 +57,8 @@ struct run_rows {
     uint32_t count;
 };
 
+#define SESSION_EXIT_NONE UINT32_MAX
+
 struct session_row {
     const char *session;
     const char *state; /* "live", "draining", "left", "lost" */
@@ -64,7 +66,7 @@ struct session_row {
     uint32_t workers;
     uint32_t done; /* tests whose accepted result is its */
     uint32_t held; /* tests it has and has not finished */
-    uint32_t exit; /* of "left": what its job ends with */
+    uint32_t exit; /* what its job ends with; SESSION_EXIT_NONE until it left */
     const struct label *labels;
     uint32_t label_count;
 };

@@ -144,24 +144,14 @@ static enum err_code schema_number(struct store_sqlite *s, uint32_t *out, struct
 static enum err_code apply_step(struct store_sqlite *s, const struct schema_step *step,
                                 struct err *err)
 {
-    struct sql_stmt *stmt = NULL;
+    char number[16];
     enum err_code rc = sqlite_write_begin(s, err);
 
+    (void)snprintf(number, sizeof(number), "%u", step->number);
     if (!rc)
         rc = sql_exec(s->writer, step->sqlite, err);
     if (!rc)
-        rc = sql_use(s->writer,
-                     "INSERT INTO setting (key, value) VALUES (?1, ?2)"
-                     " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                     &stmt, err);
-    if (!rc) {
-        char number[16];
-
-        (void)snprintf(number, sizeof(number), "%u", step->number);
-        sql_put_text(stmt, 1, SCHEMA_SETTING);
-        sql_put_text(stmt, 2, number);
-        rc = sql_run(stmt, err);
-    }
+        rc = sqlite_setting_row(s->writer, SCHEMA_SETTING, number, err);
     rc = sqlite_write_end(s, rc, err);
     return rc ? err_wrap(err, "schema step %u (%s)", step->number, step->what) : ERR_NONE;
 }

@@ -39,6 +39,10 @@ MUST_USE enum err_code sqlite_read_begin(struct store_sqlite *s, const char *tex
                                          struct sqlite_read *out, struct err *err);
 void sqlite_read_end(struct store_sqlite *s, struct sqlite_read *read);
 
+/* Puts one setting, inside a transaction of the caller's. */
+MUST_USE enum err_code sqlite_setting_row(struct sql *db, const char *key, const char *value,
+                                          struct err *err);
+
 /* Where the changes of a run lie (schema.c). */
 static inline uint64_t sqlite_place(uint64_t run_seq, uint64_t number)
 {

@@ -21,22 +21,29 @@ enum err_code sqlite_setting_get(struct store *store, const char *key, struct st
     return rc;
 }
 
+enum err_code sqlite_setting_row(struct sql *db, const char *key, const char *value,
+                                 struct err *err)
+{
+    struct sql_stmt *stmt = NULL;
+    enum err_code rc = sql_use(db,
+                               "INSERT INTO setting (key, value) VALUES (?1, ?2)"
+                               " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                               &stmt, err);
+
+    if (rc)
+        return rc;
+    sql_put_text(stmt, 1, key);
+    sql_put_text(stmt, 2, value);
+    return sql_run(stmt, err);
+}
+
 enum err_code sqlite_setting_put(struct store *store, const char *key, const char *value,
                                  struct err *err)
 {
     struct store_sqlite *s = (struct store_sqlite *)store;
-    struct sql_stmt *stmt = NULL;
     enum err_code rc = sqlite_write_begin(s, err);
 
     if (!rc)
-        rc = sql_use(s->writer,
-                     "INSERT INTO setting (key, value) VALUES (?1, ?2)"
-                     " ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-                     &stmt, err);
-    if (!rc) {
-        sql_put_text(stmt, 1, key);
-        sql_put_text(stmt, 2, value);
-        rc = sql_run(stmt, err);
-    }
+        rc = sqlite_setting_row(s->writer, key, value, err);
     return sqlite_write_end(s, rc, err);
 }

@@ -1,27 +1,34 @@
 /* Tokens, as hashes. */
 #include "store/store_sqlite_private.h"
 
+static enum err_code insert_token(struct sql *db, const struct store_token *token, struct err *err)
+{
+    struct sql_stmt *stmt = NULL;
+    enum err_code rc = sql_use(db,
+                               "INSERT INTO token"
+                               " (hash, project, label, role, created_ms, expires_ms)"
+                               " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                               &stmt, err);
+
+    if (rc)
+        return rc;
+    sql_put_text(stmt, 1, token->hash);
+    sql_put_text(stmt, 2, token->project);
+    sql_put_text(stmt, 3, token->label);
+    sql_put_u64(stmt, 4, token->role);
+    sql_put_u64(stmt, 5, token->created_ms);
+    sql_put_u64(stmt, 6, token->expires_ms);
+    return sql_run(stmt, err);
+}
+
 enum err_code sqlite_token_put(struct store *store, const struct store_token *token,
                                struct err *err)
 {
     struct store_sqlite *s = (struct store_sqlite *)store;
-    struct sql_stmt *stmt = NULL;
     enum err_code rc = sqlite_write_begin(s, err);
 
     if (!rc)
-        rc = sql_use(s->writer,
-                     "INSERT INTO token (hash, project, label, role, created_ms, expires_ms)"
-                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-                     &stmt, err);
-    if (!rc) {
-        sql_put_text(stmt, 1, token->hash);
-        sql_put_text(stmt, 2, token->project);
-        sql_put_text(stmt, 3, token->label);
-        sql_put_u64(stmt, 4, token->role);
-        sql_put_u64(stmt, 5, token->created_ms);
-        sql_put_u64(stmt, 6, token->expires_ms);
-        rc = sql_run(stmt, err);
-    }
+        rc = insert_token(s->writer, token, err);
     return sqlite_write_end(s, rc, err);
 }
 
@@ -72,19 +79,26 @@ enum err_code sqlite_token_list(struct store *store, store_token_fn fn, void *ct
     return tokens((struct store_sqlite *)store, NULL, fn, ctx, err);
 }
 
+static enum err_code delete_token(struct sql *db, const char *hash, struct err *err)
+{
+    struct sql_stmt *stmt = NULL;
+    enum err_code rc = sql_use(db, "DELETE FROM token WHERE hash = ?1", &stmt, err);
+
+    if (rc)
+        return rc;
+    sql_put_text(stmt, 1, hash);
+    rc = sql_run(stmt, err);
+    if (!rc && sql_changed(db) == 0)
+        rc = err_set(err, ERR_NOT_FOUND, "no such token");
+    return rc;
+}
+
 enum err_code sqlite_token_revoke(struct store *store, const char *hash, struct err *err)
 {
     struct store_sqlite *s = (struct store_sqlite *)store;
-    struct sql_stmt *stmt = NULL;
     enum err_code rc = sqlite_write_begin(s, err);
 
     if (!rc)
-        rc = sql_use(s->writer, "DELETE FROM token WHERE hash = ?1", &stmt, err);
-    if (!rc) {
-        sql_put_text(stmt, 1, hash);
-        rc = sql_run(stmt, err);
-    }
-    if (!rc && sql_changed(s->writer) == 0)
-        rc = err_set(err, ERR_NOT_FOUND, "no such token");
+        rc = delete_token(s->writer, hash, err);
     return sqlite_write_end(s, rc, err);
 }

@@ -50,7 +50,7 @@ static void test_lesson_learns_what_failed_last(void **state)
     struct store *store = store_mem_new();
     struct run *first = made_run("r1", ids, 4), *second = made_run("r2", ids, 4);
     struct history *history;
-    bool failed[4];
+    struct history_tests known;
 
     (void)state;
     made_finish(first, 0, OUTCOME_FAILED, 5000);
@@ -63,9 +63,10 @@ static void test_lesson_learns_what_failed_last(void **state)
     made_finish(second, 3, OUTCOME_SKIPPED, 5000);
     learn(store, second, NOW_MS);
     history = load(store);
-    history_failed(history, first->manifest, failed);
+    history_tests(history, first->manifest, &known);
     for (uint32_t i = 0; i < 4; i++)
-        assert_int_equal(failed[i], wanted[i]);
+        assert_int_equal(known.failed[i], wanted[i]);
+    history_tests_fini(&known);
     history_free(history);
     run_free(first);
     run_free(second);
@@ -209,7 +210,7 @@ static void test_lesson_keeps_occurrences_apart(void **state)
     struct store *store = store_mem_new();
     struct run *run = made_run("r1", ids, 2);
     struct history *history;
-    uint64_t costs_us[2];
+    struct history_tests known;
 
     (void)state;
     made_finish(run, 0, OUTCOME_PASSED, 5000);
@@ -217,9 +218,11 @@ static void test_lesson_keeps_occurrences_apart(void **state)
     learn(store, run, NOW_MS);
     history = load(store);
     assert_about(known_us(history, HISTORY_TEST, "a.py::t#1"), 80000);
-    assert_int_equal(history_test_costs(history, run->manifest, costs_us), 2);
-    assert_about(costs_us[0], 5000);
-    assert_about(costs_us[1], 80000);
+    history_tests(history, run->manifest, &known);
+    assert_int_equal(known.known, 2);
+    assert_about(known.costs_us[0], 5000);
+    assert_about(known.costs_us[1], 80000);
+    history_tests_fini(&known);
     history_free(history);
     run_free(run);
     store_close(store);
@@ -261,18 +264,22 @@ static void test_history_costs_of_unknown_tests_come_from_their_neighbours(void 
     struct store *store = store_mem_new();
     struct run *run = made_run("r1", ids, 3);
     struct history *history = load(store);
-    uint64_t costs_us[3];
+    struct history_tests known;
 
     (void)state;
-    assert_int_equal(history_test_costs(history, run->manifest, costs_us), 0);
-    assert_int_equal(costs_us[0], ESTIMATE_UNKNOWN_US);
+    history_tests(history, run->manifest, &known);
+    assert_int_equal(known.known, 0);
+    assert_int_equal(known.costs_us[0], ESTIMATE_UNKNOWN_US);
+    history_tests_fini(&known);
     history_free(history);
     made_finish(run, 0, OUTCOME_PASSED, 5000);
     learn(store, run, NOW_MS);
     history = load(store);
-    assert_int_equal(history_test_costs(history, run->manifest, costs_us), 1);
+    history_tests(history, run->manifest, &known);
+    assert_int_equal(known.known, 1);
     for (int i = 0; i < 3; i++)
-        assert_about(costs_us[i], 5000);
+        assert_about(known.costs_us[i], 5000);
+    history_tests_fini(&known);
     history_free(history);
     run_free(run);
     store_close(store);

@@ -17,11 +17,12 @@ static uint32_t known_mib(struct store *store, const char *const *ids, uint32_t 
 {
     struct run *run = made_run("asks", ids, count);
     struct history *history = load(store);
-    uint32_t *mem_mib = mem_new(count, sizeof(*mem_mib)), mib;
+    struct history_tests known;
+    uint32_t mib;
 
-    history_memory(history, run->manifest, mem_mib);
-    mib = mem_mib[test];
-    free(mem_mib);
+    history_tests(history, run->manifest, &known);
+    mib = known.mem_mib[test];
+    history_tests_fini(&known);
     history_free(history);
     run_free(run);
     return mib;
