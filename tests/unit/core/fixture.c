@@ -9,15 +9,29 @@
 
 #include "mem.h"
 
-void fixture_init(struct fixture *f)
-{
-    *f = (struct fixture){ .now_ms = 1000, .err = ERR_INIT };
-}
-
-void fixture_fini(struct fixture *f)
+void fixture_again(struct fixture *f)
 {
     run_free(f->run);
     run_free(f->shadow);
+    *f = (struct fixture){ .now_ms = 1000, .err = ERR_INIT };
+}
+
+int fixture_set_up(void **state)
+{
+    struct fixture *f = mem_new(1, sizeof(*f));
+
+    fixture_again(f);
+    *state = f;
+    return 0;
+}
+
+int fixture_tear_down(void **state)
+{
+    struct fixture *f = *state;
+
+    fixture_again(f);
+    free(f);
+    return 0;
 }
 
 static struct manifest *copy_of(const struct manifest *from)
@@ -346,7 +360,6 @@ bool ends(struct fixture *f)
 
 void holds_all(struct fixture *f)
 {
-    fixture_init(f);
     (void)joins_slot(f, 0, 2);
     (void)joins_slot(f, 1, 2);
     seals(f, 3);

@@ -14,8 +14,12 @@ struct fixture {
     struct err err;
 };
 
-void fixture_init(struct fixture *f);
-void fixture_fini(struct fixture *f);
+/* In the list of tests: *state is then a fixture without a run, freed whatever the test comes to.
+ */
+#define fixture_test(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
+int fixture_set_up(void **state);
+int fixture_tear_down(void **state);
+void fixture_again(struct fixture *f); /* without a run again */
 
 /* Applies to both, compares. */
 void turn(struct fixture *f, struct change *change);
