@@ -268,7 +268,7 @@ class TestCase(unittest.TestCase):
         """Plain pytest of the same suite: (exit status, its output)."""
         done = subprocess.run([str(word) for word in self.pytest(*words)], env=clean_environ(**(env or {})),
                               cwd=cwd or self.folder, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              timeout=600)
+                              errors="replace", timeout=600)
         return done.returncode, done.stdout + done.stderr
 
     def verdict(self, coordinator, *options, key="run-1"):

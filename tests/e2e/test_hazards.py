@@ -2,7 +2,9 @@
 and exit code as plain pytest, on this machine alone and, where it applies, shared by two agents."""
 
 import collections
+import os
 import re
+import shutil
 import unittest
 
 import harness
@@ -57,6 +59,22 @@ class HazardTest(harness.TestCase):
     def test_skip_report(self):
         self.alone(HAZARDS / "skip_report")
         self.shared(HAZARDS / "skip_report")
+
+    def test_half_characters(self):
+        """Text that is not UTF-8 spoils no test, wherever it stands; nor does such a name of the folder.
+        (pytest's own JUnit XML cannot be written then.)"""
+        folder = os.fsencode(self.folder / "in") + b"\xff"
+        shutil.copytree(os.fsencode(HAZARDS / "half_characters"), folder)
+        status, output = self.serial("-v", cwd=folder)
+        agent = self.agent(self.pytest("-v"), cwd=folder)
+        self.assertEqual(agent.wait(), status, agent.output)
+        self.assertEqual(told(agent.output), told(output), agent.output + output)
+        coordinator = self.coordinator()
+        agent = self.agent(self.pytest("-v"), coordinator, cwd=folder, index=0, total=1)
+        self.assertEqual(agent.wait(), status, agent.output)
+        _, verdict = self.verdict(coordinator)
+        self.assertEqual({word: verdict["counts"][word] for word in ("passed", "failed", "crashed")},
+                         {"passed": 2, "failed": 2, "crashed": 0}, verdict)
 
     def test_nextitem(self):
         """An error in the last teardown is red, on one machine and in a run."""

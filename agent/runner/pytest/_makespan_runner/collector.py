@@ -5,7 +5,6 @@ and lines are the reporter's to show. The others collect in silence, and are che
 """
 
 import gc
-import json
 import os
 
 import pytest
@@ -174,14 +173,13 @@ class Collector:
     def refuse(self, status, reason):
         """No test may run: say so, and end."""
         try:
-            self._send_end(status, 0, {"reason": frames.plain(self.problem or reason)})
+            self._send_end(status, 0, {"reason": self.problem or reason})
         finally:
             atfork.flush_streams()
             os._exit(0)
 
     def _send_end(self, status, runs, more):
-        self.link.connection.send(frames.frame(frames.COLLECT_END, status, runs,
-                                               json.dumps(more).encode()))
+        self.link.connection.send(frames.frame(frames.COLLECT_END, status, runs, frames.document(more)))
 
     def refuse_after(self, outcome):
         """pytest's session is over, and never came to collect."""

@@ -3,7 +3,9 @@
 docs/runner-protocol.md says what each kind means. Nothing here knows pytest.
 """
 
+import codecs
 import fcntl
+import json
 import os
 import resource
 import socket
@@ -99,6 +101,20 @@ def frame(kind, a=0, b=0, payload=b"", flags=0):
 def plain(text):
     """text without what cannot travel as UTF-8."""
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def document(value):
+    """value as JSON for the agent, which takes UTF-8 alone: what has none is shown as Python shows it."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", "makespan_escape")
+
+
+def _escape(error):
+    """Half a surrogate pair, as a file name of other bytes has. JSON's own escape of it is refused, too."""
+    bad = error.object[error.start:error.end]
+    return "".join("\\\\u%04x" % ord(c) for c in bad), error.end
+
+
+codecs.register_error("makespan_escape", _escape)
 
 
 class Connection:

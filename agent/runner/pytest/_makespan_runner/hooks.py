@@ -57,7 +57,7 @@ class Link:
         connection.exit_when_gone = role != frames.ROLE_REPORTER
         hello = {"version": frames.VERSION, "key": self.key, "pid": os.getpid()}
         hello.update(more)
-        connection.send(frames.frame(frames.HELLO, role, slot, json.dumps(hello).encode()))
+        connection.send(frames.frame(frames.HELLO, role, slot, frames.document(hello)))
         self.connection = connection
         return connection
 

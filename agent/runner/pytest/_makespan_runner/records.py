@@ -9,7 +9,6 @@ A block is a list of entries, each a tuple whose first member says what it is:
     ("T", text)                                text a test wrote past the capture, for the terminal
 """
 
-import json
 import marshal
 import os
 import re
@@ -171,7 +170,7 @@ class Fold:
                 detail["properties"] = [[cut(str(name)), cut(str(value))]
                                         for name, value in self.shown.user_properties]
         detail["classname"], detail["name"] = junit_names(self.nodeid)
-        return json.dumps(detail).encode("utf-8", "backslashreplace")
+        return frames.document(detail)
 
 
 _RANK = {None: -1, "passed": 0, "skipped": 1, "xfailed": 1, "xpassed": 1, "error": 2, "failed": 3}
