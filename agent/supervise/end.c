@@ -6,6 +6,7 @@
 
 #include <event2/event.h>
 
+#include "core/death.h"
 #include "inner.h"
 #include "json.h"
 #include "mem.h"
@@ -296,6 +297,24 @@ void out_of_time(struct supervisor *s)
     stop_tests(s, ENDING_STOPPED, FRAME_ANY, text.text);
 }
 
+/* It had no last word of its own: neither its terminal nor its reports have the results. */
+static void pytest_died(struct supervisor *s)
+{
+    struct str how = STR_MAX(100);
+    struct str text = STR_MAX(PROTO_TEXT_BYTES_MAX);
+    struct err ignored = ERR_INIT;
+
+    if (WIFSIGNALED(s->command_status))
+        death_signal_name(WTERMSIG(s->command_status), &how);
+    else
+        (void)!str_addf(&how, &ignored, "exit status %u", command_exit(s));
+    (void)!str_addf(&text, &ignored, "pytest ended before its tests did: %s", str_text(&how));
+    say(s, "%s", str_text(&text));
+    report_error(s, "runner-died", str_text(&text));
+    str_fini(&how);
+    str_fini(&text);
+}
+
 void command_ended(struct supervisor *s)
 {
     uint32_t sig = WIFSIGNALED(s->command_status) ? (uint32_t)WTERMSIG(s->command_status) : 0;
@@ -325,7 +344,7 @@ void command_ended(struct supervisor *s)
             s->ending = ENDING_BROKEN;
         }
         if (s->ending == ENDING_BROKEN && s->signal == 0)
-            report_error(s, "runner-died", "pytest ended before its tests did");
+            pytest_died(s);
         /* A signal to the whole group ends pytest before the tests' time is up; what they still
          * give is wanted. */
         if (s->phase == PHASE_RUN && s->signal && !s->killing)

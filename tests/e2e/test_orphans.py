@@ -98,6 +98,7 @@ class OrphanTest(harness.TestCase):
     def test_nothing_outlives_a_killed_reporter(self):
         os.kill(self.reporter, signal.SIGKILL)
         self.assertNotEqual(self.agent_.wait(), 0, self.agent_.output)
+        self.assertIn("pytest ended before its tests did: SIGKILL", self.agent_.output)
         self.assert_all_gone()
 
     def test_workers_go_on_without_their_zygote(self):
