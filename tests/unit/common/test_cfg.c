@@ -11,7 +11,7 @@
 
 #define WORDS_MAX 8
 
-/* A command with one option of each kind, as a test's fixture. */
+/* A command with one option of each kind. */
 struct sample {
     bool verbose;
     const char *url;
@@ -20,11 +20,18 @@ struct sample {
     struct cfg_list labels, words;
     struct cfg_option options[5];
     struct cfg_command command;
+    /* What the last parse gave. */
+    int rest;
+    bool help;
+    struct err err;
 };
 
-static void sample_init(struct sample *s)
+static int set_up(void **state)
 {
-    *s = (struct sample){ .url = "default", .total = 1 };
+    static struct sample sample;
+    struct sample *s = &sample;
+
+    *s = (struct sample){ .url = "default", .total = 1, .help = true, .err = ERR_INIT };
     s->options[0] = (struct cfg_option){ .name = "verbose",
                                          .short_name = 'v',
                                          .help = "Say more.",
@@ -59,124 +66,95 @@ static void sample_init(struct sample *s)
                                        .about = "About it.",
                                        .options = s->options,
                                        .option_count = 5 };
+    *state = s;
+    return 0;
 }
 
-static void sample_fini(struct sample *s)
+static int tear_down(void **state)
 {
+    static const char *const names[] = { "CFG_TEST_URL", "CFG_TEST_TOTAL", "CFG_TEST_VERBOSE" };
+    struct sample *s = *state;
+
     free(s->labels.items);
     free(s->words.items);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (unsetenv(names[i]) != 0)
+            return -1;
+    return 0;
 }
 
 /* Parses "tool" and the words up to NULL. */
-static enum err_code parse(struct sample *s, const char *const *words, int *rest, bool *help,
-                           struct err *err)
+static enum err_code parse(struct sample *s, const char *const *words)
 {
     char *argv[WORDS_MAX + 1] = { "tool" };
     int argc = 1;
 
     for (; words[argc - 1]; argc++)
         argv[argc] = (char *)(uintptr_t)words[argc - 1];
-    return cfg_parse(&s->command, argc, argv, rest, help, err);
+    return cfg_parse(&s->command, argc, argv, &s->rest, &s->help, &s->err);
 }
+
+#define parses(s, ...)                                                                             \
+    assert_int_equal(parse(s, (const char *const[]){ __VA_ARGS__, NULL }), ERR_NONE)
 
 /* An option that may stand without its value does not take the next word for it. */
 static void test_cfg_bare_option_has_a_value_of_its_own(void **state)
 {
-    struct sample s;
-    struct err err = ERR_INIT;
+    struct sample *s = *state;
     char *help_text;
-    int rest = 0;
-    bool help = false;
 
-    (void)state;
-    sample_init(&s);
-    s.options[1].bare = "10%";
-    assert_int_equal(
-        parse(&s, (const char *[]){ "--url", "--total", "2", "run", NULL }, &rest, &help, &err),
-        ERR_NONE);
-    assert_string_equal(s.url, "10%");
-    assert_int_equal(rest, 4);
-    assert_int_equal(parse(&s, (const char *[]){ "--url=20%", "run", NULL }, &rest, &help, &err),
-                     ERR_NONE);
-    assert_string_equal(s.url, "20%");
-    assert_int_equal(
-        parse(&s, (const char *[]){ "--url", "run", "--help", NULL }, &rest, &help, &err),
-        ERR_NONE);
-    assert_false(help); /* it is the command's own */
-    help_text = cfg_help(&s.command);
+    s->options[1].bare = "10%";
+    parses(s, "--url", "--total", "2", "run");
+    assert_string_equal(s->url, "10%");
+    assert_int_equal(s->rest, 4);
+    parses(s, "--url=20%", "run");
+    assert_string_equal(s->url, "20%");
+    parses(s, "--url", "run", "--help");
+    assert_false(s->help); /* it is the command's own */
+    help_text = cfg_help(&s->command);
     assert_non_null(strstr(help_text, "--url[=URL]"));
     free(help_text);
-    sample_fini(&s);
 }
 
 static void test_cfg_option_beats_environment_beats_default(void **state)
 {
-    struct sample s;
-    struct err err = ERR_INIT;
-    int rest = 0;
-    bool help = true;
+    struct sample *s = *state;
 
-    (void)state;
-    sample_init(&s);
     assert_int_equal(setenv("CFG_TEST_URL", "from-env", 1), 0);
     assert_int_equal(setenv("CFG_TEST_TOTAL", "5", 1), 0);
     assert_int_equal(setenv("CFG_TEST_VERBOSE", "", 1), 0);
-    assert_int_equal(parse(&s,
-                           (const char *[]){ "--total=7", "--label", "a=b", "--label=c=d", "--wait",
-                                             "5m", "run", "--total", NULL },
-                           &rest, &help, &err),
-                     ERR_NONE);
-    assert_string_equal(s.url, "from-env");
-    assert_int_equal(s.total, 7);
-    assert_false(s.verbose);
-    assert_false(help);
-    assert_int_equal(s.wait_ms, 300000);
-    assert_int_equal(s.labels.count, 2);
-    assert_string_equal(s.labels.items[1], "c=d");
-    assert_int_equal(rest, 7);
-    assert_int_equal(unsetenv("CFG_TEST_URL"), 0);
-    assert_int_equal(unsetenv("CFG_TEST_TOTAL"), 0);
-    assert_int_equal(unsetenv("CFG_TEST_VERBOSE"), 0);
-    sample_fini(&s);
+    parses(s, "--total=7", "--label", "a=b", "--label=c=d", "--wait", "5m", "run", "--total");
+    assert_string_equal(s->url, "from-env");
+    assert_int_equal(s->total, 7);
+    assert_false(s->verbose);
+    assert_false(s->help);
+    assert_int_equal(s->wait_ms, 300000);
+    assert_int_equal(s->labels.count, 2);
+    assert_string_equal(s->labels.items[1], "c=d");
+    assert_int_equal(s->rest, 7);
 }
 
 static void test_cfg_short_forms_and_double_dash(void **state)
 {
-    struct sample s;
-    struct err err = ERR_INIT;
-    int rest = 0;
-    bool help = true;
+    struct sample *s = *state;
 
-    (void)state;
-    sample_init(&s);
-    assert_int_equal(
-        parse(&s, (const char *[]){ "-v", "-n4", "--", "--total", NULL }, &rest, &help, &err),
-        ERR_NONE);
-    assert_true(s.verbose);
-    assert_int_equal(s.total, 4);
-    assert_int_equal(rest, 4);
-    sample_fini(&s);
+    parses(s, "-v", "-n4", "--", "--total");
+    assert_true(s->verbose);
+    assert_int_equal(s->total, 4);
+    assert_int_equal(s->rest, 4);
 }
 
 /* With a list for words, options may follow them, and a lone dash is a word. */
 static void test_cfg_collects_words_between_options(void **state)
 {
-    struct sample s;
-    struct err err = ERR_INIT;
-    int rest = 0;
-    bool help = true;
+    struct sample *s = *state;
 
-    (void)state;
-    sample_init(&s);
-    s.command.words = &s.words;
-    assert_int_equal(
-        parse(&s, (const char *[]){ "import", "-", "--total", "3", NULL }, &rest, &help, &err),
-        ERR_NONE);
-    assert_int_equal(s.words.count, 2);
-    assert_string_equal(s.words.items[1], "-");
-    assert_int_equal(s.total, 3);
-    assert_int_equal(rest, 5);
-    sample_fini(&s);
+    s->command.words = &s->words;
+    parses(s, "import", "-", "--total", "3");
+    assert_int_equal(s->words.count, 2);
+    assert_string_equal(s->words.items[1], "-");
+    assert_int_equal(s->total, 3);
+    assert_int_equal(s->rest, 5);
 }
 
 static void test_cfg_errors_name_option_and_value(void **state)
@@ -196,71 +174,48 @@ static void test_cfg_errors_name_option_and_value(void **state)
         { { "-vn", NULL, NULL }, "option -v takes no value: write -v alone" },
         { { "--verbose=maybe", NULL, NULL }, "option --verbose: 'maybe' is neither 1 nor 0" },
     };
+    struct sample *s = *state;
 
-    (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct sample s;
-        struct err err = ERR_INIT;
-        int rest = 0;
-        bool help = true;
-
-        sample_init(&s);
-        assert_int_equal(parse(&s, cases[i].words, &rest, &help, &err), ERR_USAGE);
-        assert_string_equal(err.text, cases[i].text);
-        sample_fini(&s);
+        s->err = (struct err)ERR_INIT;
+        assert_int_equal(parse(s, cases[i].words), ERR_USAGE);
+        assert_string_equal(s->err.text, cases[i].text);
     }
 }
 
 /* An error in the environment names the variable, not the option. */
 static void test_cfg_error_names_the_variable(void **state)
 {
-    struct sample s;
-    struct err err = ERR_INIT;
-    int rest = 0;
-    bool help = true;
+    struct sample *s = *state;
 
-    (void)state;
-    sample_init(&s);
     assert_int_equal(setenv("CFG_TEST_TOTAL", "many", 1), 0);
-    assert_int_equal(parse(&s, (const char *[]){ NULL }, &rest, &help, &err), ERR_USAGE);
-    assert_string_equal(err.text, "CFG_TEST_TOTAL: 'many' is not a whole number from 1 to 99");
-    assert_int_equal(unsetenv("CFG_TEST_TOTAL"), 0);
-    sample_fini(&s);
+    assert_int_equal(parse(s, (const char *const[]){ NULL }), ERR_USAGE);
+    assert_string_equal(s->err.text, "CFG_TEST_TOTAL: 'many' is not a whole number from 1 to 99");
 }
 
 static void test_cfg_help_wins_over_mistakes_but_not_over_the_command(void **state)
 {
-    struct sample s;
-    struct err err = ERR_INIT;
-    int rest = 0;
-    bool help = false;
+    struct sample *s = *state;
 
-    (void)state;
-    sample_init(&s);
-    assert_int_equal(
-        parse(&s, (const char *[]){ "--nonsense", "--help", NULL }, &rest, &help, &err), ERR_NONE);
-    assert_true(help);
-    assert_int_equal(
-        parse(&s, (const char *[]){ "--total", "3", "pytest", "--help", NULL }, &rest, &help, &err),
-        ERR_NONE);
-    assert_false(help);
-    sample_fini(&s);
+    s->help = false;
+    parses(s, "--nonsense", "--help");
+    assert_true(s->help);
+    parses(s, "--total", "3", "pytest", "--help");
+    assert_false(s->help);
 }
 
 static void test_cfg_help_keeps_to_80_columns(void **state)
 {
-    struct sample s;
+    struct sample *s = *state;
     char *text;
 
-    (void)state;
-    sample_init(&s);
-    s.options[1].help = "Where the coordinator answers, for example https://ci.example.org:8470; "
-                        "without it the tests run on this machine alone.";
-    s.command.about =
+    s->options[1].help = "Where the coordinator answers, for example https://ci.example.org:8470; "
+                         "without it the tests run on this machine alone.";
+    s->command.about =
         "One paragraph that is longer than a line of eighty columns and therefore has to "
         "be broken somewhere.\n\nAnother.";
-    s.command.tail = "Examples:\n  tool x\n";
-    text = cfg_help(&s.command);
+    s->command.tail = "Examples:\n  tool x\n";
+    text = cfg_help(&s->command);
     for (const char *line = text; *line; line += strcspn(line, "\n") + 1) {
         assert_true(strcspn(line, "\n") <= 80);
         assert_true(strcspn(line, "\n") == 0 || line[strcspn(line, "\n") - 1] != ' ');
@@ -270,20 +225,22 @@ static void test_cfg_help_keeps_to_80_columns(void **state)
     assert_non_null(strstr(text, "somewhere.\n\nAnother.\n\nOptions:\n"));
     assert_non_null(strstr(text, "\n\nExamples:\n  tool x\n"));
     free(text);
-    sample_fini(&s);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cfg_option_beats_environment_beats_default),
-        cmocka_unit_test(test_cfg_bare_option_has_a_value_of_its_own),
-        cmocka_unit_test(test_cfg_short_forms_and_double_dash),
-        cmocka_unit_test(test_cfg_collects_words_between_options),
-        cmocka_unit_test(test_cfg_errors_name_option_and_value),
-        cmocka_unit_test(test_cfg_error_names_the_variable),
-        cmocka_unit_test(test_cfg_help_wins_over_mistakes_but_not_over_the_command),
-        cmocka_unit_test(test_cfg_help_keeps_to_80_columns),
+        cmocka_unit_test_setup_teardown(test_cfg_option_beats_environment_beats_default, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_cfg_bare_option_has_a_value_of_its_own, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(test_cfg_short_forms_and_double_dash, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cfg_collects_words_between_options, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cfg_errors_name_option_and_value, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cfg_error_names_the_variable, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cfg_help_wins_over_mistakes_but_not_over_the_command,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_cfg_help_keeps_to_80_columns, set_up, tear_down),
     };
 
     return cmocka_run_group_tests_name("common/cfg", tests, NULL, NULL);

@@ -1,9 +1,11 @@
 #include "place.h"
+#include "mem.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -47,8 +49,9 @@ void open_service(struct place *p)
     assert_int_equal(service_start(p->svc, &p->err), ERR_NONE);
 }
 
-void place_init(struct place *p)
+int place_set_up(void **state)
 {
+    struct place *p = mem_new(1, sizeof(*p));
     struct store *inner = store_mem_new();
     struct auth_new token = { .project = "p", .label = "test", .role = ROLE_AGENT };
 
@@ -57,12 +60,18 @@ void place_init(struct place *p)
     p->store = store_fault_new(&inner);
     assert_int_equal(auth_token_new(p->store, &token, p->token, &p->err), ERR_NONE);
     open_service(p);
+    *state = p;
+    return 0;
 }
 
-void place_fini(struct place *p)
+int place_tear_down(void **state)
 {
+    struct place *p = *state;
+
     service_free(p->svc);
     store_close(p->store);
+    free(p);
+    return 0;
 }
 
 /* Every second, as the loop would. */
@@ -248,7 +257,6 @@ void uploads(struct place *p, const char *digest)
 /* A session of slot 0 with a sealed run of two tests. */
 void sealed(struct place *p)
 {
-    place_init(p);
     joins(p, "p", NONCE, 0);
     collects(p);
     assert_int_equal(p->action, COLLECTED_UPLOAD);

@@ -33,8 +33,10 @@ struct place {
     char text[200];
 };
 
-void place_init(struct place *p);
-void place_fini(struct place *p);
+/* In the list of tests: *state is then a place, freed whatever the test comes to. */
+#define place_test(test) cmocka_unit_test_setup_teardown(test, place_set_up, place_tear_down)
+int place_set_up(void **state);
+int place_tear_down(void **state);
 void open_service(struct place *p);
 void settle(struct place *p); /* until nothing more is on its way to the store */
 void passes_time(struct place *p, uint64_t ms);
