@@ -78,12 +78,12 @@ static enum exit_code exit_of(enum err_code code)
 static void print_help(void)
 {
     printf("Usage: makespan COMMAND [OPTIONS]\n\n"
-           "Runs a test suite in the shortest time that the machines allow, and turns green only "
-           "if\nevery collected test has its verdict.\n\n"
+           "Runs a test suite in the shortest time that the machines allow, and turns green\n"
+           "only if every collected test has its verdict.\n\n"
            "    makespan run -- pytest tests/\n\n"
            "runs on this machine, on as many workers as it has CPUs. With MAKESPAN_URL (and\n"
-           "MAKESPAN_TOKEN) set, the same line in every job of a CI matrix shares the suite among\n"
-           "all of them.\n\nCommands:\n");
+           "MAKESPAN_TOKEN) set, the same line in every job of a CI matrix shares the suite\n"
+           "among all of them.\n\nCommands:\n");
     for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
         printf("  %-10s %s\n", subcommands[i].name, subcommands[i].about);
     printf("  %-10s %s\n  %-10s %s\n\n", "help", "this text, or 'makespan help COMMAND'", "version",

@@ -22,8 +22,8 @@ static const char serve_tail[] =
     "Signals:\n"
     "  TERM, INT  accept nothing more, answer who waits, write everything down, end;\n"
     "             a second one ends at once\n"
-    "  HUP        read the certificate again (open connections keep theirs), open the access\n"
-    "             log again\n"
+    "  HUP        read the certificate again (open connections keep theirs),\n"
+    "             open the access log again\n"
     "\n"
     "Exit codes:\n"
     "  0   ended as asked\n"
@@ -52,8 +52,7 @@ static size_t common_rows(struct options *o, struct texts *t, struct cfg_option 
           .env = "MAKESPAND_DATA",
           .value = "DIR",
           .help = "Folder of certificates, keys and store. Default: "
-                  "$XDG_DATA_HOME/makespan/coordinator, "
-                  "or ~/.local/share/makespan/coordinator.",
+                  "$XDG_DATA_HOME/makespan/coordinator, or ~/.local/share/makespan/coordinator.",
           .kind = CFG_TEXT,
           .into = &t->data },
         { .name = "store",
@@ -87,31 +86,28 @@ static size_t serve_rows(struct options *o, struct cfg_option *rows)
           .env = "MAKESPAND_LISTEN",
           .value = "ADDR",
           .help = "HOST:PORT, [IPV6]:PORT or :PORT; may be given again. Port 0 takes a free one "
-                  "and prints "
-                  "it. Default: [::]:8443, which is every address, IPv4 too.",
+                  "and prints it. Default: [::]:8443, which is every address, IPv4 too.",
           .kind = CFG_LIST,
           .into = &o->listen },
         { .name = "name",
           .env = "MAKESPAND_NAME",
           .value = "HOST",
           .help = "Host name or address for the certificate, besides localhost and this machine's "
-                  "name; "
-                  "may be given again. The first one stands in the lines for CI.",
+                  "name; may be given again. The first one stands in the lines for CI.",
           .kind = CFG_LIST,
           .into = &o->names },
         { .name = "agent-dir",
           .env = "MAKESPAND_AGENT_DIR",
           .value = "DIR",
           .help = "Folder of the agent's program that GET /agent/linux-x86_64 hands out. Default: "
-                  "beside "
-                  "makespand.",
+                  "beside makespand.",
           .kind = CFG_TEXT,
           .into = &o->agent_dir },
         { .name = "keep",
           .env = "MAKESPAND_KEEP_DAYS",
           .value = "DAYS",
-          .help = "Runs that ended longer ago are removed, with their reports; what was learned "
-                  "of durations stays. 0 keeps them for ever. Default: 90.",
+          .help = "Runs that ended longer ago are removed, with their reports; what was learned of "
+                  "durations stays. 0 keeps them for ever. Default: 90.",
           .kind = CFG_U32,
           .into = &o->keep_days,
           .max = 36500 },
@@ -133,9 +129,8 @@ static size_t serve_rows(struct options *o, struct cfg_option *rows)
         { .name = "ready-fd",
           .env = "MAKESPAND_READY_FD",
           .value = "N",
-          .help =
-              "Descriptor to write the line \"makespand: listening on URL\" to, and to close, once "
-              "requests are served.",
+          .help = "Descriptor to write the line \"makespand: listening on URL\" to, and to close, "
+                  "once requests are served.",
           .kind = CFG_U32,
           .into = &o->ready_fd,
           .max = 1000000 },

@@ -60,11 +60,11 @@ static const char tail[] =
     "  makespan run -n 4 --junit out.xml -- python -m pytest -x -k fast\n"
     "  makespan run -- uv run pytest\n"
     "\n"
-    "Exit status: pytest's own (0 passed, 1 failed, 2 interrupted, 3 internal error, 4 usage,\n"
-    "5 no tests), or ours: 64 usage, 65 collections differ, 66 tests lost or unrun, 67 machines\n"
-    "missing, 68 no pytest spoke to us, 69 coordinator unreachable, 70 our own fault, 71 refused,\n"
-    "72 the command cannot be started, 73 a file cannot be written, 74 results not delivered,\n"
-    "75 told to stop early.\n";
+    "Exit status: pytest's own (0 passed, 1 failed, 2 interrupted, 3 internal error,\n"
+    "4 usage, 5 no tests), or ours: 64 usage, 65 collections differ, 66 tests lost or\n"
+    "unrun, 67 machines missing, 68 no pytest spoke to us, 69 coordinator\n"
+    "unreachable, 70 our own fault, 71 refused, 72 the command cannot be started,\n"
+    "73 a file cannot be written, 74 results not delivered, 75 told to stop early.\n";
 
 static void say(void *ctx, const char *line)
 {
@@ -78,7 +78,7 @@ static enum err_code read_options(struct run *r, int argc, char *const *argv, bo
     struct cfg_option rows[OPTIONS_ROWS_MAX + SHARE_ROWS + FALLBACK_ROWS + LOCAL_ROWS_MAX + 1] = {
         { .name = "junit",
           .value = "FILE",
-          .help = "write this machine's JUnit XML (pytest's --junitxml)",
+          .help = "Write this machine's JUnit XML (pytest's --junitxml).",
           .kind = CFG_TEXT,
           .into = &r->junit_text },
     };

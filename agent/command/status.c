@@ -118,8 +118,8 @@ enum err_code command_status(int argc, char *const *argv, uint32_t *out_exit, st
         .about = "Says how a run stands: what is done, what is left, which machines take part. In "
                  "CI the run of the same workflow run is meant; elsewhere the newest of the "
                  "project, or the one that --run-key names.",
-        .tail = "The exit status says only whether there was an answer; 'makespan verdict' exits "
-                "with the\nrun's result.\n",
+        .tail = "The exit status says only whether there was an answer; 'makespan verdict' exits\n"
+                "with the run's result.\n",
         .groups = OPTIONS_SERVER | OPTIONS_RUN | OPTIONS_OUTPUT,
     };
     struct reading r;

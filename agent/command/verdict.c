@@ -96,8 +96,8 @@ enum err_code command_verdict(int argc, char *const *argv, uint32_t *out_exit, s
         .about = "Waits until a run is decided, says what it came to, and exits with it. In CI the "
                  "run of the same workflow run is meant; elsewhere the newest of the project, or "
                  "the one that --run-key names.",
-        .tail = "Exit status: 0 green, 1 tests failed, 65 collections differ, 66 tests without a "
-                "result,\n67 machines missing, 69 no answer or not decided in time, 71 refused.\n",
+        .tail = "Exit status: 0 green, 1 tests failed, 65 collections differ, 66 tests without a\n"
+                "result, 67 machines missing, 69 no answer or not decided in time, 71 refused.\n",
         .groups = OPTIONS_SERVER | OPTIONS_RUN | OPTIONS_OUTPUT,
         .own = rows,
         .own_count = ARRAY_LEN(rows),

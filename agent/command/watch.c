@@ -62,8 +62,8 @@ static const char about[] =
     "runs on this machine alone, whatever MAKESPAN_URL says.";
 
 static const char tail[] =
-    "Keys, while it waits: enter or a runs everything, f what failed, q quits. Ctrl-C ends it at "
-    "any\ntime, with 130.\n\n"
+    "Keys, while it waits: enter or a runs everything, f what failed, q quits. Ctrl-C\n"
+    "ends it at any time, with 130.\n\n"
     "Examples:\n"
     "  makespan watch -- pytest tests/\n"
     "  makespan watch -n 4 --isolate -- pytest -x\n";

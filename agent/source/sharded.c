@@ -18,11 +18,11 @@ struct cfg_option sharded_row(struct sharded *sharded)
         .bare = "",
         .kind = CFG_TEXT,
         .into = &sharded->text,
-        .help = "of several machines: import only the files whose tests this one runs. Which tests "
+        .help = "Of several machines: import only the files whose tests this one runs. Which tests "
                 "the other files hold is taken from a record of earlier collections, kept in FILE "
                 "(the user's cache when none is given), and checked where they run; without a "
                 "coordinator whole files are dealt out. Plugins that look at all collected tests "
-                "at once see a part"
+                "at once see a part."
     };
 }
 

@@ -11,8 +11,9 @@ size_t share_rows(struct share *share, bool store, struct cfg_option *rows)
         .name = "durations",
         .env = "MAKESPAN_DURATIONS",
         .value = "FILE",
-        .help = "without a coordinator: the durations that every machine plans with, the same file "
-                "for all (" SHARE_DURATIONS " when there is one)",
+        .help =
+            "The durations that every machine plans with, the same file for all (" SHARE_DURATIONS
+            " when there is one).",
         .kind = CFG_TEXT,
         .into = &share->durations_path,
     };
@@ -20,16 +21,16 @@ size_t share_rows(struct share *share, bool store, struct cfg_option *rows)
         .name = "algorithm",
         .env = "MAKESPAN_ALGORITHM",
         .value = "NAME",
-        .help = "without a coordinator: makespan (default), or exactly as others split: "
-                "duration_based_chunks, least_duration (pytest-split), hash (pytest-shard), "
-                "stride, filename, random (pytest-test-groups)",
+        .help =
+            "makespan (default), or exactly as others split: duration_based_chunks, least_duration "
+            "(pytest-split), hash (pytest-shard), stride, filename, random (pytest-test-groups).",
         .kind = CFG_TEXT,
         .into = &share->algorithm,
     };
     rows[n++] = (struct cfg_option){
         .name = "seed",
         .value = "N",
-        .help = "of the algorithm random; the same on all machines (0)",
+        .help = "Of the algorithm random; the same on all machines (0).",
         .kind = CFG_TEXT,
         .into = &share->seed_text,
     };
@@ -37,8 +38,8 @@ size_t share_rows(struct share *share, bool store, struct cfg_option *rows)
         rows[n++] = (struct cfg_option){
             .name = "store-durations",
             .value = "FILE",
-            .help = "write what the tests took here; 'makespan durations merge' makes one file of "
-                    "those of all machines",
+            .help = "Write what the tests took here; 'makespan durations merge' makes one file of "
+                    "those of all machines.",
             .kind = CFG_TEXT,
             .into = &share->store_path,
         };

@@ -20,25 +20,26 @@ static size_t workers_rows(struct local *local, struct cfg_option *rows)
           .value = "N|auto|logical",
           .kind = CFG_TEXT,
           .into = &local->workers_text,
-          .help = "workers on this machine; auto: as many as it has CPUs (within a control group's "
-                  "quota) and memory for, and more where tests were seen to wait rather than to "
-                  "compute; logical: whatever the quota; 0: none, plain pytest" },
+          .help = "How many. auto: as many as this machine has CPUs (within a control group's "
+                  "quota) and "
+                  "memory for, and more where tests were seen to wait rather than to compute; "
+                  "logical: whatever the quota; 0: none, plain pytest." },
         { .name = "start",
           .env = "MAKESPAN_START",
           .value = "MODE",
           .kind = CFG_TEXT,
           .into = &local->start_text,
-          .help = "how workers start. fork: as forks of the one process that has collected. early: "
+          .help = "How workers start. fork: as forks of the one process that has collected. early: "
                   "forked before pytest is configured, each collecting for itself. spawn: the "
                   "command once more for each. auto: fork, unless what was found after the "
-                  "collection (threads, sockets, open files, who a worker is) makes that unsafe" },
+                  "collection (threads, sockets, open files, who a worker is) makes that unsafe." },
         { .name = "isolate",
           .env = "MAKESPAN_ISOLATE",
           .kind = CFG_FLAG,
           .into = &local->isolate,
-          .help = "run each test in a fork of its own: it may crash or spoil what it likes. Module "
+          .help = "Run each test in a fork of its own: it may crash or spoil what it likes. Module "
                   "and session fixtures are set up once a worker and inherited. For single tests: "
-                  "@pytest.mark.forked" },
+                  "@pytest.mark.forked." },
         { .name = "tests-per-worker",
           .env = "MAKESPAN_TESTS_PER_WORKER",
           .value = "K",
@@ -46,12 +47,12 @@ static size_t workers_rows(struct local *local, struct cfg_option *rows)
           .min = 1,
           .max = WORKER_HAND_MAX,
           .into = &local->threads,
-          .help = "let each worker run up to K tests at a time, in threads, for tests that wait. "
+          .help = "Let each worker run up to K tests at a time, in threads, for tests that wait. "
                   "Only the test function runs in a thread; set-up and teardown do not. Alone run: "
                   "tests with fixtures such as monkeypatch, capsys or caplog, tests marked serial, "
                   "whatever is not a plain function. What a test changes in the process (the "
                   "environment, warnings, the working folder, a patched module) the others see; "
-                  "output of its child processes may be shown with another test" },
+                  "output of its child processes may be shown with another test." },
         { .name = "recycle-after",
           .env = "MAKESPAN_RECYCLE_AFTER",
           .value = "K",
@@ -59,21 +60,21 @@ static size_t workers_rows(struct local *local, struct cfg_option *rows)
           .min = 1,
           .max = UINT32_MAX,
           .into = &local->recycle_after,
-          .help = "replace a worker by a fresh fork when it has run K tests" },
+          .help = "Replace a worker by a fresh fork when it has run K tests." },
         { .name = "recycle-above",
           .env = "MAKESPAN_RECYCLE_ABOVE",
           .value = "SIZE",
           .kind = CFG_SIZE,
           .max = (uint64_t)1 << 50,
           .into = &local->recycle_above_bytes,
-          .help = "replace a worker, between two tests, when memory of its own (not shared with "
-                  "the others) is over SIZE, for example 500MiB" },
+          .help = "Replace a worker, between two tests, when memory of its own (not shared with "
+                  "the others) is over SIZE, for example 500MiB." },
         { .name = "no-gc-freeze",
           .env = "MAKESPAN_NO_GC_FREEZE",
           .kind = CFG_FLAG,
           .into = &local->no_gc_freeze,
-          .help = "let full garbage collections walk what was imported and collected, for tests "
-                  "that count objects" },
+          .help = "Let full garbage collections walk what was imported and collected, for tests "
+                  "that count objects." },
     };
 
     memcpy(rows, table, sizeof(table));
@@ -88,27 +89,25 @@ static size_t order_rows(struct local *local, struct cfg_option *rows)
           .env = "MAKESPAN_LAST_FAILED",
           .kind = CFG_FLAG,
           .into = &local->last_failed,
-          .help = "run only what failed last time on this machine (pytest's --lf)" },
+          .help = "Run only what failed last time on this machine (pytest's --lf)." },
         { .name = "failed-first",
           .env = "MAKESPAN_FAILED_FIRST",
           .value = "SHARE",
           .bare = "10%",
           .kind = CFG_TEXT,
           .into = &local->first_text,
-          .help =
-              "run what failed when it ran last before everything else, the shortest of them up "
-              "to this share of the predicted time (10% when none is given), so that a failure "
-              "that is still there shows early and the run becomes no longer; pytest's own --ff "
-              "may be given too" },
+          .help = "Run what failed when it ran last before everything else, the shortest of them "
+                  "up to this share of the predicted time (10% when none is given), so that a "
+                  "failure that is still there shows early and the run becomes no longer; pytest's "
+                  "own --ff may be given too." },
         { .name = "speculate",
           .env = "MAKESPAN_SPECULATE",
           .kind = CFG_FLAG,
           .into = &local->speculate,
-          .help =
-              "with a coordinator: at the end of the run, let machines that would idle run what "
-              "still runs elsewhere and is late, too; the first result counts, the other is "
-              "ended. Only between machines that all say so; never tests with a group, mutex, "
-              "serial or no_speculate" },
+          .help = "With a coordinator: at the end of the run, let machines that would idle run "
+                  "what still runs elsewhere and is late, too; the first result counts, the other "
+                  "is ended. Only between machines that all say so; never tests with a group, "
+                  "mutex, serial or no_speculate." },
     };
 
     memcpy(rows, table, sizeof(table));
@@ -125,28 +124,28 @@ static size_t limit_rows(struct local *local, struct cfg_option *rows)
           .kind = CFG_DURATION,
           .into = &local->timeout_ms,
           .max = LIMIT_MS_MAX,
-          .help = "how long one test may take, set-up and teardown included (30s, 2m; 0: no "
-                  "limit). Over it, its worker shows the stacks of all threads, is ended and "
-                  "replaced; the outcome is 'timeout', and red. A marker timeout(SECONDS) on a "
-                  "test beats it. Where pytest-timeout limits a test, that plugin acts, and this "
-                  "stands behind it" },
+          .help =
+              "How long one test may take, set-up and teardown included (30s, 2m; 0: no limit). "
+              "Over it, its worker shows the stacks of all threads, is ended and replaced; the "
+              "outcome is 'timeout', and red. A marker timeout(SECONDS) on a test beats it. Where "
+              "pytest-timeout limits a test, that plugin acts, and this stands behind it." },
         { .name = "run-timeout",
           .env = "MAKESPAN_RUN_TIMEOUT",
           .value = "TIME",
           .kind = CFG_DURATION,
           .into = &local->run_timeout_ms,
           .max = LIMIT_MS_MAX,
-          .help = "how long the run may take on this machine, from the start of the command "
-                  "(0: no limit). Over it, it stops as after Ctrl-C, reports what it has and "
-                  "exits with 75" },
+          .help =
+              "How long the run may take on this machine, from the start of the command (0: no "
+              "limit). Over it, it stops as after Ctrl-C, reports what it has and exits with 75." },
         { .name = "stall-timeout",
           .env = "MAKESPAN_STALL_TIMEOUT",
           .value = "TIME",
           .kind = CFG_DURATION,
           .into = &local->stall_ms,
           .max = LIMIT_MS_MAX,
-          .help = "how long a worker may be silent between tests, while it starts, tears down "
-                  "wide fixtures or ends, before it is replaced (default 5m; 0: for ever)" },
+          .help = "How long a worker may be silent between tests, while it starts, tears down wide "
+                  "fixtures or ends, before it is replaced (default 5m; 0: for ever)." },
     };
 
     memcpy(rows, table, sizeof(table));
@@ -163,9 +162,9 @@ static size_t output_rows(struct local *local, struct cfg_option *rows)
           .bare = "all",
           .kind = CFG_TEXT,
           .into = &local->live,
-          .help = "show what tests print while they run, line by line, instead of with their "
+          .help = "Show what tests print while they run, line by line, instead of with their "
                   "reports: of one worker (--live=gw0), or of all, each line behind the worker's "
-                  "name. pytest's -s does the same for all" },
+                  "name. pytest's -s does the same for all." },
     };
 
     memcpy(rows, table, sizeof(table));

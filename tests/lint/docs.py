@@ -1,5 +1,7 @@
 #!/usr/bin/python3
-"""Links in the documents lead somewhere, and the index of decisions is whole. Silent when all is well."""
+"""Links in the documents lead somewhere, the index of decisions is whole, and so is the table of the agent's variables.
+
+Silent when all is well."""
 
 import pathlib
 import re
@@ -43,8 +45,16 @@ def missing():
             yield f"docs/decisions/README.md: not listed: - [{path.name[:4]}]({path.name}) {title}"
 
 
+def untold():
+    told = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    for path in sorted((ROOT / "agent").rglob("*.c")):
+        for name in re.findall(r'\.env = "(\w+)"', path.read_text(encoding="utf-8")):
+            if f"`{name}`" not in told:
+                yield f"docs/operations.md: {name} of {path.relative_to(ROOT)} is not in the table"
+
+
 def main():
-    found = [line for path in documents() for line in broken(path)] + list(missing())
+    found = [line for path in documents() for line in broken(path)] + list(missing()) + list(untold())
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0
 
