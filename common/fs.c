@@ -209,6 +209,35 @@ enum err_code fs_remove_tree(const char *path, struct err *err)
     return rc;
 }
 
+/* 0 when it is no folder, or cannot be told. */
+static time_t changed_at(const char *path)
+{
+    struct stat st;
+
+    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) ? st.st_mtime : 0;
+}
+
+void fs_sweep(const char *parent, const char *own, uint32_t days)
+{
+    const time_t oldest = changed_at(own) - (time_t)days * 86400;
+    DIR *dir = opendir(parent);
+    struct dirent *entry;
+
+    while (dir && (entry = readdir(dir)) != NULL) { /* NOLINT(concurrency-mt-unsafe) */
+        struct str path = STR_MAX(PATH_BYTES_MAX);
+        struct err ignored = ERR_INIT;
+        time_t at = 0;
+
+        if (entry->d_name[0] != '.' && !str_addf(&path, &ignored, "%s/%s", parent, entry->d_name))
+            at = changed_at(path.at);
+        if (at > 0 && at < oldest)
+            (void)!fs_remove_tree(path.at, &ignored); /* somebody else's, or gone already */
+        str_fini(&path);
+    }
+    if (dir)
+        (void)closedir(dir);
+}
+
 enum err_code fs_xdg(const char *env, const char *fallback, char **out_path, struct err *err)
 {
     const char *base = getenv(env);

@@ -31,6 +31,11 @@ MUST_USE enum err_code fs_tempdir(const char *prefix, char **out_path, struct er
 /* Removes a folder with all that is in it; does not follow links. */
 MUST_USE enum err_code fs_remove_tree(const char *path, struct err *err);
 
+/* Removes the folders in parent that were changed last so many days before own, which is one of
+ * them: what earlier runs left there. By the file system's own clock; what cannot be removed stays.
+ */
+void fs_sweep(const char *parent, const char *own, uint32_t days);
+
 /* Value of $env (must be absolute), else $HOME/fallback, plus "/makespan": the XDG base
  * directories. */
 MUST_USE enum err_code fs_xdg(const char *env, const char *fallback, char **out_path,

@@ -11,6 +11,7 @@
 #include "fs.h"
 
 #define NAME_DIGITS 24
+#define DAYS_KEPT   7u /* of what no run uses: other versions, what a killed run was writing */
 
 static enum err_code make_folder_of(const char *path, struct err *err)
 {
@@ -151,12 +152,16 @@ static enum err_code place_kept(char **out_folder, struct err *err)
         rc = err_set(err, ERR_IO, "others can write to %s", str_text(&parent));
         goto out;
     }
+    /* First it is marked as used: who sweeps meanwhile sees that, or we see that it is gone. */
+    (void)utimensat(AT_FDCWD, str_text(&folder), NULL, AT_SYMLINK_NOFOLLOW);
     if (!has_all(str_text(&folder)))
         rc = make_kept(str_text(&folder), err);
     if (!rc && !is_private(str_text(&folder)))
         rc = err_set(err, ERR_IO, "others can enter %s", str_text(&folder));
-    if (!rc)
-        *out_folder = str_take(&folder);
+    if (rc)
+        goto out;
+    fs_sweep(str_text(&parent), str_text(&folder), DAYS_KEPT);
+    *out_folder = str_take(&folder);
 out:
     str_fini(&parent);
     str_fini(&folder);

@@ -1,9 +1,7 @@
 #include "outbox.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs.h"
@@ -107,38 +105,6 @@ void outbox_acknowledge(struct outbox *o, uint64_t number)
     memmove(o->letters, o->letters + gone, o->count * sizeof(*o->letters));
 }
 
-/* When anything in the folder changed last, by the file system's own clock; 0 when it cannot be
- * told. */
-static time_t changed_at(const char *path)
-{
-    struct stat st;
-
-    return lstat(path, &st) == 0 && S_ISDIR(st.st_mode) ? st.st_mtime : 0;
-}
-
-/* Removes what sessions of long ago left beside our own new folder. */
-static void sweep(const char *parent, const char *own)
-{
-    const time_t oldest = changed_at(own) - (time_t)OUTBOX_DAYS_KEPT * 86400;
-    DIR *dir = opendir(parent);
-    struct dirent *entry;
-
-    if (!dir)
-        return;
-    while ((entry = readdir(dir)) != NULL) {
-        struct str path = STR_MAX(PATH_BYTES_MAX);
-        struct err ignored = ERR_INIT;
-        time_t at = 0;
-
-        if (entry->d_name[0] != '.' && !str_addf(&path, &ignored, "%s/%s", parent, entry->d_name))
-            at = changed_at(path.at);
-        if (at > 0 && at < oldest && fs_remove_tree(path.at, &ignored))
-            ignored.code = ERR_NONE; /* somebody else's, or gone already */
-        str_fini(&path);
-    }
-    (void)closedir(dir);
-}
-
 static enum err_code make_folder(struct outbox *o, struct err *err)
 {
     struct str parent = STR_MAX(PATH_BYTES_MAX);
@@ -157,7 +123,7 @@ static enum err_code make_folder(struct outbox *o, struct err *err)
         rc = fs_mkdirs(folder.at, FS_PRIVATE, err);
     if (!rc) {
         o->folder = str_take(&folder);
-        sweep(parent.at, o->folder);
+        fs_sweep(parent.at, o->folder, OUTBOX_DAYS_KEPT);
     }
     str_fini(&parent);
     str_fini(&folder);

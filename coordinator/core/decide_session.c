@@ -229,18 +229,39 @@ static void decide_first(const struct run *run, const struct seal_facts *facts,
     free(known);
 }
 
-/* What is worth a plan of the agents. */
+static int heaviest_first(const void *left, const void *right)
+{
+    const struct heavy_test *a = left, *b = right;
+
+    if (a->mem_mib != b->mem_mib)
+        return a->mem_mib > b->mem_mib ? -1 : 1;
+    return (a->test > b->test) - (a->test < b->test);
+}
+
+static int first_collected_first(const void *left, const void *right)
+{
+    const struct heavy_test *a = left, *b = right;
+
+    return (a->test > b->test) - (a->test < b->test);
+}
+
+/* What is worth a plan of the agents: the heaviest, in the order of the manifest. */
 static void decide_heavy(const struct seal_facts *facts, struct change_seal *s)
 {
     uint32_t count = facts->mem_mib ? facts->manifest->count : 0, heavy = 0;
 
     for (uint32_t i = 0; i < count; i++)
         heavy += facts->mem_mib[i] >= PEAK_HEAVY_MIB;
-    s->heavy = mem_new(heavy < PROTO_HEAVY_MAX ? heavy : PROTO_HEAVY_MAX, sizeof(*s->heavy));
-    for (uint32_t i = 0; i < count && s->heavy_count < PROTO_HEAVY_MAX; i++)
+    s->heavy = mem_new(heavy, sizeof(*s->heavy));
+    for (uint32_t i = 0; i < count; i++)
         if (facts->mem_mib[i] >= PEAK_HEAVY_MIB)
             s->heavy[s->heavy_count++] =
                 (struct heavy_test){ .test = i, .mem_mib = facts->mem_mib[i] };
+    if (heavy > PROTO_HEAVY_MAX) {
+        qsort(s->heavy, heavy, sizeof(*s->heavy), heaviest_first);
+        qsort(s->heavy, PROTO_HEAVY_MAX, sizeof(*s->heavy), first_collected_first);
+        s->heavy_count = PROTO_HEAVY_MAX;
+    }
 }
 
 void decide_seal(const struct run *run, struct seal_facts *take, struct change *out)

@@ -2,8 +2,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs.h"
@@ -108,6 +111,17 @@ static enum err_code json_line(struct str *out, const char *when, const struct h
     return rc;
 }
 
+/* Without waiting. A pipe that is ready has room for PIPE_BUF bytes. */
+static bool takes(int fd, size_t len)
+{
+    struct pollfd p = { .fd = fd, .events = POLLOUT };
+    struct stat st;
+
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
+        return true;
+    return len <= PIPE_BUF && poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
+}
+
 void access_note(struct access_log *log, const struct http_seen *seen)
 {
     struct str line = STR_MAX(LINE_BYTES_MAX);
@@ -118,7 +132,7 @@ void access_note(struct access_log *log, const struct http_seen *seen)
     clock_format(clock_wall_ms(log->clock), when);
     rc = log->form == LOG_JSON ? json_line(&line, when, seen, &ignored)
                                : text_line(&line, when, seen, &ignored);
-    if (!rc) /* in one write, so that lines stay whole */
+    if (!rc && takes(log->fd, line.len)) /* in one write, so that lines stay whole */
         (void)!fs_write_all(log->fd, str_text(&line), line.len, &ignored);
     str_fini(&line);
 }

@@ -17,6 +17,6 @@ void access_close(struct access_log *log); /* NULL is fine */
 /* The file may have been renamed: the next line goes to a file of the old name. */
 MUST_USE enum err_code access_reopen(struct access_log *log, struct err *err);
 
-/* A line that cannot be written is lost, and the request is none the worse; but the loop waits for
- * the write, so "-" is not for a pipe that nobody drains. */
+/* A line that cannot be written, or not without waiting (a pipe that nobody drains), is lost, and
+ * the request is none the worse. */
 void access_note(struct access_log *log, const struct http_seen *seen);

@@ -1,5 +1,6 @@
 """What operators get: /metrics, the access log, and an installation with a unit for systemd."""
 
+import fcntl
 import json
 import os
 import re
@@ -125,6 +126,17 @@ class OperationsTest(harness.TestCase):
         self.assertRegex((self.folder / "access.log.1").read_text(),
                          r"^\S+Z client=\S+ method=GET path=/healthz status=200 us=\d+ in=0 out=\d+\n$")
         self.assertRegex(log.read_text(), r"^\S+Z client=\S+ method=HEAD path=/readyz status=200 us=\d+ in=0 out=0\n$")
+
+    def test_an_access_log_that_nobody_reads_holds_up_nothing(self):
+        log = self.folder / "pipe"
+        os.mkfifo(log)
+        reader = os.open(log, os.O_RDWR)
+        self.addCleanup(os.close, reader)
+        fcntl.fcntl(reader, fcntl.F_SETPIPE_SZ, 4096)
+        coordinator = self.coordinator(extra=["--access-log", log])
+        for _ in range(80):  # twice what the pipe holds
+            self.assertEqual(coordinator.request("GET", "/healthz", token=None)[0], 200)
+        self.assertEqual(os.read(reader, 65536)[-1:], b"\n")  # whole lines
 
     def test_an_access_log_that_cannot_be_written_is_said_at_the_start(self):
         done = subprocess.run([harness.MAKESPAND, "--data", self.folder / "data", "--listen", "127.0.0.1:0",

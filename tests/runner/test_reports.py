@@ -86,10 +86,12 @@ class Reports(unittest.TestCase):
     def test_stats_of_the_terminal(self):
         """Reports that passed are there for who reads them, in all ways in which a list is read."""
         runs = self.open("stats")
-        told = [[line for line in run.output.splitlines() if line.startswith(("quiet:", "together:", "same:"))]
+        words = ("quiet:", "together:", "list:", "popped:", "same:")
+        told = [[line for line in run.output.splitlines() if line.startswith(words)]
                 for run in (runs.serial("-q"), runs.forked("-q", workers=2))]
         self.assertEqual(told[0], told[1])
-        self.assertEqual(told[0][1:], ["together: 16 of 16", "same: True"])
+        self.assertEqual(told[0][1:3], ["together: 16 of 16", "list: True {'TestReport'} 2"])
+        self.assertEqual((len(told[0]), told[0][-1]), (len(words), "same: True"))
 
     def test_header_and_summary_are_asked_for_once(self):
         """Not by workers, too: whoever counts, prints or writes a file there does so once."""

@@ -1,4 +1,5 @@
 /* The Python side in its folder: kept in the cache, or the run's own. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -152,6 +153,40 @@ static void test_bundle_is_the_runs_own_without_a_cache(void **state)
     free(folder);
 }
 
+static void make_old(const char *folder)
+{
+    const struct timespec old[2] = { { .tv_sec = 1000000000 }, { .tv_sec = 1000000000 } };
+
+    assert_int_equal(utimensat(AT_FDCWD, folder, old, 0), 0);
+}
+
+/* An old version's, a half-written one, and that of another version beside us. */
+static void test_bundle_sweeps_what_nobody_uses(void **state)
+{
+    static const char *const names[] = { "old", "old.X1y2Z3", "used" };
+    const struct places *p = *state;
+    char *first = place(p), *second;
+    char paths[ARRAY_LEN(names)][PATH_BYTES_MAX], parent[PATH_BYTES_MAX];
+    struct err err = ERR_INIT;
+
+    path_in(p->cache, "makespan/python", parent);
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        path_in(parent, names[i], paths[i]);
+        assert_int_equal(fs_mkdirs(paths[i], FS_PRIVATE, &err), ERR_NONE);
+        if (i < 2)
+            make_old(paths[i]);
+    }
+    make_old(first); /* ours: it was not used for long, and is now */
+    second = place(p);
+    assert_string_equal(first, second);
+    assert_complete(second);
+    assert_false(fs_exists(paths[0]));
+    assert_false(fs_exists(paths[1]));
+    assert_true(fs_exists(paths[2]));
+    free(first);
+    free(second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -162,6 +197,7 @@ int main(void)
                                         tear_down),
         cmocka_unit_test_setup_teardown(test_bundle_is_the_runs_own_where_others_own_the_way,
                                         set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_bundle_sweeps_what_nobody_uses, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_bundle_is_the_runs_own_without_a_cache, set_up,
                                         tear_down),
     };

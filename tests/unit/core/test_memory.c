@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
@@ -36,6 +37,25 @@ static void test_seal_names_the_tests_that_need_much(void **state)
     assert_int_equal(f->run->heavy[1].test, 3);
     assert_int_equal(f->run->heavy[1].mem_mib, PROTO_MEM_MIB_MAX);
     assert_int_equal(f->shadow->heavy_count, 2); /* it came out of the stored form */
+}
+
+static void test_seal_names_the_heaviest_where_there_are_too_many(void **state)
+{
+    const uint32_t count = PROTO_HEAVY_MAX + 2;
+    uint32_t *mem_mib = mem_new(count, sizeof(*mem_mib));
+    struct fixture *f = *state;
+
+    for (uint32_t i = 0; i < count; i++)
+        mem_mib[i] = PEAK_HEAVY_MIB + 1;
+    mem_mib[1] = mem_mib[7] = PEAK_HEAVY_MIB; /* the least of them */
+    mem_mib[count - 1] = PROTO_MEM_MIB_MAX;
+    joins_slot(f, 0, 1);
+    seal_with(f, mem_mib, count);
+    assert_int_equal(f->run->heavy_count, PROTO_HEAVY_MAX);
+    assert_int_equal(f->run->heavy[1].test, 2);
+    assert_int_equal(f->run->heavy[6].test, 8);
+    assert_int_equal(f->run->heavy[PROTO_HEAVY_MAX - 1].test, count - 1);
+    free(mem_mib);
 }
 
 static void test_results_keep_the_memory_of_the_accepted_try(void **state)
@@ -96,6 +116,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         fixture_test(test_seal_names_the_tests_that_need_much),
+        fixture_test(test_seal_names_the_heaviest_where_there_are_too_many),
         fixture_test(test_results_keep_the_memory_of_the_accepted_try),
         fixture_test(test_leave_tells_the_memory_of_a_worker),
         fixture_test(test_change_check_refuses_heavy_tests_that_are_none),

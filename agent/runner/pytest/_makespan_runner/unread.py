@@ -4,8 +4,6 @@ pytest's terminal keeps them all, for --durations and for plugins that look at i
 a test they are two, half a kilobyte each; here they are kept as what they are made of.
 """
 
-import collections.abc
-
 import pytest
 
 
@@ -36,43 +34,44 @@ def read(report):
     return report.report() if type(report) is Passed else report
 
 
-class Unread(collections.abc.MutableSequence):
-    """A list of reports to those who read it."""
-
-    def __init__(self, reports=()):
-        self._kept = list(reports)
-
-    def __len__(self):
-        return len(self._kept)
+class Unread(list):
+    """A list of reports to those who read it; each is the same one for all who ask."""
 
     def __getitem__(self, at):
         if isinstance(at, slice):
-            return [self[one] for one in range(*at.indices(len(self._kept)))]
-        report = self._kept[at] = read(self._kept[at])  # the same one for all who ask
+            return self._read_all()[at]
+        report = list.__getitem__(self, at)
+        if type(report) is Passed:
+            report = self[at] = report.report()
         return report
 
-    def __setitem__(self, at, report):
-        self._kept[at] = report
+    def __iter__(self):
+        at = 0
+        while at < len(self):  # as a list's own: what is added meanwhile is seen
+            yield self[at]
+            at += 1
 
-    def __delitem__(self, at):
-        del self._kept[at]
+    def _read_all(self):
+        """As a plain list, for what looks at many."""
+        return list(self)
 
-    def insert(self, at, report):
-        self._kept.insert(at, report)
 
-    def append(self, report):
-        self._kept.append(report)
+def _reading_all(name):
+    method = getattr(list, name)
 
-    def __add__(self, others):
-        return list(self) + list(others)
+    def read_all(self, *args, **options):
+        self._read_all()
+        return method(self, *args, **options)
 
-    def __radd__(self, others):
-        return list(others) + list(self)
+    read_all.__name__ = name
+    return read_all
 
-    def __eq__(self, other):
-        return list(self) == list(other) if isinstance(other, (list, Unread)) else NotImplemented
 
-    __hash__ = None
+# What list does in C passes __getitem__ by.
+for _name in ("__add__", "__contains__", "__eq__", "__ge__", "__gt__", "__le__", "__lt__", "__mul__", "__ne__",
+              "__repr__", "__reversed__", "__rmul__", "copy", "count", "index", "pop", "remove", "sort"):
+    setattr(Unread, _name, _reading_all(_name))
+Unread.__radd__ = lambda self, others: others + self._read_all()
 
 
 def stand_in(terminal):
