@@ -1,8 +1,8 @@
 /* remote_inner.h - private to remote*.c: the state of an agent's part in a run.
  *
- * One struct, five rooms: remote.c joins, beats, leaves and fails; remote_again.c joins again;
- * remote_agree.c makes the manifest the run's; remote_pull.c gets orders; remote_results.c
- * delivers. */
+ * One struct, seven rooms: remote_join.c joins, remote_again.c joins again; remote_agree.c makes
+ * the manifest the run's, remote_lane.c for each machine where every one runs everything;
+ * remote_pull.c gets orders; remote_results.c delivers; remote.c beats, leaves and fails. */
 #pragma once
 
 #include <event2/event.h>
@@ -24,6 +24,7 @@
 #define REMOTE_AGAIN_MAX    3u    /* sessions that end soon: then we are not wanted */
 #define REMOTE_AGREE_ROUNDS 10u
 #define REMOTE_CUT_MS       4000u  /* before the session may be over: to end tests, and a margin */
+#define REMOTE_TICK_MS      500u   /* how often it is asked whether a beat is due */
 #define REMOTE_JOIN_MS      12000u /* a session that died unseen is over after this */
 
 enum remote_state {
@@ -115,9 +116,12 @@ struct remote {
     struct verdict_answer verdict;
 };
 
-/* remote.c */
+/* remote_join.c */
 void remote_join(struct remote *r);
+void remote_on_join_timer(evutil_socket_t fd, short what, void *ctx);
 void remote_begin_session(struct remote *r, const struct join_answer *join); /* or again */
+
+/* remote.c */
 void remote_fail(struct remote *r, const struct err *why); /* nothing is done afterwards */
 void remote_leave_when_delivered(struct remote *r);
 /* Our session has ended. The coordinator still takes what was measured: somebody else may not have

@@ -18,6 +18,8 @@ void ledger_adopt(struct run *run, const struct observation *seen);
 void ledger_carry(struct run *run, uint32_t test, const struct carried *from);
 void ledger_uncarry(struct run *run, uint32_t test);
 
+/* ---- ledger_verdict.c ---- */
+
 /* Every test of the sealed manifest has a result (provisional ones count). */
 bool ledger_complete(const struct run *run);
 
