@@ -5,6 +5,7 @@ import gc
 import os
 import subprocess
 import sys
+import types
 import unittest
 
 import harness
@@ -12,7 +13,7 @@ import harness
 PYTEST_SIDE = os.path.join(harness.HERE, "..", "..", "agent", "runner", "pytest")
 sys.path.insert(0, PYTEST_SIDE)
 
-from _makespan_runner import holes, lookers, memory  # noqa: E402
+from _makespan_runner import atfork, holes, lookers, memory, unread  # noqa: E402
 
 _PAGE_BYTES = 4096
 _MIB_KIB = 1024
@@ -47,6 +48,17 @@ class Holes(unittest.TestCase):
         shared = pages_of(made) & before
         # A fill is Python, too: it makes and frees a few objects of its own.
         self.assertLess(len(shared), 20, "of %d pages" % len(before))
+
+
+@unittest.skipUnless((3, 10) <= sys.version_info < (3, 12), "names are not counted, or types forgotten")
+class Lookups(unittest.TestCase):
+    def test_no_name_is_held_by_the_memory_of_look_ups_after_it_is_told_to_forget(self):
+        name = sys.intern("a_name_that_nobody_else_looks_for")
+        counted = sys.getrefcount(name)
+        self.assertFalse(hasattr(int, name))
+        self.assertGreater(sys.getrefcount(name), counted)
+        atfork.forget_lookups()
+        self.assertEqual(sys.getrefcount(name), counted)
 
 
 @unittest.skipIf(memory._malloc_trim() is None, "another C library")
@@ -85,6 +97,47 @@ class WithoutCtypes(unittest.TestCase):
              "from _makespan_runner import memory; memory.give_back(); print('fine')"],
             cwd=PYTEST_SIDE, stdout=subprocess.PIPE, encoding="utf-8", check=True)
         self.assertEqual(done.stdout, "fine\n")
+
+
+class Shelf(unittest.TestCase):
+    """In place of the lists that pytest's terminal keeps its reports in."""
+
+    def setUp(self):
+        self.stats = {}
+        self.shelf = unread.shelf_of(types.SimpleNamespace(stats=self.stats))
+
+    def calls_of(self, *numbers):
+        """As the reporter does it: the terminal puts the whole report into its list."""
+        for number in numbers:
+            passed = unread.phases_of("test_a.py::test_%d" % number, ("test_a.py", number, "test_%d" % number),
+                                      ("test_%d" % number, "slow"), [("call", 0.5 * number, None, None)])[0]
+            report = passed.report()
+            self.stats.setdefault("passed", []).append(report)
+            self.shelf.shorten(report, passed)
+        return self.stats["passed"]
+
+    def test_what_it_holds_reads_as_what_was_put_there(self):
+        kept = self.calls_of(3, 1, 2)
+        self.assertEqual({type(one) for one in list.__reversed__(kept)}, {unread.Passed})
+        report = kept[0]
+        self.assertEqual((report.nodeid, report.location, report.keywords, report.when, report.outcome, report.duration),
+                         ("test_a.py::test_3", ("test_a.py", 3, "test_3"), {"test_3": 1, "slow": 1}, "call", "passed", 1.5))
+        self.assertIs(kept[0], report)  # who sets an attribute finds it again
+
+    def test_it_does_what_plugins_do_with_lists(self):
+        kept = self.calls_of(3, 1, 2)
+        by_name = [report.nodeid[-1] for report in sorted(kept, key=lambda report: report.nodeid)]
+        kept.sort(key=lambda report: report.nodeid)
+        self.assertEqual([report.nodeid[-1] for report in kept.copy()], by_name)
+        self.assertEqual(len([] + kept + kept[:1]), 4)
+        kept.remove(kept[0])
+        self.assertEqual(len(kept), 2)
+
+    def test_another_report_is_left_as_it_is(self):
+        kept = self.calls_of(1)
+        kept.append("what a plugin put there")
+        self.shelf.shorten(object(), None)
+        self.assertEqual(kept[-1], "what a plugin put there")
 
 
 def looks():

@@ -30,6 +30,16 @@ def flush_streams():
             pass
 
 
+def forget_lookups():
+    """Before a fork. Python remembers how it found attributes, and under which names; a process that
+    looks for others gives those names up, and so writes to pages all over the heap that it shares.
+
+    (Earlier Pythons would forget about all types as well; later ones do not count who uses a name.)
+    """
+    if (3, 10) <= sys.version_info < (3, 12):
+        sys._clear_type_cache()
+
+
 def other_threads():
     """Names of the threads that a fork would lose."""
     try:

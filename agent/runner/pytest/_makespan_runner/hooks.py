@@ -168,6 +168,7 @@ def pytest_cmdline_main(config):
     link.random_watch.remember()
     if link.settings.get("gc_freeze", True):
         link.thaw.freeze()  # no full collection writes to what both sides share
+    atfork.forget_lookups()
     if atfork.fork() == 0:
         ours.close()
         collector = forker.begin(config, link, theirs, facts)  # returns in children of the forker

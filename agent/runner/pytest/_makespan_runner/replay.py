@@ -21,13 +21,13 @@ class Replay:
         self.node_of = None  # slot -> node, where reports must say which worker they are from
         self._held = {}  # slot -> the passed teardown report held back
         self._finish = {}  # slot -> (nodeid, location) of the logfinish held back
-        self._unread = None  # where the terminal's note of a phase that passed goes, if that is all
+        self._shelf = None  # where the terminal keeps what passed, if nobody else hears of it
         self._unfinished = {}  # slot -> (nodeid, location) of a block whose rest has yet to come
 
     def begin(self):
         """All plugins are there by now."""
         if self.node_of is None and _only_terminal_listens(self.config):
-            self._unread = unread.stand_in(self.config.pluginmanager.getplugin("terminalreporter"))
+            self._shelf = unread.shelf_of(self.config.pluginmanager.getplugin("terminalreporter"))
 
     def block(self, slot, flags, payload):
         """One BLOCK frame."""
@@ -60,9 +60,8 @@ class Replay:
         what = entry[0]
         if what == "P":
             _what, nodeid, location, names, phases = entry
-            keywords = dict.fromkeys(names, 1)
-            for phase in phases:
-                self._report(slot, unread.Passed(nodeid, location, keywords, *phase))
+            for passed in unread.phases_of(nodeid, location, names, phases):
+                self._report(slot, passed)
         elif what == "R":
             report = records.restore(self.config, entry[1])
             self._report(slot, report)
@@ -91,12 +90,15 @@ class Replay:
             self._tell(report)
 
     def _tell(self, report):
-        if (self._unread is not None and report.outcome == "passed" and report.when != "call"
+        if (self._shelf is not None and report.outcome == "passed" and report.when != "call"
                 and type(report) in (unread.Passed, pytest.TestReport)
                 and not hasattr(report, "wasxfail")):
-            self._unread.append(report)
-        else:
-            self.hook.pytest_runtest_logreport(report=unread.read(report))
+            self._shelf.add(report)
+            return
+        told = unread.read(report)
+        self.hook.pytest_runtest_logreport(report=told)
+        if self._shelf is not None and told is not report:
+            self._shelf.shorten(told, report)
 
     def _late(self, slot, entries):
         """A wider teardown: it completes the report held back, or follows it."""

@@ -1,8 +1,10 @@
-"""Reports of set-ups and teardowns that passed, which hardly anybody reads.
+"""Reports of phases that passed, which hardly anybody reads.
 
-pytest's terminal keeps them all, for --durations and for plugins that look at its stats. Of three reports
-a test they are two, half a kilobyte each; here they are kept as what they are made of.
+pytest's terminal keeps them all, for --durations and for plugins that look at its stats: three a test, half
+a kilobyte each. Here they are kept as what they are made of.
 """
+
+import sys
 
 import pytest
 
@@ -10,13 +12,13 @@ import pytest
 class Passed:
     """What a report of a phase that passed is made of."""
 
-    __slots__ = ("nodeid", "location", "keywords", "when", "duration", "start", "stop")
+    __slots__ = ("nodeid", "location", "names", "when", "duration", "start", "stop")
     outcome = "passed"
 
-    def __init__(self, nodeid, location, keywords, when, duration, start, stop):
+    def __init__(self, nodeid, location, names, when, duration, start, stop):
         self.nodeid = nodeid
         self.location = location
-        self.keywords = keywords
+        self.names = names  # of its keywords
         self.when = when
         self.duration = duration
         self.start = start  # None where this pytest does not say
@@ -25,8 +27,16 @@ class Passed:
     def report(self):
         times = {} if self.start is None else {"start": self.start, "stop": self.stop}
         return pytest.TestReport(
-            nodeid=self.nodeid, location=self.location, keywords=self.keywords, outcome="passed",
-            longrepr=None, when=self.when, duration=self.duration, **times)
+            nodeid=self.nodeid, location=self.location, keywords=dict.fromkeys(self.names, 1),
+            outcome="passed", longrepr=None, when=self.when, duration=self.duration, **times)
+
+
+def phases_of(nodeid, location, names, phases):
+    """What stands for the reports of these phases, (when, duration, start, stop) each."""
+    path, line, domain = location
+    location = sys.intern(path), line, sys.intern(domain)  # most are names of other tests as well
+    names = tuple(map(sys.intern, names))
+    return [Passed(nodeid, location, names, *phase) for phase in phases]
 
 
 def read(report):
@@ -51,6 +61,11 @@ class Unread(list):
             yield self[at]
             at += 1
 
+    def replace_last(self, report, passed):
+        """If it is this report."""
+        if len(self) and list.__getitem__(self, -1) is report:
+            self[-1] = passed
+
     def _read_all(self):
         """As a plain list, for what looks at many."""
         return list(self)
@@ -74,10 +89,29 @@ for _name in ("__add__", "__contains__", "__eq__", "__ge__", "__gt__", "__le__",
 Unread.__radd__ = lambda self, others: others + self._read_all()
 
 
-def stand_in(terminal):
-    """In place of the terminal's own list, and returned; None where its stats are not as expected."""
+class Shelf:
+    """Where the terminal keeps its reports."""
+
+    def __init__(self, stats):
+        self._stats = stats
+        self._phases = stats[""] = Unread(stats.get("", []))
+
+    def add(self, report):
+        """A phase of which the terminal does no more than keep the report."""
+        self._phases.append(report)
+
+    def shorten(self, report, passed):
+        """The terminal has had this report of a call: keep what it is made of."""
+        kept = self._stats.get("passed")
+        if type(kept) is list:
+            kept = self._stats["passed"] = Unread(kept)
+        if type(kept) is Unread:
+            kept.replace_last(report, passed)
+
+
+def shelf_of(terminal):
+    """None where its stats are not as expected."""
     stats = getattr(terminal, "stats", None)
     if not isinstance(stats, dict) or not isinstance(stats.get("", []), list):
         return None
-    stats[""] = Unread(stats.get("", []))
-    return stats[""]
+    return Shelf(stats)

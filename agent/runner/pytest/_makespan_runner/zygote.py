@@ -43,6 +43,7 @@ class Zygote(collector.Collector):
         self.say_collected(facts=facts)
         self.freeze()
         holes.fill()
+        atfork.forget_lookups()
         slot = self._serve()
         worker.run(self.tests, session, lambda: self._become(slot))
 
