@@ -53,10 +53,12 @@ enum err_code command_durations(int argc, char *const *argv, uint32_t *out_exit,
                 "  makespan durations merge .test_durations part-*.json\n",
         .groups = OPTIONS_SERVER | OPTIONS_RUN,
         .words = true,
+        .alone = true, /* what is wrong with the words is said first */
     };
     struct reading r;
     const char *verb;
     const char *file;
+    bool export;
     enum err_code rc;
 
     if (argc > 1 && !strcmp(argv[1], "merge") && !(argc > 2 && argv[2][0] == '-' && argv[2][1])) {
@@ -72,18 +74,19 @@ enum err_code command_durations(int argc, char *const *argv, uint32_t *out_exit,
         goto out;
     verb = r.words.count > 0 ? r.words.items[0] : "";
     file = r.words.count > 1 ? r.words.items[1] : NULL;
+    export = strcmp(verb, "export") == 0;
     if (r.words.count > 2)
         rc = words_refuse(r.words.items[2], argv, err);
-    else if (strcmp(verb, "export") == 0)
-        rc = fetch(&r, file, err);
-    else if (strcmp(verb, "import") != 0)
+    else if (!export && strcmp(verb, "import") != 0)
         rc = err_set(err, ERR_USAGE,
                      "say 'durations import FILE', 'durations export [FILE]' or "
                      "'durations merge OUT FILE...'");
-    else if (!file)
+    else if (!export && !file)
         rc = err_set(err, ERR_USAGE, "durations import needs a FILE, or - for standard input");
-    else
-        rc = import(&r, file, err);
+    if (!rc && !r.ask)
+        rc = ask_open(&r.target, &r.ask, err); /* it says what a coordinator takes */
+    if (!rc)
+        rc = export ? fetch(&r, file, err) : import(&r, file, err);
     if (!rc)
         *out_exit = EXIT_OK;
 out:

@@ -79,8 +79,9 @@ enum err_code share_open(struct share *share, uint32_t index, uint32_t total, st
     share->split = (struct split_opts){ .index = index, .total = total };
     if (share->algorithm)
         rc = split_algorithm_parse(share->algorithm, &share->split.algorithm, err);
-    if (!rc && share->seed_text)
-        rc = parse_u64(share->seed_text, 0, UINT64_MAX, &share->split.seed, err);
+    if (!rc && share->seed_text &&
+        (rc = parse_u64(share->seed_text, 0, UINT64_MAX, &share->split.seed, err)) != ERR_NONE)
+        rc = err_wrap(err, "option --seed");
     if (!rc)
         rc = read_durations(share, out_note, err);
     if (!rc)

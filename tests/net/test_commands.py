@@ -214,6 +214,12 @@ class CommandTest(unittest.TestCase):
             (["status", "--prject", "x"], {}, "there is no option --prject; did you mean --project?"),
             (["status"], {"MAKESPAN_URL": ""}, "no coordinator: pass --url or set MAKESPAN_URL"),
             (["status"], {"MAKESPAN_URL": "http://x"}, "url 'http://x' does not begin with https://HOST"),
+            (["durations", "mix"], {"MAKESPAN_URL": ""}, "say 'durations import FILE', 'durations export [FILE]' or "
+             "'durations merge OUT FILE...'"),
+            (["split", "--index", "0", "--total", "2", "--seed", "x", "--ids", "-"], {},
+             "option --seed: 'x' is not a whole number from 0 to 18446744073709551615"),
+            (["split", "--index", "0", "--total", "2", "--ids", "/no/such"], {},
+             "open /no/such: No such file or directory"),
             (["status", "--output", "xml"], {}, "output 'xml' is neither text nor json"),
         ]
         for words, env, text in cases:

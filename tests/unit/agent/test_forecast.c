@@ -65,6 +65,19 @@ static void test_forecast_is_the_same_again_and_another_by_seed(void **state)
     assert_int_not_equal(run(&usual, 4).time_us, run(&other, 4).time_us);
 }
 
+/* In a row of forecasts chance is the same: one more machine joins the same others. */
+static void test_forecast_falls_with_every_machine(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 20; seed++) {
+        struct forecast_opts opts = usual;
+
+        opts.seed = seed;
+        for (uint32_t n = 2; n <= 8; n++)
+            assert_true(run(&opts, n).time_us < run(&opts, n - 1).time_us);
+    }
+}
+
 /* A machine that vanishes costs time, but the run ends: its tests run elsewhere. */
 static void test_forecast_survives_lost_machines(void **state)
 {
@@ -131,6 +144,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forecast_is_between_the_bound_and_a_little_more),
         cmocka_unit_test(test_forecast_is_the_same_again_and_another_by_seed),
+        cmocka_unit_test(test_forecast_falls_with_every_machine),
         cmocka_unit_test(test_forecast_survives_lost_machines),
         cmocka_unit_test(test_forecast_is_shorter_with_copies_of_late_tests),
         cmocka_unit_test(test_forecast_knee_is_where_the_row_bends),
