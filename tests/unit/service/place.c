@@ -41,6 +41,7 @@ void open_service(struct place *p)
 {
     struct service_opts opts = { .store = p->store,
                                  .clock = &p->clock,
+                                 .keep_ms = PLACE_KEEP_DAYS * DAY_MS,
                                  .commit_mode = COMMIT_INLINE,
                                  .wake = on_wake,
                                  .wake_ctx = p };

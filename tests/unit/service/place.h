@@ -7,7 +7,9 @@
 #include "service/service.h"
 #include "store/store_fault.h"
 
-#define NONCE "0123456789abcdef"
+#define NONCE           "0123456789abcdef"
+#define DAY_MS          86400000ull
+#define PLACE_KEEP_DAYS 90 /* closed runs */
 
 struct place {
     struct store *store;
