@@ -6,115 +6,7 @@
 
 #include <cmocka.h>
 
-#include "core/dispatch.h"
-
-#define SLOTS_MAX 64u
-
-/* A suite of one file per test, and a dispatch over it that knows every cost. */
-struct bench {
-    struct manifest *manifest;
-    struct suite *suite;
-    struct dispatch *d;
-    uint32_t ran[SLOTS_MAX]; /* test that a slot was last told to run */
-    uint32_t forks, runs, settles, quits, crashes, empties, brokens, unruns, kills, cancels, nones,
-        lasts;
-};
-
-static void set_up(struct bench *b, uint32_t tests, struct dispatch_input in)
-{
-    struct err err = ERR_INIT;
-
-    *b = (struct bench){ .manifest = manifest_new() };
-    for (uint32_t i = 0; i < tests; i++) {
-        struct str id = STR_MAX(64);
-
-        assert_int_equal(str_addf(&id, &err, "f%u.py::t", i), ERR_NONE);
-        assert_int_equal(
-            manifest_add(b->manifest, view_of(str_text(&id)), view_of(""), view_of(""), &err),
-            ERR_NONE);
-        str_fini(&id);
-    }
-    manifest_seal(b->manifest);
-    b->suite = suite_new(b->manifest);
-    in.suite = b->suite;
-    b->d = dispatch_new(&in);
-}
-
-static void tear_down(struct bench *b)
-{
-    dispatch_free(b->d);
-    suite_free(b->suite);
-    manifest_free(b->manifest);
-}
-
-static void count_effects(struct bench *b)
-{
-    struct dispatch_fx fx;
-
-    while (dispatch_next(b->d, &fx)) {
-        switch (fx.kind) {
-        case DISPATCH_FORK:
-            b->forks++;
-            break;
-        case DISPATCH_RUN:
-            b->runs++;
-            b->ran[fx.slot] = fx.test;
-            break;
-        case DISPATCH_SETTLE:
-            b->settles++;
-            break;
-        case DISPATCH_NONE:
-            b->nones++;
-            break;
-        case DISPATCH_LAST:
-            b->lasts++;
-            break;
-        case DISPATCH_CANCEL:
-            b->cancels++;
-            break;
-        case DISPATCH_QUIT:
-            b->quits++;
-            break;
-        case DISPATCH_KILL:
-            b->kills++;
-            break;
-        case DISPATCH_CRASH:
-            b->crashes++;
-            break;
-        case DISPATCH_UNRUN:
-            b->unruns++;
-            break;
-        case DISPATCH_BROKEN:
-            b->brokens++;
-            break;
-        case DISPATCH_EMPTY:
-            b->empties++;
-            break;
-        }
-    }
-}
-
-static void grant_all(struct bench *b, uint64_t cost_us)
-{
-    for (uint32_t i = 0; i < b->suite->test_count; i++)
-        dispatch_grant(b->d, i, cost_us);
-    dispatch_granted(b->d);
-    count_effects(b);
-}
-
-static void heard(struct bench *b, uint32_t slot, enum worker_event event, uint32_t test)
-{
-    assert_true(dispatch_heard(b->d, slot, event, test, 1000));
-    count_effects(b);
-}
-
-static void run_one(struct bench *b, uint32_t slot)
-{
-    uint32_t test = dispatch_worker(b->d, slot)->hand[0];
-
-    heard(b, slot, WORKER_EV_START, test);
-    heard(b, slot, WORKER_EV_DONE, test);
-}
+#include "bench.h"
 
 static const struct dispatch_input two_workers = { .workers = 2,
                                                    .restarts_max = 8,
@@ -123,466 +15,425 @@ static const struct dispatch_input two_workers = { .workers = 2,
 /* Long tests are named one at a time: none waits behind a long one. */
 static void test_dispatch_names_late_behind_a_long_test(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
-    set_up(&b, 4, two_workers);
-    grant_all(&b, 1000000);
-    assert_int_equal(b.forks, 2);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    heard(&b, 1, WORKER_EV_HELLO, 0);
-    assert_int_equal(b.runs, 2);
-    heard(&b, 0, WORKER_EV_START, b.ran[0]);
-    assert_int_equal(b.runs, 2);
-    heard(&b, 0, WORKER_EV_DONE, b.ran[0]);
-    assert_int_equal(b.runs, 3);
-    tear_down(&b);
+    opens(b, 4, A_FILE_EACH, two_workers);
+    grant_all(b, 1000000);
+    assert_int_equal(b->forks, 2);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    heard(b, 1, WORKER_EV_HELLO, 0);
+    assert_int_equal(b->runs, 2);
+    heard(b, 0, WORKER_EV_START, b->ran[0]);
+    assert_int_equal(b->runs, 2);
+    heard(b, 0, WORKER_EV_DONE, b->ran[0]);
+    assert_int_equal(b->runs, 3);
 }
 
 /* Behind a long test the next is named when its call has ended, in time for its teardown. */
 static void test_dispatch_names_the_next_test_when_a_worker_asks(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
-    set_up(&b, 2, two_workers);
-    grant_all(&b, 1000000);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    heard(&b, 0, WORKER_EV_START, b.ran[0]);
-    heard(&b, 0, WORKER_EV_ASK, b.ran[0]);
-    assert_int_equal(b.runs, 2);
-    heard(&b, 0, WORKER_EV_DONE, dispatch_worker(b.d, 0)->hand[0]);
-    heard(&b, 0, WORKER_EV_START, b.ran[0]);
-    heard(&b, 0, WORKER_EV_ASK, b.ran[0]);
-    assert_int_equal(b.runs, 2);
-    assert_int_equal(b.lasts, 1);
-    assert_int_equal(b.nones, 0);
-    tear_down(&b);
+    opens(b, 2, A_FILE_EACH, two_workers);
+    grant_all(b, 1000000);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    heard(b, 0, WORKER_EV_START, b->ran[0]);
+    heard(b, 0, WORKER_EV_ASK, b->ran[0]);
+    assert_int_equal(b->runs, 2);
+    heard(b, 0, WORKER_EV_DONE, dispatch_worker(b->d, 0)->hand[0]);
+    heard(b, 0, WORKER_EV_START, b->ran[0]);
+    heard(b, 0, WORKER_EV_ASK, b->ran[0]);
+    assert_int_equal(b->runs, 2);
+    assert_int_equal(b->lasts, 1);
+    assert_int_equal(b->nones, 0);
 }
 
 /* More tests may come from elsewhere: then none is the last. */
 static void test_dispatch_knows_no_last_test_when_more_may_come(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
-    set_up(&b, 1, (struct dispatch_input){ .workers = 1, .restarts_max = 8 });
-    grant_all(&b, 1000000);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    heard(&b, 0, WORKER_EV_START, b.ran[0]);
-    heard(&b, 0, WORKER_EV_ASK, b.ran[0]);
-    assert_int_equal(b.nones, 1);
-    assert_int_equal(b.lasts, 0);
-    tear_down(&b);
+    opens(b, 1, A_FILE_EACH, (struct dispatch_input){ .workers = 1, .restarts_max = 8 });
+    grant_all(b, 1000000);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    heard(b, 0, WORKER_EV_START, b->ran[0]);
+    heard(b, 0, WORKER_EV_ASK, b->ran[0]);
+    assert_int_equal(b->nones, 1);
+    assert_int_equal(b->lasts, 0);
 }
 
 /* Short tests are named ahead, up to some milliseconds of work and never over the hand's size. */
 static void test_dispatch_names_early_behind_short_tests(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
-    set_up(&b, 100, two_workers);
-    grant_all(&b, 2000);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    assert_int_equal(b.runs, 3); /* 2 + 2 ms are under 5 ms, 6 ms are not */
-    run_one(&b, 0);
-    assert_int_equal(b.runs, 4);
-    tear_down(&b);
-    set_up(&b, 100, two_workers);
-    grant_all(&b, 300);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    assert_int_equal(b.runs, DISPATCH_EARLY_HAND);
-    tear_down(&b);
+    opens(b, 100, A_FILE_EACH, two_workers);
+    grant_all(b, 2000);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    assert_int_equal(b->runs, 3); /* 2 + 2 ms are under 5 ms, 6 ms are not */
+    run_one(b, 0);
+    assert_int_equal(b->runs, 4);
+    opens(b, 100, A_FILE_EACH, two_workers);
+    grant_all(b, 300);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    assert_int_equal(b->runs, DISPATCH_EARLY_HAND);
 }
 
 /* A bet on short tests is small without history, and is off when few tests are left. */
 static void test_dispatch_bets_little_when_a_test_may_be_long(void **state)
 {
     struct dispatch_input in = two_workers;
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
-    set_up(&b, 100, two_workers);
-    dispatch_free(b.d);
+    opens(b, 100, A_FILE_EACH, two_workers);
+    dispatch_free(b->d);
     for (uint32_t i = 0; i < 100; i++)
-        b.suite->tests[i].flags |= POOL_GUESS;
-    in.suite = b.suite;
-    b.d = dispatch_new(&in);
-    grant_all(&b, 300);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    assert_int_equal(dispatch_worker(b.d, 0)->hand_count, DISPATCH_GUESS_HAND);
-    tear_down(&b);
-    set_up(&b, 3, two_workers);
-    grant_all(&b, 300);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    assert_int_equal(dispatch_worker(b.d, 0)->hand_count, 2);
-    tear_down(&b);
+        b->suite->tests[i].flags |= POOL_GUESS;
+    in.suite = b->suite;
+    b->d = dispatch_new(&in);
+    grant_all(b, 300);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    assert_int_equal(dispatch_worker(b->d, 0)->hand_count, DISPATCH_GUESS_HAND);
+    opens(b, 3, A_FILE_EACH, two_workers);
+    grant_all(b, 300);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    assert_int_equal(dispatch_worker(b->d, 0)->hand_count, 2);
 }
 
 /* With a limit of failures the next test is named only when the one before has ended. */
 static void test_dispatch_names_one_at_a_time_when_a_failure_may_end_the_run(void **state)
 {
     struct dispatch_input in = two_workers;
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
     in.one_at_a_time = true;
-    set_up(&b, 100, in);
-    grant_all(&b, 300);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    assert_int_equal(b.runs, 1);
-    tear_down(&b);
+    opens(b, 100, A_FILE_EACH, in);
+    grant_all(b, 300);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    assert_int_equal(b->runs, 1);
 }
 
 /* The whole life: run dry, settle, end, quit, gone. */
 static void test_dispatch_ends_empty_when_all_is_done(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
-    set_up(&b, 3, two_workers);
-    grant_all(&b, 1000000);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    heard(&b, 1, WORKER_EV_HELLO, 0);
-    run_one(&b, 0);
-    run_one(&b, 0);
-    assert_int_equal(b.settles, 1); /* nothing is left for it while the other still runs */
-    run_one(&b, 1);
-    assert_int_equal(b.settles, 2);
-    heard(&b, 0, WORKER_EV_IDLE, 0);
-    heard(&b, 1, WORKER_EV_IDLE, 0);
-    assert_int_equal(b.quits, 0);
-    dispatch_end(b.d);
-    count_effects(&b);
-    assert_int_equal(b.quits, 2);
+    opens(b, 3, A_FILE_EACH, two_workers);
+    grant_all(b, 1000000);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    heard(b, 1, WORKER_EV_HELLO, 0);
+    run_one(b, 0);
+    run_one(b, 0);
+    assert_int_equal(b->settles, 1); /* nothing is left for it while the other still runs */
+    run_one(b, 1);
+    assert_int_equal(b->settles, 2);
+    heard(b, 0, WORKER_EV_IDLE, 0);
+    heard(b, 1, WORKER_EV_IDLE, 0);
+    assert_int_equal(b->quits, 0);
+    dispatch_end(b->d);
+    count_effects(b);
+    assert_int_equal(b->quits, 2);
     for (uint32_t slot = 0; slot < 2; slot++) {
-        heard(&b, slot, WORKER_EV_BYE, 0);
-        assert_int_equal(b.empties, 0);
-        heard(&b, slot, WORKER_EV_GONE, 0);
+        heard(b, slot, WORKER_EV_BYE, 0);
+        assert_int_equal(b->empties, 0);
+        heard(b, slot, WORKER_EV_GONE, 0);
     }
-    assert_int_equal(b.empties, 1);
-    assert_int_equal(b.crashes, 0);
-    tear_down(&b);
+    assert_int_equal(b->empties, 1);
+    assert_int_equal(b->crashes, 0);
 }
 
 /* A worker that dies is replaced under a new number; only the test it was in is lost to the crash.
  */
 static void test_dispatch_replaces_a_crashed_worker_and_moves_its_unstarted_tests(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
     uint32_t total = 10;
 
-    (void)state;
-    set_up(&b, total, (struct dispatch_input){ .workers = 1, .restarts_max = 4 });
-    grant_all(&b, 6000);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    heard(&b, 0, WORKER_EV_START, b.ran[0]);
-    heard(&b, 0, WORKER_EV_GONE, 0);
-    assert_int_equal(b.crashes, 1);
-    assert_int_equal(b.forks, 2);
-    heard(&b, 1, WORKER_EV_HELLO, 0);
+    opens(b, total, A_FILE_EACH, (struct dispatch_input){ .workers = 1, .restarts_max = 4 });
+    grant_all(b, 6000);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    heard(b, 0, WORKER_EV_START, b->ran[0]);
+    heard(b, 0, WORKER_EV_GONE, 0);
+    assert_int_equal(b->crashes, 1);
+    assert_int_equal(b->forks, 2);
+    heard(b, 1, WORKER_EV_HELLO, 0);
     for (uint32_t i = 1; i < total; i++)
-        run_one(&b, 1);
-    assert_int_equal(dispatch_backlog_us(b.d), 0);
-    tear_down(&b);
+        run_one(b, 1);
+    assert_int_equal(dispatch_backlog_us(b->d), 0);
 }
 
 /* Nobody asks for a worker that would find nothing to do. */
 static void test_dispatch_does_not_replace_when_no_work_is_left(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
-    set_up(&b, 1, two_workers);
-    grant_all(&b, 1000000);
-    assert_int_equal(b.forks, 1);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    heard(&b, 0, WORKER_EV_START, 0);
-    heard(&b, 0, WORKER_EV_GONE, 0);
-    assert_int_equal(b.forks, 1);
-    dispatch_end(b.d);
-    count_effects(&b);
-    assert_int_equal(b.empties, 1);
-    tear_down(&b);
+    opens(b, 1, A_FILE_EACH, two_workers);
+    grant_all(b, 1000000);
+    assert_int_equal(b->forks, 1);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    heard(b, 0, WORKER_EV_START, 0);
+    heard(b, 0, WORKER_EV_GONE, 0);
+    assert_int_equal(b->forks, 1);
+    dispatch_end(b->d);
+    count_effects(b);
+    assert_int_equal(b->empties, 1);
 }
 
 /* A suite that kills every worker ends, and says that it is broken. */
 static void test_dispatch_is_broken_when_restarts_are_used_up(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
-    set_up(&b, 50, (struct dispatch_input){ .workers = 1, .restarts_max = 3 });
-    grant_all(&b, 1000000);
+    opens(b, 50, A_FILE_EACH, (struct dispatch_input){ .workers = 1, .restarts_max = 3 });
+    grant_all(b, 1000000);
     for (uint32_t slot = 0; slot < 4; slot++) {
-        assert_int_equal(b.brokens, 0);
-        heard(&b, slot, WORKER_EV_HELLO, 0);
-        heard(&b, slot, WORKER_EV_START, b.ran[slot]);
-        heard(&b, slot, WORKER_EV_GONE, 0);
+        assert_int_equal(b->brokens, 0);
+        heard(b, slot, WORKER_EV_HELLO, 0);
+        heard(b, slot, WORKER_EV_START, b->ran[slot]);
+        heard(b, slot, WORKER_EV_GONE, 0);
     }
-    assert_int_equal(b.forks, 4);
-    assert_int_equal(b.brokens, 1);
-    dispatch_stop(b.d);
-    count_effects(&b);
-    assert_int_equal(b.empties, 1);
-    tear_down(&b);
+    assert_int_equal(b->forks, 4);
+    assert_int_equal(b->brokens, 1);
+    dispatch_stop(b->d);
+    count_effects(b);
+    assert_int_equal(b->empties, 1);
 }
 
 /* After a stop nothing is named; the running test may end, the worker then goes. */
 static void test_dispatch_stop_lets_the_running_test_end(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
-    set_up(&b, 20, two_workers);
-    grant_all(&b, 4000);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    heard(&b, 0, WORKER_EV_START, dispatch_worker(b.d, 0)->hand[0]);
-    b.runs = 0;
-    dispatch_stop(b.d);
-    count_effects(&b);
-    assert_int_equal(b.cancels, 1);
-    assert_int_equal(b.quits, 2);
-    heard(&b, 0, WORKER_EV_DONE, dispatch_worker(b.d, 0)->hand[0]);
-    heard(&b, 0, WORKER_EV_FORGOT, 0);
-    heard(&b, 1, WORKER_EV_HELLO, 0);
-    heard(&b, 0, WORKER_EV_BYE, 0);
-    heard(&b, 0, WORKER_EV_GONE, 0);
-    heard(&b, 1, WORKER_EV_BYE, 0);
-    heard(&b, 1, WORKER_EV_GONE, 0);
-    assert_int_equal(b.runs, 0);
-    assert_int_equal(b.crashes, 0);
-    assert_int_equal(b.kills, 0);
-    assert_int_equal(b.empties, 1);
-    tear_down(&b);
+    opens(b, 20, A_FILE_EACH, two_workers);
+    grant_all(b, 4000);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    heard(b, 0, WORKER_EV_START, dispatch_worker(b->d, 0)->hand[0]);
+    b->runs = 0;
+    dispatch_stop(b->d);
+    count_effects(b);
+    assert_int_equal(b->cancels, 1);
+    assert_int_equal(b->quits, 2);
+    heard(b, 0, WORKER_EV_DONE, dispatch_worker(b->d, 0)->hand[0]);
+    heard(b, 0, WORKER_EV_FORGOT, 0);
+    heard(b, 1, WORKER_EV_HELLO, 0);
+    heard(b, 0, WORKER_EV_BYE, 0);
+    heard(b, 0, WORKER_EV_GONE, 0);
+    heard(b, 1, WORKER_EV_BYE, 0);
+    heard(b, 1, WORKER_EV_GONE, 0);
+    assert_int_equal(b->runs, 0);
+    assert_int_equal(b->crashes, 0);
+    assert_int_equal(b->kills, 0);
+    assert_int_equal(b->empties, 1);
 }
 
 /* Workers that were asked for and can no longer come do not hold up the end. */
 static void test_dispatch_ends_when_a_starting_worker_never_comes(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
-    set_up(&b, 20, two_workers);
-    grant_all(&b, 1000000);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    dispatch_stop(b.d);
-    dispatch_barren(b.d);
-    count_effects(&b);
-    heard(&b, 0, WORKER_EV_FORGOT, 0);
-    heard(&b, 0, WORKER_EV_BYE, 0);
-    heard(&b, 0, WORKER_EV_GONE, 0);
-    assert_int_equal(b.crashes, 0);
-    assert_int_equal(b.empties, 1);
-    tear_down(&b);
+    opens(b, 20, A_FILE_EACH, two_workers);
+    grant_all(b, 1000000);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    dispatch_stop(b->d);
+    dispatch_barren(b->d);
+    count_effects(b);
+    heard(b, 0, WORKER_EV_FORGOT, 0);
+    heard(b, 0, WORKER_EV_BYE, 0);
+    heard(b, 0, WORKER_EV_GONE, 0);
+    assert_int_equal(b->crashes, 0);
+    assert_int_equal(b->empties, 1);
 }
 
 /* pytest.exit in a test: no verdict for it, no crash. */
 static void test_dispatch_calls_a_test_unrun_when_its_worker_leaves_in_order(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
-    set_up(&b, 1, two_workers);
-    grant_all(&b, 1000000);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    heard(&b, 0, WORKER_EV_START, 0);
-    heard(&b, 0, WORKER_EV_BYE, 0);
-    heard(&b, 0, WORKER_EV_GONE, 0);
-    assert_int_equal(b.unruns, 1);
-    assert_int_equal(b.crashes, 0);
-    tear_down(&b);
+    opens(b, 1, A_FILE_EACH, two_workers);
+    grant_all(b, 1000000);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    heard(b, 0, WORKER_EV_START, 0);
+    heard(b, 0, WORKER_EV_BYE, 0);
+    heard(b, 0, WORKER_EV_GONE, 0);
+    assert_int_equal(b->unruns, 1);
+    assert_int_equal(b->crashes, 0);
 }
 
 /* What no worker has can be given back, once; what runs cannot. */
 static void test_dispatch_release_gives_back_only_what_nobody_has(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
     uint32_t running, released = 0;
 
-    (void)state;
-    set_up(&b, 5, (struct dispatch_input){ .workers = 1, .restarts_max = 4 });
-    grant_all(&b, 1000000);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    running = b.ran[0];
-    heard(&b, 0, WORKER_EV_START, running);
+    opens(b, 5, A_FILE_EACH, (struct dispatch_input){ .workers = 1, .restarts_max = 4 });
+    grant_all(b, 1000000);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    running = b->ran[0];
+    heard(b, 0, WORKER_EV_START, running);
     for (uint32_t i = 0; i < 5; i++)
-        released += dispatch_release(b.d, i);
+        released += dispatch_release(b->d, i);
     assert_int_equal(released, 4);
-    assert_false(dispatch_release(b.d, (running + 1) % 5));
-    heard(&b, 0, WORKER_EV_DONE, running);
-    assert_int_equal(b.runs, 1);
-    assert_int_equal(dispatch_free_workers(b.d), 1);
-    dispatch_grant(b.d, (running + 1) % 5, 1000); /* it may come again */
-    dispatch_granted(b.d);
-    count_effects(&b);
-    assert_int_equal(b.runs, 2);
-    tear_down(&b);
+    assert_false(dispatch_release(b->d, (running + 1) % 5));
+    heard(b, 0, WORKER_EV_DONE, running);
+    assert_int_equal(b->runs, 1);
+    assert_int_equal(dispatch_free_workers(b->d), 1);
+    dispatch_grant(b->d, (running + 1) % 5, 1000); /* it may come again */
+    dispatch_granted(b->d);
+    count_effects(b);
+    assert_int_equal(b->runs, 2);
 }
 
 /* Without any history one worker starts first; a suite of a few short tests needs no other. */
 static void test_dispatch_starts_one_worker_first_when_nothing_is_known(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
     struct dispatch_input in = two_workers;
 
-    (void)state;
-    b.manifest = NULL;
-    set_up(&b, 3, two_workers);
+    b->manifest = NULL;
+    opens(b, 3, A_FILE_EACH, two_workers);
     for (uint32_t i = 0; i < 3; i++)
-        b.suite->tests[i].flags |= POOL_GUESS;
-    dispatch_free(b.d);
-    in.suite = b.suite;
-    b.d = dispatch_new(&in);
-    grant_all(&b, 1000000);
-    assert_int_equal(b.forks, 1);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    assert_int_equal(b.forks, 2);
-    tear_down(&b);
+        b->suite->tests[i].flags |= POOL_GUESS;
+    dispatch_free(b->d);
+    in.suite = b->suite;
+    b->d = dispatch_new(&in);
+    grant_all(b, 1000000);
+    assert_int_equal(b->forks, 1);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    assert_int_equal(b->forks, 2);
 }
 
 /* One worker alone gains nothing by another order than pytest's own. */
 static void test_dispatch_keeps_the_order_of_collection_when_asked(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
-    set_up(&b, 20, (struct dispatch_input){ .workers = 1, .restarts_max = 4, .in_order = true });
+    opens(b, 20, A_FILE_EACH,
+          (struct dispatch_input){ .workers = 1, .restarts_max = 4, .in_order = true });
     for (uint32_t i = 0; i < 20; i++)
-        dispatch_grant(b.d, i, 1000000 + (i * 7919) % 13 * 100000);
-    dispatch_granted(b.d);
-    count_effects(&b);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
+        dispatch_grant(b->d, i, 1000000 + (i * 7919) % 13 * 100000);
+    dispatch_granted(b->d);
+    count_effects(b);
+    heard(b, 0, WORKER_EV_HELLO, 0);
     for (uint32_t i = 0; i < 20; i++) {
-        assert_int_equal(dispatch_worker(b.d, 0)->hand[0], i);
-        run_one(&b, 0);
+        assert_int_equal(dispatch_worker(b->d, 0)->hand[0], i);
+        run_one(b, 0);
     }
-    tear_down(&b);
 }
 
 /* A worker that answers what was not asked is killed, and its death is a crash. */
 static void test_dispatch_kills_a_worker_when_it_speaks_out_of_turn(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
-    set_up(&b, 2, two_workers);
-    grant_all(&b, 1000000);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    heard(&b, 0, WORKER_EV_DONE, 1 - b.ran[0]);
-    assert_int_equal(b.kills, 1);
-    assert_false(dispatch_heard(b.d, 99, WORKER_EV_HELLO, 0, 0));
-    tear_down(&b);
+    opens(b, 2, A_FILE_EACH, two_workers);
+    grant_all(b, 1000000);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    heard(b, 0, WORKER_EV_DONE, 1 - b->ran[0]);
+    assert_int_equal(b->kills, 1);
+    assert_false(dispatch_heard(b->d, 99, WORKER_EV_HELLO, 0, 0));
 }
 
 /* A worker that has run its share of tests goes; a fresh one has its name and is no loss. */
 static void test_dispatch_recycles_a_worker_after_its_tests(void **state)
 {
     struct dispatch_input in = two_workers;
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
     in.workers = 1;
     in.restarts_max = 0;
     in.recycle_after = 2;
-    set_up(&b, 3, in);
-    grant_all(&b, 10);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    assert_int_equal(b.runs, 2);
-    run_one(&b, 0);
-    assert_int_equal(b.quits, 0);
-    run_one(&b, 0);
-    assert_int_equal(b.runs, 2);
-    assert_int_equal(b.quits, 1);
-    heard(&b, 0, WORKER_EV_BYE, 0);
-    heard(&b, 0, WORKER_EV_GONE, 0);
-    assert_int_equal(b.forks, 2);
-    assert_int_equal(dispatch_slots(b.d), 1);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    run_one(&b, 0);
-    assert_int_equal(b.runs, 3);
-    assert_int_equal(b.crashes + b.brokens, 0);
-    tear_down(&b);
+    opens(b, 3, A_FILE_EACH, in);
+    grant_all(b, 10);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    assert_int_equal(b->runs, 2);
+    run_one(b, 0);
+    assert_int_equal(b->quits, 0);
+    run_one(b, 0);
+    assert_int_equal(b->runs, 2);
+    assert_int_equal(b->quits, 1);
+    heard(b, 0, WORKER_EV_BYE, 0);
+    heard(b, 0, WORKER_EV_GONE, 0);
+    assert_int_equal(b->forks, 2);
+    assert_int_equal(dispatch_slots(b->d), 1);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    run_one(b, 0);
+    assert_int_equal(b->runs, 3);
+    assert_int_equal(b->crashes + b->brokens, 0);
 }
 
 /* When memory is short: what was named early goes to others, new tests too; resumed, it works. */
 static void test_dispatch_gives_a_held_worker_nothing_until_it_is_resumed(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
-    set_up(&b, 40, two_workers);
-    grant_all(&b, 1000);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    heard(&b, 1, WORKER_EV_HELLO, 0);
-    heard(&b, 0, WORKER_EV_START, dispatch_worker(b.d, 0)->hand[0]);
-    assert_true(dispatch_worker(b.d, 0)->hand_count > 1);
-    dispatch_hold(b.d, 0);
-    count_effects(&b);
-    assert_int_equal(b.cancels, 1);
-    heard(&b, 0, WORKER_EV_FORGOT, 0);
-    heard(&b, 0, WORKER_EV_DONE, dispatch_worker(b.d, 0)->hand[0]);
-    assert_int_equal(dispatch_worker(b.d, 0)->hand_count, 0);
-    assert_int_equal(dispatch_free_workers(b.d), 0);
-    run_one(&b, 1);
-    assert_int_equal(dispatch_worker(b.d, 0)->hand_count, 0);
-    dispatch_resume(b.d, 0);
-    count_effects(&b);
-    assert_true(dispatch_worker(b.d, 0)->hand_count > 0);
-    tear_down(&b);
+    opens(b, 40, A_FILE_EACH, two_workers);
+    grant_all(b, 1000);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    heard(b, 1, WORKER_EV_HELLO, 0);
+    heard(b, 0, WORKER_EV_START, dispatch_worker(b->d, 0)->hand[0]);
+    assert_true(dispatch_worker(b->d, 0)->hand_count > 1);
+    dispatch_hold(b->d, 0);
+    count_effects(b);
+    assert_int_equal(b->cancels, 1);
+    heard(b, 0, WORKER_EV_FORGOT, 0);
+    heard(b, 0, WORKER_EV_DONE, dispatch_worker(b->d, 0)->hand[0]);
+    assert_int_equal(dispatch_worker(b->d, 0)->hand_count, 0);
+    assert_int_equal(dispatch_free_workers(b->d), 0);
+    run_one(b, 1);
+    assert_int_equal(dispatch_worker(b->d, 0)->hand_count, 0);
+    dispatch_resume(b->d, 0);
+    count_effects(b);
+    assert_true(dispatch_worker(b->d, 0)->hand_count > 0);
 }
 
 /* Fewer workers than before: the retired one is not replaced until the limit rises again. */
 static void test_dispatch_keeps_to_a_limit_that_moves(void **state)
 {
-    struct bench b;
+    struct bench *b = *state;
 
-    (void)state;
-    set_up(&b, 40, two_workers);
-    grant_all(&b, 1000000);
-    heard(&b, 0, WORKER_EV_HELLO, 0);
-    heard(&b, 1, WORKER_EV_HELLO, 0);
-    heard(&b, 1, WORKER_EV_START, dispatch_worker(b.d, 1)->hand[0]);
-    dispatch_limit(b.d, 1);
-    dispatch_retire(b.d, 1);
-    count_effects(&b);
-    assert_int_equal(b.quits, 1);
-    heard(&b, 1, WORKER_EV_FORGOT, 0);
-    heard(&b, 1, WORKER_EV_DONE, dispatch_worker(b.d, 1)->hand[0]);
-    heard(&b, 1, WORKER_EV_BYE, 0);
-    heard(&b, 1, WORKER_EV_GONE, 0);
-    assert_int_equal(b.forks, 2);
-    dispatch_limit(b.d, 2);
-    count_effects(&b);
-    assert_int_equal(b.forks, 3);
-    assert_int_equal(dispatch_slots(b.d), 2);
-    tear_down(&b);
+    opens(b, 40, A_FILE_EACH, two_workers);
+    grant_all(b, 1000000);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    heard(b, 1, WORKER_EV_HELLO, 0);
+    heard(b, 1, WORKER_EV_START, dispatch_worker(b->d, 1)->hand[0]);
+    dispatch_limit(b->d, 1);
+    dispatch_retire(b->d, 1);
+    count_effects(b);
+    assert_int_equal(b->quits, 1);
+    heard(b, 1, WORKER_EV_FORGOT, 0);
+    heard(b, 1, WORKER_EV_DONE, dispatch_worker(b->d, 1)->hand[0]);
+    heard(b, 1, WORKER_EV_BYE, 0);
+    heard(b, 1, WORKER_EV_GONE, 0);
+    assert_int_equal(b->forks, 2);
+    dispatch_limit(b->d, 2);
+    count_effects(b);
+    assert_int_equal(b->forks, 3);
+    assert_int_equal(dispatch_slots(b->d), 2);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dispatch_names_late_behind_a_long_test),
-        cmocka_unit_test(test_dispatch_names_the_next_test_when_a_worker_asks),
-        cmocka_unit_test(test_dispatch_knows_no_last_test_when_more_may_come),
-        cmocka_unit_test(test_dispatch_names_early_behind_short_tests),
-        cmocka_unit_test(test_dispatch_bets_little_when_a_test_may_be_long),
-        cmocka_unit_test(test_dispatch_names_one_at_a_time_when_a_failure_may_end_the_run),
-        cmocka_unit_test(test_dispatch_ends_empty_when_all_is_done),
-        cmocka_unit_test(test_dispatch_replaces_a_crashed_worker_and_moves_its_unstarted_tests),
-        cmocka_unit_test(test_dispatch_does_not_replace_when_no_work_is_left),
-        cmocka_unit_test(test_dispatch_is_broken_when_restarts_are_used_up),
-        cmocka_unit_test(test_dispatch_stop_lets_the_running_test_end),
-        cmocka_unit_test(test_dispatch_ends_when_a_starting_worker_never_comes),
-        cmocka_unit_test(test_dispatch_calls_a_test_unrun_when_its_worker_leaves_in_order),
-        cmocka_unit_test(test_dispatch_release_gives_back_only_what_nobody_has),
-        cmocka_unit_test(test_dispatch_starts_one_worker_first_when_nothing_is_known),
-        cmocka_unit_test(test_dispatch_keeps_the_order_of_collection_when_asked),
-        cmocka_unit_test(test_dispatch_kills_a_worker_when_it_speaks_out_of_turn),
-        cmocka_unit_test(test_dispatch_recycles_a_worker_after_its_tests),
-        cmocka_unit_test(test_dispatch_gives_a_held_worker_nothing_until_it_is_resumed),
-        cmocka_unit_test(test_dispatch_keeps_to_a_limit_that_moves),
+        bench_test(test_dispatch_names_late_behind_a_long_test),
+        bench_test(test_dispatch_names_the_next_test_when_a_worker_asks),
+        bench_test(test_dispatch_knows_no_last_test_when_more_may_come),
+        bench_test(test_dispatch_names_early_behind_short_tests),
+        bench_test(test_dispatch_bets_little_when_a_test_may_be_long),
+        bench_test(test_dispatch_names_one_at_a_time_when_a_failure_may_end_the_run),
+        bench_test(test_dispatch_ends_empty_when_all_is_done),
+        bench_test(test_dispatch_replaces_a_crashed_worker_and_moves_its_unstarted_tests),
+        bench_test(test_dispatch_does_not_replace_when_no_work_is_left),
+        bench_test(test_dispatch_is_broken_when_restarts_are_used_up),
+        bench_test(test_dispatch_stop_lets_the_running_test_end),
+        bench_test(test_dispatch_ends_when_a_starting_worker_never_comes),
+        bench_test(test_dispatch_calls_a_test_unrun_when_its_worker_leaves_in_order),
+        bench_test(test_dispatch_release_gives_back_only_what_nobody_has),
+        bench_test(test_dispatch_starts_one_worker_first_when_nothing_is_known),
+        bench_test(test_dispatch_keeps_the_order_of_collection_when_asked),
+        bench_test(test_dispatch_kills_a_worker_when_it_speaks_out_of_turn),
+        bench_test(test_dispatch_recycles_a_worker_after_its_tests),
+        bench_test(test_dispatch_gives_a_held_worker_nothing_until_it_is_resumed),
+        bench_test(test_dispatch_keeps_to_a_limit_that_moves),
     };
 
     return cmocka_run_group_tests_name("agent/dispatch", tests, NULL, NULL);

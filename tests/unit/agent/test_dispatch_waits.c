@@ -7,8 +7,7 @@
 
 #include <cmocka.h>
 
-#include "core/dispatch.h"
-#include "str.h"
+#include "bench.h"
 
 #define TESTS 8u
 
@@ -22,32 +21,17 @@ static uint32_t runs(struct dispatch *d)
     return count;
 }
 
-static struct manifest *one_file(void)
+static struct dispatch *opened(struct bench *b, uint32_t workers)
 {
-    struct manifest *m = manifest_new();
-    struct err err = ERR_INIT;
-
-    for (uint32_t i = 0; i < TESTS; i++) {
-        struct str id = STR_MAX(64);
-
-        assert_int_equal(str_addf(&id, &err, "f.py::t%u", i), ERR_NONE);
-        assert_int_equal(manifest_add(m, view_of(str_text(&id)), view_of(""), view_of(""), &err),
-                         ERR_NONE);
-        str_fini(&id);
-    }
-    manifest_seal(m);
-    return m;
+    opens(b, TESTS, ONE_FILE, (struct dispatch_input){ .workers = workers, .restarts_max = 8 });
+    return b->d;
 }
 
 /* One worker is in the file: the other waits for other work before it pays the set-up again. */
 static void test_dispatch_waits_before_a_worker_joins_a_dear_scope(void **state)
 {
-    struct manifest *m = one_file();
-    struct suite *suite = suite_new(m);
-    struct dispatch *d =
-        dispatch_new(&(struct dispatch_input){ .suite = suite, .workers = 2, .restarts_max = 8 });
+    struct dispatch *d = opened(*state, 2);
 
-    (void)state;
     dispatch_scope(d, 0, 2000000);
     for (uint32_t i = 0; i < TESTS; i++)
         dispatch_grant(d, i, 1000000);
@@ -59,20 +43,13 @@ static void test_dispatch_waits_before_a_worker_joins_a_dear_scope(void **state)
     dispatch_alone(d);
     assert_int_equal(runs(d), 1);
     assert_false(dispatch_waits(d));
-    dispatch_free(d);
-    suite_free(suite);
-    manifest_free(m);
 }
 
 /* A condemned worker ends a test, and that does not count: the next worker gets it. */
 static void test_dispatch_runs_a_test_again_when_its_last_try_does_not_count(void **state)
 {
-    struct manifest *m = one_file();
-    struct suite *suite = suite_new(m);
-    struct dispatch *d =
-        dispatch_new(&(struct dispatch_input){ .suite = suite, .workers = 1, .restarts_max = 8 });
+    struct dispatch *d = opened(*state, 1);
 
-    (void)state;
     dispatch_grant(d, 0, 1000000);
     dispatch_granted(d);
     assert_true(dispatch_heard(d, 0, WORKER_EV_HELLO, 0, 0));
@@ -88,16 +65,13 @@ static void test_dispatch_runs_a_test_again_when_its_last_try_does_not_count(voi
     assert_true(dispatch_heard(d, 1, WORKER_EV_HELLO, 0, 0));
     assert_int_equal(runs(d), 1);
     assert_int_equal(dispatch_worker(d, 1)->hand[0], 0);
-    dispatch_free(d);
-    suite_free(suite);
-    manifest_free(m);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dispatch_waits_before_a_worker_joins_a_dear_scope),
-        cmocka_unit_test(test_dispatch_runs_a_test_again_when_its_last_try_does_not_count),
+        bench_test(test_dispatch_waits_before_a_worker_joins_a_dear_scope),
+        bench_test(test_dispatch_runs_a_test_again_when_its_last_try_does_not_count),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

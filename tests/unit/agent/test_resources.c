@@ -187,21 +187,17 @@ static void test_os_stalls_are_quiet_when_nobody_waits(void **state)
     str_fini(&path);
 }
 
+#define machine_test(test) cmocka_unit_test_setup_teardown(test, machine_new, machine_free)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_resources_read_finds_the_tightest_group_of_version_2,
-                                        machine_new, machine_free),
-        cmocka_unit_test_setup_teardown(test_resources_read_finds_the_tightest_group_of_version_1,
-                                        machine_new, machine_free),
-        cmocka_unit_test_setup_teardown(
-            test_resources_read_looks_at_the_top_when_our_place_is_out_of_sight, machine_new,
-            machine_free),
-        cmocka_unit_test_setup_teardown(test_resources_read_knows_nothing_where_nothing_is_told,
-                                        machine_new, machine_free),
+        machine_test(test_resources_read_finds_the_tightest_group_of_version_2),
+        machine_test(test_resources_read_finds_the_tightest_group_of_version_1),
+        machine_test(test_resources_read_looks_at_the_top_when_our_place_is_out_of_sight),
+        machine_test(test_resources_read_knows_nothing_where_nothing_is_told),
         cmocka_unit_test(test_os_stalls_are_quiet_when_nobody_waits),
-        cmocka_unit_test_setup_teardown(test_cgroup_pressure_path_takes_the_nearest, machine_new,
-                                        machine_free),
+        machine_test(test_cgroup_pressure_path_takes_the_nearest),
     };
 
     return cmocka_run_group_tests_name("agent/resources", tests, NULL, NULL);

@@ -227,20 +227,19 @@ static void test_cfg_help_keeps_to_80_columns(void **state)
     free(text);
 }
 
+#define cfg_test(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_cfg_option_beats_environment_beats_default, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_cfg_bare_option_has_a_value_of_its_own, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(test_cfg_short_forms_and_double_dash, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_cfg_collects_words_between_options, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_cfg_errors_name_option_and_value, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_cfg_error_names_the_variable, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_cfg_help_wins_over_mistakes_but_not_over_the_command,
-                                        set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_cfg_help_keeps_to_80_columns, set_up, tear_down),
+        cfg_test(test_cfg_option_beats_environment_beats_default),
+        cfg_test(test_cfg_bare_option_has_a_value_of_its_own),
+        cfg_test(test_cfg_short_forms_and_double_dash),
+        cfg_test(test_cfg_collects_words_between_options),
+        cfg_test(test_cfg_errors_name_option_and_value),
+        cfg_test(test_cfg_error_names_the_variable),
+        cfg_test(test_cfg_help_wins_over_mistakes_but_not_over_the_command),
+        cfg_test(test_cfg_help_keeps_to_80_columns),
     };
 
     return cmocka_run_group_tests_name("common/cfg", tests, NULL, NULL);
