@@ -196,18 +196,6 @@ enum err_code json_get_u64(const struct json *obj, const char *key, uint64_t min
     return v ? read_u64(v, key, min, max, out, err) : missing(err, key);
 }
 
-enum err_code json_opt_i64(const struct json *obj, const char *key, int64_t *out, struct err *err)
-{
-    const json_t *v = member(obj, key);
-
-    if (!v)
-        return ERR_NONE;
-    if (!json_is_integer(v))
-        return wrong_kind(err, key, v, "a whole number");
-    *out = json_integer_value(v);
-    return ERR_NONE;
-}
-
 enum err_code json_opt_bool(const struct json *obj, const char *key, bool *out, struct err *err)
 {
     const json_t *v = member(obj, key);
@@ -412,11 +400,6 @@ void json_set_u64(struct json *obj, const char *key, uint64_t v)
     json_set(obj, key, made(json_integer(clamped(v))));
 }
 
-void json_set_i64(struct json *obj, const char *key, int64_t v)
-{
-    json_set(obj, key, made(json_integer(v)));
-}
-
 void json_set_real(struct json *obj, const char *key, double v)
 {
     json_set(obj, key, made(isfinite(v) ? json_real(v) : json_null()));
@@ -445,11 +428,6 @@ void json_append_u64(struct json *array, uint64_t v)
 void json_append_i64(struct json *array, int64_t v)
 {
     json_append(array, made(json_integer(v)));
-}
-
-struct json *json_clone(const struct json *v)
-{
-    return made(json_deep_copy(in(v)));
 }
 
 char *json_dump(const struct json *v, enum json_form form)

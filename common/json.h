@@ -31,8 +31,6 @@ MUST_USE enum err_code json_get_u64(const struct json *obj, const char *key, uin
                                     uint64_t max, uint64_t *out, struct err *err);
 MUST_USE enum err_code json_opt_u64(const struct json *obj, const char *key, uint64_t min,
                                     uint64_t max, uint64_t *out, struct err *err);
-MUST_USE enum err_code json_opt_i64(const struct json *obj, const char *key, int64_t *out,
-                                    struct err *err);
 MUST_USE enum err_code json_opt_bool(const struct json *obj, const char *key, bool *out,
                                      struct err *err);
 MUST_USE enum err_code json_get_array(const struct json *obj, const char *key, size_t max_items,
@@ -72,14 +70,12 @@ struct json *json_new_array(void);
 void json_set(struct json *obj, const char *key, struct json *value);
 void json_set_text(struct json *obj, const char *key, const char *text); /* NULL gives null */
 void json_set_u64(struct json *obj, const char *key, uint64_t v);
-void json_set_i64(struct json *obj, const char *key, int64_t v);
 void json_set_real(struct json *obj, const char *key, double v);
 void json_set_bool(struct json *obj, const char *key, bool v);
 void json_append(struct json *array, struct json *value);
 void json_append_text(struct json *array, const char *text);
 void json_append_u64(struct json *array, uint64_t v);
 void json_append_i64(struct json *array, int64_t v);
-struct json *json_clone(const struct json *v); /* deep */
 
 enum json_form {
     JSON_TIGHT,

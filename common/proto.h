@@ -333,10 +333,8 @@ PROTO_MESSAGES(X)
 /* Parts of messages that others own too. */
 void test_ref_fini(struct test_ref *ref);
 void result_fini(struct result *result);
-void order_fini(struct order *order);
 void run_error_fini(struct run_error *error);
 void scope_cost_fini(struct scope_cost *scope);
-void test_mem_fini(struct test_mem *mem);
 void unit_skip_fini(struct unit_skip *skip);
 void found_test_fini(struct found_test *found);
 void detail_free(struct detail *detail);                 /* NULL is fine */

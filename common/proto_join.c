@@ -225,7 +225,7 @@ static void read_heavy(struct fields *f, void *into)
     field_u32(f, "mem_mib", 1, PROTO_MEM_MIB_MAX, &out->mem_mib);
 }
 
-void test_mem_fini(struct test_mem *mem)
+static void test_mem_fini(struct test_mem *mem)
 {
     test_ref_fini(&mem->test);
     *mem = (struct test_mem){ .mem_mib = 0 };

@@ -179,15 +179,7 @@ enum err_code pull_answer_decode(const char *bytes, size_t len, struct pull_answ
     return rc;
 }
 
-void pull_answer_fini(struct pull_answer *m)
-{
-    for (uint32_t i = 0; i < m->order_count; i++)
-        order_fini(&m->orders[i]);
-    free(m->orders);
-    *m = (struct pull_answer){ 0 };
-}
-
-void order_fini(struct order *order)
+static void order_fini(struct order *order)
 {
     for (uint32_t i = 0; i < order->test_count; i++)
         test_ref_fini(&order->tests[i].ref);
@@ -200,6 +192,14 @@ void order_fini(struct order *order)
     free(order->tests);
     free(order->text);
     *order = (struct order){ 0 };
+}
+
+void pull_answer_fini(struct pull_answer *m)
+{
+    for (uint32_t i = 0; i < m->order_count; i++)
+        order_fini(&m->orders[i]);
+    free(m->orders);
+    *m = (struct pull_answer){ 0 };
 }
 
 char *drain_request_encode(const struct drain_request *m)

@@ -80,7 +80,7 @@ void result_fini(struct result *result)
     *result = (struct result){ 0 };
 }
 
-struct json *detail_json(const struct detail *d)
+static struct json *detail_json(const struct detail *d)
 {
     struct json *obj = json_new_object();
 
@@ -131,7 +131,7 @@ static void read_properties(struct fields *f, struct detail *out)
     }
 }
 
-void detail_read(struct fields *f, struct detail *out)
+static void detail_read(struct fields *f, struct detail *out)
 {
     field_people(f, "when", &out->when);
     field_people(f, "message", &out->message);

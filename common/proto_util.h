@@ -64,6 +64,3 @@ void field_errors(struct fields *f, const char *key, struct run_error **out, uin
 void refs_free(struct test_ref *refs, uint32_t count);
 void labels_free(struct label *labels, uint32_t count);
 void run_errors_free(struct run_error *errors, uint32_t count);
-
-struct json *detail_json(const struct detail *detail);
-void detail_read(struct fields *f, struct detail *out);

@@ -65,7 +65,8 @@ static int by_number(const void *left, const void *right)
     return order ? order : by_index(a, b);
 }
 
-double compat_unknown_seconds(const struct compat_input *in)
+/* What chunks and least take a test without a recorded time for: the mean of the others, or 1. */
+static double unknown_seconds(const struct compat_input *in)
 {
     struct keyed *sorted = mem_new(in->count, sizeof(*sorted));
     bool *again = mem_new(in->count, sizeof(*again));
@@ -90,7 +91,7 @@ double compat_unknown_seconds(const struct compat_input *in)
 
 static double *filled(const struct compat_input *in)
 {
-    double unknown = compat_unknown_seconds(in);
+    double unknown = unknown_seconds(in);
     double *seconds = mem_new(in->count, sizeof(*seconds));
 
     for (uint32_t i = 0; i < in->count; i++)

@@ -30,6 +30,3 @@ struct compat_input {
  * runs its own, into out_order: that of collection but for FILENAME, which goes by its files. */
 void compat_split(enum compat_algorithm algorithm, const struct compat_input *in,
                   uint32_t *out_group, uint32_t *out_order);
-
-/* What chunks and least take a test without a recorded time for: the mean of the others, or 1. */
-double compat_unknown_seconds(const struct compat_input *in);

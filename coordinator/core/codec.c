@@ -146,20 +146,15 @@ void codec_fixed(struct codec *c, char *text, size_t size)
     free(copy);
 }
 
-void codec_count(struct codec *c, uint32_t *count, uint32_t max, size_t min_bytes)
-{
-    codec_max(c, count, max);
-    if (!c->rc && !c->out && *count > (size_t)(c->end - c->at) / min_bytes)
-        codec_fail(c, "a list is cut");
-    if (c->rc && !c->out)
-        *count = 0;
-}
-
 void *codec_array(struct codec *c, void *items, uint32_t *count, uint32_t max, size_t size)
 {
-    codec_count(c, count, max, 1);
+    codec_max(c, count, max);
     if (c->out)
         return items;
+    if (!c->rc && *count > (size_t)(c->end - c->at))
+        codec_fail(c, "a list is cut");
+    if (c->rc)
+        *count = 0;
     return *count ? mem_new(*count, size) : NULL;
 }
 

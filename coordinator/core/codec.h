@@ -31,9 +31,8 @@ void codec_text(struct codec *c, char **text, size_t max_bytes);
 void codec_name(struct codec *c, char **text, size_t max_bytes); /* must be there */
 void codec_fixed(struct codec *c, char *text, size_t size);
 
-/* How many items of at least min_bytes each follow. 0 after a failure. */
-void codec_count(struct codec *c, uint32_t *count, uint32_t max, size_t min_bytes);
-/* The same, and when reading a zeroed array of that many items of size bytes. */
+/* How many items follow, each a byte at least; 0 after a failure. When reading, a zeroed array of
+ * so many items of size bytes; when writing, items. */
 void *codec_array(struct codec *c, void *items, uint32_t *count, uint32_t max, size_t size);
 
 /* Everything was used; returns what went wrong. */

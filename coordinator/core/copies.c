@@ -12,7 +12,7 @@ struct copy *copies_find(const struct run *run, uint32_t test, uint32_t session)
     return NULL;
 }
 
-struct copy *copies_of(const struct run *run, uint32_t test)
+static struct copy *copy_of(const struct run *run, uint32_t test)
 {
     for (uint32_t i = 0; i < run->copy_count; i++)
         if (run->copies[i].test == test)
@@ -27,8 +27,7 @@ bool copies_may_give(const struct run *run, uint32_t test, uint32_t session)
 
     return t->place == TEST_STARTED && t->session != session && s->state == SESSION_LIVE &&
            s->speculate && run->sessions[t->session]->speculate && !session_lacks(s, test) &&
-           t->copies < COPIES_OF_TEST_MAX && pool_may_copy(run->pool, test) &&
-           !copies_of(run, test);
+           t->copies < COPIES_OF_TEST_MAX && pool_may_copy(run->pool, test) && !copy_of(run, test);
 }
 
 void copies_give(struct run *run, uint32_t test, uint32_t session, uint64_t fence)
@@ -71,7 +70,7 @@ static void tell_abandon(struct run *run, uint32_t test, uint32_t session)
 void copies_settle(struct run *run, uint32_t test, uint32_t session)
 {
     const struct run_test *t = &run->tests[test];
-    struct copy *copy = copies_of(run, test);
+    struct copy *copy = copy_of(run, test);
 
     if (!copy)
         return;
@@ -86,7 +85,7 @@ void copies_settle(struct run *run, uint32_t test, uint32_t session)
 
 void copies_take_over(struct run *run, uint32_t test)
 {
-    struct copy *found = copies_of(run, test);
+    struct copy *found = copy_of(run, test);
     struct copy copy;
 
     if (!found)

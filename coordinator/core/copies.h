@@ -7,9 +7,8 @@
 
 #include "core/model.h"
 
-/* The session's copy of a test, or NULL; any session's. */
+/* The session's copy of a test, or NULL. */
 struct copy *copies_find(const struct run *run, uint32_t test, uint32_t session);
-struct copy *copies_of(const struct run *run, uint32_t test);
 
 /* Running elsewhere, of two sessions that both take part in this, and may be copied at all. */
 bool copies_may_give(const struct run *run, uint32_t test, uint32_t session);

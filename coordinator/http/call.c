@@ -11,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "internal.h"
+#include "inner.h"
 #include "mem.h"
 #include "proto.h"
 #include "strict.h"

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "internal.h"
+#include "inner.h"
 #include "mem.h"
 #include "proto.h"
 #include "tls.h"

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "internal.h"
+#include "inner.h"
 #include "mem.h"
 
 #define LINGER_S          5

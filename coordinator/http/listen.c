@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "fs.h"
-#include "internal.h"
+#include "inner.h"
 #include "log.h"
 #include "mem.h"
 

@@ -3,7 +3,7 @@
 #include <event2/http_struct.h>
 #include <stdlib.h>
 
-#include "internal.h"
+#include "inner.h"
 #include "log.h"
 #include "loop.h"
 #include "mem.h"

@@ -23,7 +23,6 @@ struct history {
     size_t slot_count; /* a power of two, more than twice row_count */
     char *kinds[KINDS_MAX];
     uint32_t kind_count;
-    uint64_t oldest_ms;
 };
 
 static const char *find_kind(const struct history *history, const char *kind)
@@ -76,8 +75,6 @@ static enum err_code add_row(void *ctx, const struct store_estimate *got, struct
         .seen_ms = got->seen_ms,
         .failed = got->failed,
     };
-    if (history->row_count == 1 || got->seen_ms < history->oldest_ms)
-        history->oldest_ms = got->seen_ms;
     return ERR_NONE;
 }
 
@@ -122,11 +119,6 @@ void history_free(struct history *history)
 uint32_t history_count(const struct history *history)
 {
     return (uint32_t)history->row_count;
-}
-
-uint64_t history_oldest_ms(const struct history *history)
-{
-    return history->oldest_ms;
 }
 
 static const struct row *find_row(const struct history *history, const char *kind, const char *id)

@@ -23,9 +23,8 @@ struct history;
 /* A suite that is not known has an empty history. */
 MUST_USE enum err_code history_load(struct store *store, const char *project, const char *suite,
                                     struct history **out, struct err *err);
-void history_free(struct history *history);                /* NULL is fine */
-uint32_t history_count(const struct history *history);     /* rows: tests and scopes */
-uint64_t history_oldest_ms(const struct history *history); /* when the longest unseen was seen */
+void history_free(struct history *history);            /* NULL is fine */
+uint32_t history_count(const struct history *history); /* rows: tests and scopes */
 
 /* NULL when nothing is known. kind: HISTORY_TEST, or a scope's ("module", "class", ...). */
 const struct estimate *history_find(const struct history *history, const char *kind,

@@ -48,7 +48,7 @@ void box_fini(struct box *box)
     box->kind = BOX_NONE;
 }
 
-void reply_now(struct reply reply, const struct box *box)
+static void reply_now(struct reply reply, const struct box *box)
 {
     union answer answer = { .join = NULL };
 
@@ -199,6 +199,9 @@ static void note_begun(struct live *live, const struct index_list *started)
         live->run->tests[started->at[i]].begun_ms = now_ms;
 }
 
+static void on_committed(void *ctx, const char *run, uint64_t number, enum err_code rc,
+                         const struct err *err);
+
 void live_turn(struct live *live, struct change *take_change)
 {
     struct str bytes = STR_MAX(CHANGE_BYTES_MAX);
@@ -224,7 +227,7 @@ void live_turn(struct live *live, struct change *take_change)
     mark_item(live->run, take_change, item);
     if (take_change->kind == CHANGE_FINAL)
         live->final = item->number;
-    item->done = live_committed;
+    item->done = on_committed;
     item->ctx = live->svc;
     change_fini(take_change);
     live->in_flight++;
@@ -373,8 +376,8 @@ static void break_run(struct live *live, const struct err *why)
     uploads_free(live);
 }
 
-void live_committed(void *ctx, const char *run, uint64_t number, enum err_code rc,
-                    const struct err *err)
+static void on_committed(void *ctx, const char *run, uint64_t number, enum err_code rc,
+                         const struct err *err)
 {
     struct service *svc = ctx;
     struct live *live = live_loaded(svc, run);

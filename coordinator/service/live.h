@@ -144,7 +144,6 @@ void live_turn(struct live *live, struct change *take_change);
 /* Delivers when everything decided so far is durable. Takes the box. */
 void live_answer(struct live *live, struct reply reply, struct box *take_box);
 void live_refuse(struct live *live, struct reply reply, const struct err *err);
-void reply_now(struct reply reply, const struct box *box);
 void reply_err(struct reply reply, const struct err *err);
 
 struct held *live_hold(struct live *live, enum held_kind kind, struct reply reply,
@@ -155,9 +154,6 @@ void live_settle(struct live *live);
 /* Sessions past their deadline die first, whoever asks. */
 void live_expire(struct live *live);
 
-/* After a commit's answer. */
-void live_committed(void *ctx, const char *run, uint64_t number, enum err_code rc,
-                    const struct err *err);
 /* Tries to load a broken run again. */
 void live_mend(struct live *live);
 void live_drop(struct live *live); /* out of the table and freed; nothing may wait */
@@ -179,8 +175,6 @@ MUST_USE enum err_code reader_enter(struct service *svc, const char *bearer, con
 
 /* work.c: decides a held pull again; true when it was answered (and freed). */
 bool pull_again(struct live *live, struct held *held);
-/* What a session has to be told: its unseen orders. */
-void pull_box(const struct run *run, uint32_t session, struct box *out);
 /* A held session lives; from the answer on its life is counted again. */
 void held_over(struct live *live, const struct held *held);
 /* Answers a held request with what there is. */

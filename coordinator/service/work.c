@@ -103,7 +103,8 @@ static void order_fill(const struct run *run, const struct session_order *from, 
     }
 }
 
-void pull_box(const struct run *run, uint32_t session, struct box *out)
+/* What a session has to be told: its unseen orders. */
+static void pull_box(const struct run *run, uint32_t session, struct box *out)
 {
     const struct session *s = run->sessions[session];
 

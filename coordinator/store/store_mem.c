@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "mem.h"
-#include "store/store_mem_private.h"
+#include "store/store_mem_inner.h"
 
 struct store_mem *mem_enter(struct store *store)
 {

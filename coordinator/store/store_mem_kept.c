@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "mem.h"
-#include "store/store_mem_private.h"
+#include "store/store_mem_inner.h"
 
 /* ---- manifests ---- */
 

@@ -9,7 +9,7 @@
 #include "fs.h"
 #include "mem.h"
 #include "store/schema.h"
-#include "store/store_sqlite_private.h"
+#include "store/store_sqlite_inner.h"
 
 enum err_code sqlite_write_begin(struct store_sqlite *s, struct err *err)
 {

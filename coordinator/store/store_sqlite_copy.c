@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "fs.h"
-#include "store/store_sqlite_private.h"
+#include "store/store_sqlite_inner.h"
 
 /* A statement that should give no row; the first one it gives is what is wrong. */
 struct complaint {

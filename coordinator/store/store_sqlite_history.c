@@ -1,5 +1,5 @@
 /* History: what runs were folded into, by suite, kind and id. */
-#include "store/store_sqlite_private.h"
+#include "store/store_sqlite_inner.h"
 
 static enum err_code suite_row(struct sql *db, const struct store_fold *fold, uint64_t *out_seq,
                                struct err *err)

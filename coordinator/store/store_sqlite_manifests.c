@@ -1,5 +1,5 @@
 /* Manifests, each once, in the parts in which they came. */
-#include "store/store_sqlite_private.h"
+#include "store/store_sqlite_inner.h"
 
 /* Only the age of a digest that is there starts anew, and *out_seq stays 0. */
 static enum err_code manifest_row(struct sql *db, const char *digest, uint64_t now_ms,

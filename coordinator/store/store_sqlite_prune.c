@@ -1,6 +1,6 @@
 /* What is too old is removed: runs with their changes, manifests that no run has, marks of folds.
  */
-#include "store/store_sqlite_private.h"
+#include "store/store_sqlite_inner.h"
 
 #define PRUNE_RUNS_MAX 32u /* runs removed in one transaction: others commit in between */
 

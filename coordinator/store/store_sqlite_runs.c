@@ -1,5 +1,5 @@
 /* Runs: their changes, and a row for each. */
-#include "store/store_sqlite_private.h"
+#include "store/store_sqlite_inner.h"
 
 static enum err_code insert_run(struct sql *db, const struct store_run *run, struct err *err)
 {

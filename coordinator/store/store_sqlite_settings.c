@@ -1,5 +1,5 @@
 /* Settings: a text by its name; the number of the schema is one. */
-#include "store/store_sqlite_private.h"
+#include "store/store_sqlite_inner.h"
 
 enum err_code sqlite_setting_get(struct store *store, const char *key, struct str *out,
                                  struct err *err)

@@ -1,5 +1,5 @@
 /* Tokens, as hashes. */
-#include "store/store_sqlite_private.h"
+#include "store/store_sqlite_inner.h"
 
 static enum err_code insert_token(struct sql *db, const struct store_token *token, struct err *err)
 {

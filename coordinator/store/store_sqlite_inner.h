@@ -1,4 +1,4 @@
-/* store_sqlite_private.h - what the rooms of the SQLite backend share.
+/* store_sqlite_inner.h - what the rooms of the SQLite backend share.
  *
  * store_sqlite.c: the file, its connections, its schema. The others are named after what they keep:
  * _runs, _manifests, _tokens, _history, _settings. _prune removes what is old; _copy checks the

@@ -1,4 +1,4 @@
-/* store_mem_private.h - what the two halves of the memory backend share.
+/* store_mem_inner.h - what the two halves of the memory backend share.
  *
  * store_mem.c: runs and their changes. store_mem_kept.c: what is kept beside runs. One lock over
  * plain arrays that are searched from end to end: a simulation has few of each. */

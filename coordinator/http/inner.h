@@ -1,4 +1,4 @@
-/* internal.h - what server.c, conn.c and call.c share: the structs behind http_server.h. */
+/* inner.h - what server.c, conn.c and call.c share: the structs behind http_server.h. */
 #pragma once
 
 #include "guard.h"
