@@ -30,6 +30,8 @@ thaw      the whole heap for tests that ask the garbage collector
 lookers   tests that ask for the whole heap stay together
 holes     no free places in the pages that workers share
 shortcuts what a worker need not do for each test
+filters   the filters of warnings, worked out once
+statements where statements of a source begin and end, remembered
 logs      live logging and log files, forwarded
 live      output while it is written
 voice     the terminal reporter of processes without a terminal

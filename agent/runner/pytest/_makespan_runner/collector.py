@@ -37,7 +37,6 @@ class Collector:
         self.tests = runner.Tests(config, self.link, self.sender)
         config.pluginmanager.register(self, "makespan_collector")
         config.pluginmanager.register(self.tests, "makespan_worker")
-        config.pluginmanager.register(self.tests.clock, "makespan_fixtures")
         self.shard = sharded.plan_of(config, self.link)
         if self.shard is not None:
             config.pluginmanager.register(self.shard, "makespan_sharded")

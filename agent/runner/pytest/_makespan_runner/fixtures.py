@@ -6,7 +6,6 @@ are kept on a stack, and a finished inner one is taken off the outer one.
 
 import time
 
-import pytest
 from _pytest.fixtures import FixtureDef
 
 from . import frames
@@ -21,7 +20,7 @@ def _scope_name(fixturedef):
 
 
 class FixtureClock:
-    """A plugin; on_scope(kind, base_id, microseconds, which) is told of each wider fixture."""
+    """on_scope(kind, base_id, microseconds, which) is told of each wider fixture."""
 
     def __init__(self, on_scope):
         self._on_scope = on_scope
@@ -29,19 +28,34 @@ class FixtureClock:
         self.wide_seconds = 0.0  # exclusive time of all wider fixtures so far
         self._owners = {}  # id of FixtureDef -> base id of its scope
         self.fresh = None  # a list, to be told what is set up from now on: (fixturedef, request)
+        self._wrap_execute()
         self._wrap_finish()
 
-    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_fixture_setup(self, fixturedef, request):
-        if fixturedef.scope == "function":
-            yield
+    def _wrap_execute(self):
+        """Not a hook, which would be called for each fixture of each test. The result of a set-up is new."""
+        original = getattr(FixtureDef, "execute", None)
+        if original is None:
             return
+        clock = self
+
+        def execute(self, request):
+            if self.scope == "function":
+                return original(self, request)
+            before = self.cached_result
+            begin = clock._enter()
+            try:
+                return original(self, request)
+            finally:
+                clock._executed(self, request, begin, self.cached_result is not before)
+
+        FixtureDef.execute = execute
+
+    def _executed(self, fixturedef, request, begin, is_fresh):
         base_id = getattr(request.node, "nodeid", "")
-        self._owners[id(fixturedef)] = base_id
-        if self.fresh is not None:
-            self.fresh.append((fixturedef, request))
-        begin = self._enter()
-        yield
+        if is_fresh:
+            self._owners[id(fixturedef)] = base_id
+            if self.fresh is not None:
+                self.fresh.append((fixturedef, request))
         self._leave(begin, _scope_name(fixturedef), base_id, frames.SCOPE_SETUP)
 
     def _enter(self):

@@ -14,6 +14,7 @@ import sys
 import _pytest.logging
 from _pytest.nodes import Node
 
+from . import filters, statements
 
 # While tests are collected nearly nothing becomes garbage: this looks for it less often.
 _YOUNG_OBJECTS_MAX = 50000
@@ -40,6 +41,8 @@ def after_collection(config):
     """When all tests are known, before any runs."""
     _drop_idle_hooks(config)
     _add_log_handlers_at_once()
+    filters.remember()
+    statements.remember()
     _know_frames_of_no_module()
 
 
