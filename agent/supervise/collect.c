@@ -77,7 +77,6 @@ static void refuse(struct supervisor *s, uint32_t number, const char *why)
     tell_json(s->reporter, FRAME_CRASH, FRAME_ANY, number, doc);
     tell(s->reporter, FRAME_DOWN, number, 1, str_text(&text));
     tell(slot->peer, FRAME_QUIT, 0, 0, NULL);
-    json_free(doc);
     str_fini(&text);
 }
 
@@ -131,7 +130,6 @@ static void seal(struct supervisor *s)
     json_set_u64(doc, "collected", count);
     json_set_text(doc, "message", s->start_why);
     tell_json(s->reporter, FRAME_TOTAL, count, 0, doc);
-    json_free(doc);
     compare_waiting(s);
     s->phase = PHASE_SEAL;
     if (s->dist && strcmp(s->dist, "each") == 0 && !s->opts.alone)

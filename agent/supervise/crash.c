@@ -155,7 +155,6 @@ static void end_fini(struct end *e)
 static void tell_reporter(struct supervisor *s, const struct end *e)
 {
     struct json *doc = json_new_object();
-    char *dump;
 
     if (e->test != WORKER_NO_TEST) {
         json_set_text(doc, "id", s->manifest->tests[e->test].id);
@@ -170,9 +169,7 @@ static void tell_reporter(struct supervisor *s, const struct end *e)
     json_set_text(doc, "text", str_text(&e->text));
     json_set_text(doc, "stacks", str_text(&e->stacks));
     json_set_text(doc, "output", str_text(&e->output));
-    dump = json_finish(doc);
-    tell(s->reporter, FRAME_CRASH, e->test, e->number, dump);
-    free(dump);
+    tell_json(s->reporter, FRAME_CRASH, e->test, e->number, doc);
 }
 
 /* text, and under it the stacks. */

@@ -112,7 +112,6 @@ static const char *ending_word(enum ending ending)
 void end_reporter(struct supervisor *s)
 {
     struct json *doc;
-    char *text;
 
     if (s->phase >= PHASE_END)
         return;
@@ -129,12 +128,7 @@ void end_reporter(struct supervisor *s)
         json_set_u64(doc, "status", s->ending_status);
     else
         json_set_text(doc, "status", NULL);
-    text = json_finish(doc);
-    peer_send(s->reporter, &(struct frame){ .kind = FRAME_END,
-                                            .a = s->ending != ENDING_DONE,
-                                            .size = (uint32_t)strlen(text),
-                                            .payload = text });
-    free(text);
+    tell_json(s->reporter, FRAME_END, s->ending != ENDING_DONE, 0, doc);
 }
 
 void stop_tests(struct supervisor *s, enum ending why, uint32_t status, const char *text)

@@ -40,7 +40,6 @@ static void widen(struct supervisor *s, uint32_t before)
     s->report.collected = count;
     json_set_u64(doc, "collected", count);
     tell_json(s->reporter, FRAME_TOTAL, count, 0, doc);
-    json_free(doc);
 }
 
 /* If it is not known already. */

@@ -1,4 +1,4 @@
-/* supervise/inner.h - what the files of the supervisor share. Included by supervise*.c only. */
+/* supervise/inner.h - what the files of the supervisor share. Included by its files only. */
 #pragma once
 
 #include "core/dispatch.h"
@@ -234,11 +234,13 @@ void memory_grow(struct supervisor *s, uint32_t before); /* so many tests there 
 void memory_test(struct supervisor *s, uint32_t number, uint32_t test, uint64_t kib);
 void memory_died(struct supervisor *s, uint32_t test, uint64_t kib); /* its worker, in the test */
 void memory_leaving(struct supervisor *s, uint32_t number);          /* a worker is told to go */
+uint64_t memory_worker_bytes(const struct supervisor *s); /* what one had for itself; 0: not seen */
+void memory_fini(struct supervisor *s);
+
+/* supervise/memory_told.c */
 /* As results tell it: of a test that was measured so many KiB above its worker; 0: not known. */
 uint32_t memory_told_mib(const struct supervisor *s, uint64_t kib, enum outcome outcome);
-uint64_t memory_worker_bytes(const struct supervisor *s); /* what one had for itself; 0: not seen */
-void memory_report(struct supervisor *s);                 /* all is over */
-void memory_fini(struct supervisor *s);
+void memory_report(struct supervisor *s); /* all is over */
 
 /* supervise/start.c. Where workers come from. */
 bool forker_joined(struct supervisor *s, struct peer *peer, const struct start_facts *facts);
@@ -273,7 +275,7 @@ void found_own(struct supervisor *s, const struct manifest *own);
 void tell(struct peer *peer, enum frame_kind kind, uint32_t a, uint32_t b, const char *text);
 struct json;
 void tell_json(struct peer *peer, enum frame_kind kind, uint32_t a, uint32_t b,
-               const struct json *doc);
+               struct json *take_doc);
 const struct link_events *link_events_of_supervisor(void);
 
 /* supervise/signal.c */

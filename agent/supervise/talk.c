@@ -31,9 +31,9 @@ static bool only_looks(const char *reason)
 }
 
 void tell_json(struct peer *peer, enum frame_kind kind, uint32_t a, uint32_t b,
-               const struct json *doc)
+               struct json *take_doc)
 {
-    char *text = json_dump(doc, JSON_TIGHT);
+    char *text = json_finish(take_doc);
 
     tell(peer, kind, a, b, text);
     free(text);
@@ -79,7 +79,6 @@ static void send_config(struct supervisor *s, uint32_t workers)
         json_set_u64(doc, "threads", crew_threads(s->crew.cpus, workers));
     local_tell(s->opts.local, doc);
     tell_json(s->reporter, FRAME_CONFIG, workers, 0, doc);
-    json_free(doc);
 }
 
 static void run_inline(struct supervisor *s, const char *reason)

@@ -1,4 +1,5 @@
-/* pool_inner.h - what pool.c (changes), pool_lot.c (order) and pool_choose.c (decisions) share.
+/* pool_inner.h - what pool.c (changes), pool_grow.c (more tests), pool_lot.c (order), pool_state.c
+ * (what is where), pool_recall.c and the files of pool_pick.h (decisions) share.
  *
  * A free test is found in two ways: by its size, among all tests that may go alone; and in its
  * *lot*, with those that it is better run beside: its unit, a scope whose set-up is worth sharing,
