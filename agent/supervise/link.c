@@ -259,6 +259,16 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)bufferevent_enable(peer->bev, EV_READ | EV_WRITE);
 }
 
+/* Whoever wants to connect waits in vain, and would be noticed again and again. */
+static void on_accept_error(struct evconnlistener *listener, void *ctx)
+{
+    const struct link *link = ctx;
+    int why = EVUTIL_SOCKET_ERROR();
+
+    (void)evconnlistener_disable(listener);
+    link->opts.events->deaf(link->opts.ctx, strerror(why));
+}
+
 enum err_code link_new(const struct link_opts *opts, struct link **out, struct err *err)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -280,6 +290,7 @@ enum err_code link_new(const struct link_opts *opts, struct link **out, struct e
         free(link);
         return err_errno(err, errno, "listen at %s", opts->path);
     }
+    evconnlistener_set_error_cb(link->listener, on_accept_error);
     *out = link;
     return ERR_NONE;
 }

@@ -19,6 +19,8 @@ struct link_events {
     void (*closed)(void *ctx, struct peer *peer, const char *why);
     /* Someone connected who may not; why is for people. */
     void (*refused)(void *ctx, const char *why);
+    /* Nobody can connect any more; told once. */
+    void (*deaf)(void *ctx, const char *why);
 };
 
 struct link_opts {

@@ -280,8 +280,22 @@ static void on_refused(void *ctx, const char *why)
     say(ctx, "a connection was refused: %s", why);
 }
 
+static void on_deaf(void *ctx, const char *why)
+{
+    struct err err = ERR_INIT;
+
+    err_set(&err, ERR_RUNNER,
+            "a process of the run cannot connect: %s; raise 'ulimit -n', or use fewer workers (-n)",
+            why);
+    fail(ctx, &err);
+}
+
 static const struct link_events events = {
-    .joined = on_joined, .frame = on_frame, .closed = on_closed, .refused = on_refused
+    .joined = on_joined,
+    .frame = on_frame,
+    .closed = on_closed,
+    .refused = on_refused,
+    .deaf = on_deaf,
 };
 
 const struct link_events *link_events_of_supervisor(void)

@@ -60,8 +60,18 @@ static void on_refused(void *ctx, const char *why)
     fail_msg("refused: %s", why);
 }
 
+static void on_deaf(void *ctx, const char *why)
+{
+    (void)ctx;
+    fail_msg("%s", why);
+}
+
 static const struct link_events events = {
-    .joined = on_joined, .frame = on_frame, .closed = on_closed, .refused = on_refused
+    .joined = on_joined,
+    .frame = on_frame,
+    .closed = on_closed,
+    .refused = on_refused,
+    .deaf = on_deaf,
 };
 
 static int set_up(void **state)
