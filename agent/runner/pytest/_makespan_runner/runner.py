@@ -40,6 +40,17 @@ class _Listening:
             self._tests.past_capture.skip()
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report):
+        if not self._tests.awake:
+            yield
+            return
+        self._tests._take_text()
+        outcome = yield
+        self._tests.past_capture.skip()
+        if outcome.excinfo is None:
+            self._tests.heard(report)
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_logfinish(self):
         if self._tests.awake:
             self._tests._take_text()
@@ -415,16 +426,16 @@ class Tests:
             self._end_entry()
             self._entries.append(("T", text))
 
-    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report):
-        if not self.awake:
-            yield
-            return
-        self._take_text()
-        outcome = yield
-        if self.listeners:
-            self.past_capture.skip()
-        if outcome.excinfo is None and not self._late and self._fold is not None:
+        """Where nobody else listens, nobody changes the report either, nor prints when it comes."""
+        if self.awake and not self.listeners:
+            self._take_text()
+            self.heard(report)
+
+    def heard(self, report):
+        """All plugins have seen it."""
+        if not self._late and self._fold is not None:
             self._take_report(report)
 
     def _take_report(self, report):
