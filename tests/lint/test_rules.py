@@ -56,6 +56,14 @@ class RulesTest(unittest.TestCase):
         self.assertIn("is pure", self.lint({"common/plan/a.c": "#include <unistd.h>\n"}))
         self.assertIn("agent/net/libcurl.h", self.lint({"agent/x.c": "#include <curl/curl.h>\n"}))
 
+    def test_keeps_what_the_parts_of_a_room_share_among_them(self):
+        files = {"agent/core/x_inner.h": HEADER, "agent/core/x_more.c": '#include "x_inner.h"\n'}
+        self.assertEqual(self.lint(files), "")
+        self.assertEqual(self.lint({**files, "agent/core/y.c": '#include "x_inner.h"\n'}),
+                         "agent/core/y.c:1: agent/core/x_inner.h is for x_*.c beside it only\n")
+        self.assertIn("is for *.c beside it only", self.lint({
+            "agent/supervise/inner.h": HEADER, "agent/command/y.c": '#include "supervise/inner.h"\n'}))
+
     def test_names_banned_calls_but_not_members_or_words_inside_others(self):
         found = self.lint({"agent/x.c": "int a = atoi(s);\nint b = c->time(1) + my_rand(2);\n"})
         self.assertEqual(found, "agent/x.c:1: atoi(): use parse_u32 and its like in str.h\n")
