@@ -11,7 +11,7 @@ find_package(ZLIB REQUIRED)
 find_package(Threads REQUIRED)
 
 # The agent is handed out to runners that have nothing but curl, so it may need only what curl brings along:
-# libcurl (loaded when it is needed), OpenSSL's libcrypto, zlib and libc. The rest goes into the program where the system has archives.
+# libcurl, OpenSSL's libcrypto, zlib and libc. The rest goes into the program where the system has archives.
 option(MAKESPAN_PORTABLE "link jansson and libevent into the programs" OFF)
 function(msp_prefer_archive target)
   foreach(lib ${ARGN})

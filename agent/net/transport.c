@@ -1,5 +1,6 @@
 #include "transport.h"
 
+#include <curl/curl.h>
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,7 +9,6 @@
 
 #include "gz.h"
 #include "id.h"
-#include "libcurl.h"
 #include "mem.h"
 
 #define CONNECT_TIMEOUT_MS  5000L
@@ -35,7 +35,6 @@ struct exchange {
 };
 
 struct transport {
-    struct libcurl curl;
     struct event_base *base;
     char *url, *ca_file, *pin;
     CURLM *multi;
@@ -77,15 +76,13 @@ static const char *way_out(const struct transport *t, CURLcode code)
 
 static void exchange_free(struct exchange *x)
 {
-    const struct libcurl *curl = &x->transport->curl;
-
     if (x->easy) {
-        curl->multi_remove_handle(x->transport->multi, x->easy);
-        curl->easy_cleanup(x->easy);
+        curl_multi_remove_handle(x->transport->multi, x->easy);
+        curl_easy_cleanup(x->easy);
     }
     for (struct curl_slist *h = x->headers; h; h = h->next)
         secret_wipe(h->data, strlen(h->data)); /* one of them holds the token */
-    curl->slist_free_all(x->headers);
+    curl_slist_free_all(x->headers);
     str_fini(&x->body);
     str_fini(&x->answer);
     *x->link = x->next;
@@ -148,26 +145,24 @@ static size_t on_header(char *bytes, size_t size, size_t count, void *ctx)
     return size * count;
 }
 
-static uint64_t info_us(const struct exchange *x, CURLINFO info)
+static uint64_t info_us(CURL *easy, CURLINFO info)
 {
     curl_off_t us = 0;
 
-    return x->transport->curl.easy_getinfo(x->easy, info, &us) == CURLE_OK && us > 0 ? (uint64_t)us
-                                                                                     : 0;
+    return curl_easy_getinfo(easy, info, &us) == CURLE_OK && us > 0 ? (uint64_t)us : 0;
 }
 
-static const char *info_text(const struct exchange *x, CURLINFO info)
+static const char *info_text(CURL *easy, CURLINFO info)
 {
     char *text = NULL;
 
-    return x->transport->curl.easy_getinfo(x->easy, info, &text) == CURLE_OK && text ? text : "";
+    return curl_easy_getinfo(easy, info, &text) == CURLE_OK && text ? text : "";
 }
 
 /* Tells the caller how it ended, and frees the exchange before that: the callback may do anything
  * but free the transport. */
 static void finish(struct exchange *x, CURLcode code)
 {
-    const struct libcurl *curl = &x->transport->curl;
     struct exchange own = *x;
     struct err err = ERR_INIT;
     long status = 0;
@@ -176,22 +171,22 @@ static void finish(struct exchange *x, CURLcode code)
     struct transport_answer answer = {
         .retry_after_ms = x->retry_after_ms,
         .date = own.date,
-        .dns_us = info_us(x, CURLINFO_NAMELOOKUP_TIME_T),
-        .connect_us = info_us(x, CURLINFO_CONNECT_TIME_T),
-        .tls_us = info_us(x, CURLINFO_APPCONNECT_TIME_T),
-        .total_us = info_us(x, CURLINFO_TOTAL_TIME_T),
+        .dns_us = info_us(x->easy, CURLINFO_NAMELOOKUP_TIME_T),
+        .connect_us = info_us(x->easy, CURLINFO_CONNECT_TIME_T),
+        .tls_us = info_us(x->easy, CURLINFO_APPCONNECT_TIME_T),
+        .total_us = info_us(x->easy, CURLINFO_TOTAL_TIME_T),
         .address = address,
         .content_type = type,
     };
 
-    (void)curl->easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
-    (void)snprintf(address, sizeof(address), "%s", info_text(x, CURLINFO_PRIMARY_IP));
-    (void)snprintf(type, sizeof(type), "%s", info_text(x, CURLINFO_CONTENT_TYPE));
+    (void)curl_easy_getinfo(x->easy, CURLINFO_RESPONSE_CODE, &status);
+    (void)snprintf(address, sizeof(address), "%s", info_text(x->easy, CURLINFO_PRIMARY_IP));
+    (void)snprintf(type, sizeof(type), "%s", info_text(x->easy, CURLINFO_CONTENT_TYPE));
     if (x->too_large)
         err_set(&err, ERR_TOO_LARGE, "answer of more than %zu bytes", x->answer.max);
     else if (code != CURLE_OK)
         err_set(&err, code_of(code, x->why), "%s: %s%s", x->transport->url,
-                x->why[0] ? x->why : curl->easy_strerror(code), way_out(x->transport, code));
+                x->why[0] ? x->why : curl_easy_strerror(code), way_out(x->transport, code));
     else
         answer.status = (uint32_t)status;
     answer.body = (struct view){ .at = str_text(&own.answer), .len = own.answer.len };
@@ -206,12 +201,12 @@ static void read_finished(struct transport *t)
     CURLMsg *message;
     int left = 0;
 
-    while ((message = t->curl.multi_info_read(t->multi, &left)) != NULL) {
+    while ((message = curl_multi_info_read(t->multi, &left)) != NULL) {
         struct exchange *x = NULL;
 
         if (message->msg != CURLMSG_DONE)
             continue;
-        INVARIANT(t->curl.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &x) == CURLE_OK);
+        INVARIANT(curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &x) == CURLE_OK);
         finish(x, message->data.result);
     }
 }
@@ -220,7 +215,7 @@ static void act(struct transport *t, curl_socket_t fd, int what)
 {
     int running = 0;
 
-    INVARIANT(t->curl.multi_socket_action(t->multi, fd, what, &running) == CURLM_OK);
+    INVARIANT(curl_multi_socket_action(t->multi, fd, what, &running) == CURLM_OK);
     read_finished(t);
 }
 
@@ -247,15 +242,14 @@ static int want_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *
     if (ev)
         event_free(ev);
     if (what == CURL_POLL_REMOVE) {
-        /* Unknown already when the socket is closed. */
-        (void)t->curl.multi_assign(t->multi, fd, NULL);
+        (void)curl_multi_assign(t->multi, fd, NULL); /* unknown already when the socket is closed */
         return 0;
     }
     flags = (short)(flags | (what & CURL_POLL_IN ? EV_READ : 0) |
                     (what & CURL_POLL_OUT ? EV_WRITE : 0));
     ev = event_new(t->base, fd, flags, on_socket, t);
     INVARIANT(ev && event_add(ev, NULL) == 0);
-    INVARIANT(t->curl.multi_assign(t->multi, fd, ev) == CURLM_OK);
+    INVARIANT(curl_multi_assign(t->multi, fd, ev) == CURLM_OK);
     return 0;
 }
 
@@ -275,48 +269,40 @@ static int want_timer(CURLM *multi, long timeout_ms, void *ctx)
 enum err_code transport_new(const struct transport_opts *opts, struct transport **out,
                             struct err *err)
 {
-    struct libcurl curl;
     struct transport *t;
-    enum err_code rc = libcurl_load(&curl, err);
 
-    if (rc)
-        return rc;
-    if (curl.global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
         return err_set(err, ERR_INTERNAL, "libcurl cannot be started");
     t = mem_new(1, sizeof(*t));
-    t->curl = curl;
     t->base = opts->base;
     t->url = mem_strdup(opts->url);
     t->ca_file = opts->ca_file ? mem_strdup(opts->ca_file) : NULL;
     t->pin = opts->pin ? mem_strdup(opts->pin) : NULL;
     t->timer = evtimer_new(t->base, on_timer, t);
-    t->multi = curl.multi_init();
+    t->multi = curl_multi_init();
     INVARIANT(t->timer && t->multi);
-    (void)curl.multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
-    (void)curl.multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
-    (void)curl.multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, want_timer);
-    (void)curl.multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
-    (void)curl.multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
+    (void)curl_multi_setopt(t->multi, CURLMOPT_SOCKETFUNCTION, want_socket);
+    (void)curl_multi_setopt(t->multi, CURLMOPT_SOCKETDATA, t);
+    (void)curl_multi_setopt(t->multi, CURLMOPT_TIMERFUNCTION, want_timer);
+    (void)curl_multi_setopt(t->multi, CURLMOPT_TIMERDATA, t);
+    (void)curl_multi_setopt(t->multi, CURLMOPT_MAXCONNECTS, CONNECTIONS_KEPT);
     *out = t;
     return ERR_NONE;
 }
 
 void transport_free(struct transport *t)
 {
-    struct libcurl curl;
-
     if (!t)
         return;
-    curl = t->curl;
     while (t->exchanges)
         exchange_free(t->exchanges);
-    curl.multi_cleanup(t->multi);
+    curl_multi_cleanup(t->multi);
     event_free(t->timer);
     free(t->url);
     free(t->ca_file);
     free(t->pin);
     free(t);
-    curl.global_cleanup();
+    curl_global_cleanup();
 }
 
 static void add_header(struct exchange *x, const char *name, const char *value)
@@ -326,7 +312,7 @@ static void add_header(struct exchange *x, const char *name, const char *value)
     struct curl_slist *longer;
 
     INVARIANT(!str_addf(&line, &err, "%s%s", name, value));
-    longer = x->transport->curl.slist_append(x->headers, line.at);
+    longer = curl_slist_append(x->headers, line.at);
     INVARIANT(longer);
     x->headers = longer;
     secret_wipe(line.at, line.len);
@@ -334,53 +320,51 @@ static void add_header(struct exchange *x, const char *name, const char *value)
 }
 
 /* Options are numbers and texts of ours: that one is refused can only be our own bug. */
-#define SET(x, option, value)                                                                      \
-    INVARIANT((x)->transport->curl.easy_setopt((x)->easy, option, value) == CURLE_OK)
+#define SET(easy, option, value) INVARIANT(curl_easy_setopt(easy, option, value) == CURLE_OK)
 
-static void set_tls(struct exchange *x)
+static void set_tls(CURL *easy, const struct transport *t)
 {
-    const struct transport *t = x->transport;
-
-    SET(x, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
     if (t->pin) {
         /* The key itself is checked: a self-signed certificate proves as much as any other. */
-        SET(x, CURLOPT_PINNEDPUBLICKEY, t->pin);
-        SET(x, CURLOPT_SSL_VERIFYPEER, 0L);
-        SET(x, CURLOPT_SSL_VERIFYHOST, 0L);
+        SET(easy, CURLOPT_PINNEDPUBLICKEY, t->pin);
+        SET(easy, CURLOPT_SSL_VERIFYPEER, 0L);
+        SET(easy, CURLOPT_SSL_VERIFYHOST, 0L);
         return;
     }
-    SET(x, CURLOPT_SSL_VERIFYPEER, 1L);
-    SET(x, CURLOPT_SSL_VERIFYHOST, 2L);
+    SET(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    SET(easy, CURLOPT_SSL_VERIFYHOST, 2L);
     if (t->ca_file) {
-        SET(x, CURLOPT_CAINFO, t->ca_file);
-        SET(x, CURLOPT_CAPATH, NULL);
+        SET(easy, CURLOPT_CAINFO, t->ca_file);
+        SET(easy, CURLOPT_CAPATH, NULL);
     }
 }
 
 static void set_common(struct exchange *x, const struct transport_request *r)
 {
+    CURL *easy = x->easy;
     struct str url = STR_MAX(HEADER_BYTES_MAX);
     struct err err = ERR_INIT;
 
     INVARIANT(!str_addf(&url, &err, "%s%s", x->transport->url, r->path));
-    SET(x, CURLOPT_URL, url.at);
+    SET(easy, CURLOPT_URL, url.at);
     str_fini(&url);
-    SET(x, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(x, CURLOPT_NOSIGNAL, 1L);
-    SET(x, CURLOPT_FOLLOWLOCATION, 0L);
-    SET(x, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
-    SET(x, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
-    SET(x, CURLOPT_MAXAGE_CONN, CONNECTION_IDLE_S);
-    SET(x, CURLOPT_TCP_NODELAY, 1L);
-    SET(x, CURLOPT_ACCEPT_ENCODING, "gzip");
-    SET(x, CURLOPT_USERAGENT, "makespan/" MAKESPAN_VERSION);
-    SET(x, CURLOPT_ERRORBUFFER, x->why);
-    SET(x, CURLOPT_PRIVATE, x);
-    SET(x, CURLOPT_WRITEFUNCTION, on_body);
-    SET(x, CURLOPT_WRITEDATA, x);
-    SET(x, CURLOPT_HEADERFUNCTION, on_header);
-    SET(x, CURLOPT_HEADERDATA, x);
-    set_tls(x);
+    SET(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(easy, CURLOPT_NOSIGNAL, 1L);
+    SET(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    SET(easy, CURLOPT_CONNECTTIMEOUT_MS, CONNECT_TIMEOUT_MS);
+    SET(easy, CURLOPT_TIMEOUT_MS, (long)r->timeout_ms);
+    SET(easy, CURLOPT_MAXAGE_CONN, CONNECTION_IDLE_S);
+    SET(easy, CURLOPT_TCP_NODELAY, 1L);
+    SET(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
+    SET(easy, CURLOPT_USERAGENT, "makespan/" MAKESPAN_VERSION);
+    SET(easy, CURLOPT_ERRORBUFFER, x->why);
+    SET(easy, CURLOPT_PRIVATE, x);
+    SET(easy, CURLOPT_WRITEFUNCTION, on_body);
+    SET(easy, CURLOPT_WRITEDATA, x);
+    SET(easy, CURLOPT_HEADERFUNCTION, on_header);
+    SET(easy, CURLOPT_HEADERDATA, x);
+    set_tls(easy, x->transport);
 }
 
 static void set_body(struct exchange *x, const struct transport_request *r)
@@ -395,8 +379,8 @@ static void set_body(struct exchange *x, const struct transport_request *r)
         INVARIANT(!str_add(&x->body, r->body.at, r->body.len, &err));
     }
     add_header(x, "Expect:", ""); /* no waiting for "100 Continue" */
-    SET(x, CURLOPT_POSTFIELDS, str_text(&x->body));
-    SET(x, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->body.len);
+    SET(x->easy, CURLOPT_POSTFIELDS, str_text(&x->body));
+    SET(x->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)x->body.len);
 }
 
 struct exchange *transport_send(struct transport *t, const struct transport_request *r,
@@ -409,7 +393,7 @@ struct exchange *transport_send(struct transport *t, const struct transport_requ
     x->ctx = ctx;
     x->body.max = SIZE_MAX / 2;
     x->answer.max = r->answer_bytes_max;
-    x->easy = t->curl.easy_init();
+    x->easy = curl_easy_init();
     INVARIANT(x->easy);
     x->next = t->exchanges;
     x->link = &t->exchanges;
@@ -421,9 +405,9 @@ struct exchange *transport_send(struct transport *t, const struct transport_requ
         add_header(x, "Authorization: Bearer ", r->token);
     if (r->content_type)
         set_body(x, r);
-    SET(x, CURLOPT_CUSTOMREQUEST, r->method);
-    SET(x, CURLOPT_HTTPHEADER, x->headers);
-    INVARIANT(t->curl.multi_add_handle(t->multi, x->easy) == CURLM_OK);
+    SET(x->easy, CURLOPT_CUSTOMREQUEST, r->method);
+    SET(x->easy, CURLOPT_HTTPHEADER, x->headers);
+    INVARIANT(curl_multi_add_handle(t->multi, x->easy) == CURLM_OK);
     return x;
 }
 
@@ -434,18 +418,11 @@ void transport_cancel(struct exchange *x)
 
 char *transport_escape(const char *text)
 {
-    static const char plain[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    struct str escaped = STR_MAX(SIZE_MAX / 2);
-    struct err err = ERR_INIT;
+    char *escaped = curl_easy_escape(NULL, text, (int)strlen(text));
     char *copy;
 
-    for (const char *c = text; *c; c++)
-        if (strchr(plain, *c))
-            INVARIANT(!str_add(&escaped, c, 1, &err));
-        else
-            INVARIANT(!str_addf(&escaped, &err, "%%%02X", (unsigned char)*c));
-    copy = mem_strdup(str_text(&escaped));
-    str_fini(&escaped);
+    INVARIANT(escaped);
+    copy = mem_strdup(escaped);
+    curl_free(escaped);
     return copy;
 }

@@ -45,14 +45,6 @@ class AgentErrorTest(harness.TestCase):
         self.assertEqual(agent.wait(), harness.UNREACHABLE, agent.output)
         self.assert_sentence(agent, str(coordinator.port))
 
-    def test_without_libcurl_a_coordinator_is_out_of_reach_and_nothing_else(self):
-        (self.folder / "libcurl.so.4").write_text("no library")
-        agent = self.agent(self.pytest(self.plain), LD_LIBRARY_PATH=str(self.folder))
-        self.assertEqual(agent.wait(), 0, agent.output)
-        agent = self.agent(self.pytest(self.plain), self.coordinator(), LD_LIBRARY_PATH=str(self.folder))
-        self.assertEqual(agent.wait(), harness.UNREACHABLE, agent.output)
-        self.assert_sentence(agent, r"libcurl is needed to reach a coordinator: .*libcurl.so.4")
-
     def test_no_such_command(self):
         agent = self.agent(["no-such-pytest", "tests"])
         self.assertEqual(agent.wait(), harness.RUNNER, agent.output)

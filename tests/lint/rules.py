@@ -49,7 +49,7 @@ PURE_HEADERS = {"stdint.h", "stdbool.h", "stddef.h", "string.h", "stdlib.h", "in
 
 # Libraries: the files that may include their headers. A name that ends in / is a folder.
 LIBRARIES = {
-    r"curl/": ["agent/net/libcurl.h"],
+    r"curl/": ["agent/net/transport.c"],
     r"sqlite3": ["coordinator/store/sql.c"],
     r"jansson": ["common/json.c"],
     r"zlib": ["common/gz.c"],
