@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "mem.h"
@@ -163,6 +164,21 @@ enum err_code fs_tempdir(const char *prefix, char **out_path, struct err *err)
         *out_path = str_take(&path);
     str_fini(&path);
     return rc;
+}
+
+enum err_code fs_has_room(const char *folder, size_t bytes, struct err *err)
+{
+    struct statvfs v;
+    uint64_t blocks;
+
+    if (statvfs(folder, &v) != 0 || v.f_blocks == 0) /* some file systems do not tell */
+        return ERR_NONE;
+    blocks = geteuid() == 0 ? v.f_bfree : v.f_bavail;
+    if (blocks * v.f_frsize < bytes)
+        return err_set(err, ERR_DISK_FULL,
+                       "there is no room for %zu KiB in %s; another TMPDIR may have some",
+                       bytes / 1024, folder);
+    return ERR_NONE;
 }
 
 /* Removes what is inside an open folder; one open descriptor a level. */

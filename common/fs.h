@@ -28,6 +28,9 @@ MUST_USE enum err_code fs_mkdirs(const char *path, enum fs_mode mode, struct err
 /* A fresh 0700 folder under $TMPDIR or /tmp; *out_path is the caller's. */
 MUST_USE enum err_code fs_tempdir(const char *prefix, char **out_path, struct err *err);
 
+/* ERR_DISK_FULL if the folder's file system has less room, as far as it tells. */
+MUST_USE enum err_code fs_has_room(const char *folder, size_t bytes, struct err *err);
+
 /* Removes a folder with all that is in it; does not follow links. */
 MUST_USE enum err_code fs_remove_tree(const char *path, struct err *err);
 

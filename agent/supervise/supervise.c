@@ -17,6 +17,8 @@
 #include "plan/bound.h"
 #include "runner/bundle.h"
 
+#define FOLDER_BYTES 65536u /* of the run's own folder; what workers write there as they start */
+
 uint64_t now_us(const struct supervisor *s)
 {
     return clock_mono_us(s->opts.clock);
@@ -116,6 +118,7 @@ static enum err_code make_folder(struct supervisor *s, struct err *err)
     enum err_code rc;
 
     if ((rc = fs_tempdir("makespan", &s->folder, err)) != ERR_NONE ||
+        (rc = fs_has_room(s->folder, FOLDER_BYTES, err)) != ERR_NONE ||
         (rc = str_addf(&socket, err, "%s/agent", s->folder)) != ERR_NONE)
         goto out;
     s->socket_path = str_take(&socket);

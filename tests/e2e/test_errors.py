@@ -229,6 +229,20 @@ class RequestErrorTest(harness.TestCase):
 
 
 @unittest.skipUnless(os.geteuid() == 0, "a small file system of its own takes root")
+class FullTemporaryFolderTest(harness.TestCase):
+    def test_is_said_before_anything_starts(self):
+        small = self.folder / "small"
+        small.mkdir()
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", small], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", small], check=False)
+        (small / "fill").write_bytes(bytes(60 << 10))
+        plain = self.suite({"test_plain.py": "def test_plain(): pass\n"})
+        agent = self.agent(self.pytest(plain), TMPDIR=small)
+        self.assertEqual(agent.wait(), harness.OUTPUT, agent.output)
+        self.assertRegex(agent.output, r"\Amakespan: there is no room for 64 KiB in .*small.*TMPDIR")
+
+
+@unittest.skipUnless(os.geteuid() == 0, "a small file system of its own takes root")
 class FullDiskTest(harness.TestCase):
     """The coordinator's disk runs full in mid-run; after somebody made room the run goes on."""
 
