@@ -50,8 +50,6 @@ static enum err_code set_value(const struct cfg_option *o, const char *text, str
     case CFG_FLAG:
         return set_flag(o->into, text, err);
     case CFG_TEXT:
-        if (!*text)
-            return err_set(err, ERR_USAGE, "its value is empty; leave it out or give one");
         *(const char **)o->into = text;
         return ERR_NONE;
     case CFG_U32:
@@ -215,6 +213,9 @@ static enum err_code read_option(const struct cfg_command *command, int argc, ch
                            f.option->name, f.option->value);
         f.value = argv[(*at)++];
     }
+    if (f.option->kind == CFG_TEXT && !*f.value && f.value != f.option->bare)
+        return err_set(err, ERR_USAGE, "option --%s: its value is empty; leave it out or give one",
+                       f.option->name);
     return assign(f.option, f.value, false, err);
 }
 

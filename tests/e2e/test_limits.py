@@ -142,6 +142,21 @@ class LimitTest(harness.TestCase):
         self.assertEqual(agent.wait(), 4, agent.output)
         self.assertIn("timeout('soon'): seconds are wanted", agent.output)
 
+    def test_what_marks_say_adds_up(self):
+        agent = self.run_suite({"test_mark.py": "import time, pytest\npytestmark = pytest.mark.makespan(timeout=0.3)\n\n"
+                                "@pytest.mark.makespan(threads=2)\ndef test_mark(): time.sleep(1000)\n"})
+        self.assertEqual(agent.wait(), 1, agent.output)
+        self.assertIn("time limit of 0.3 s", outcomes(self.junit)["test_mark"][1])
+
+    def test_marks_without_sense_are_usage_errors(self):
+        for mark, text in (("mem='2QB'", "for example '500MiB' or '2GiB'"), ("mem=-1", "for example"),
+                           ("threads='x'", "how many CPUs it takes"), ("thraeds=2", "the words are serial, threads"),
+                           ("serial='never'", "True or 'machine'")):
+            agent = self.run_suite({"test_mark.py": "import pytest\n\n@pytest.mark.makespan(%s)\n"
+                                    "def test_mark(): pass\n" % mark})
+            self.assertEqual(agent.wait(), 4, agent.output)
+            self.assertIn("test_mark: makespan(%s): %s" % (mark, text), agent.output)
+
     def test_a_timeout_is_red_in_a_shared_run(self):
         coordinator = self.coordinator()
         agent = self.run_suite({"test_mark.py": "import time, pytest\n\n@pytest.mark.timeout(0.3)\n"

@@ -109,6 +109,10 @@ static void test_cfg_bare_option_has_a_value_of_its_own(void **state)
     assert_int_equal(s->rest, 4);
     parses(s, "--url=20%", "run");
     assert_string_equal(s->url, "20%");
+    s->options[1].bare = ""; /* no value is one here, unless somebody meant to give one */
+    parses(s, "--url", "run");
+    assert_string_equal(s->url, "");
+    s->options[1].bare = "10%";
     parses(s, "--url", "run", "--help");
     assert_false(s->help); /* it is the command's own */
     help_text = cfg_help(&s->command);

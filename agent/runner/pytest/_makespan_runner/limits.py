@@ -32,8 +32,8 @@ def add_marker(config):
         config.addinivalue_line("markers", MARKER)
 
 
-def flag_of(item):
-    """What MANIFEST says of the time limit of a test, or None."""
+def flag_of(item, wanted):
+    """What MANIFEST says of the time limit of a test, or None. wanted: what its marks ask for (marks.py)."""
     plugin = item.config.pluginmanager.getplugin("timeout")
     seconds = None
     if plugin is not None:
@@ -46,8 +46,7 @@ def flag_of(item):
         return "timeout=0" if is_off else None
     mark = item.get_closest_marker("timeout")
     if mark is None:
-        mark = item.get_closest_marker("makespan")
-        seconds = mark.kwargs.get("timeout") if mark is not None else None
+        seconds = wanted.get("timeout")
     else:
         seconds = mark.args[0] if mark.args else mark.kwargs.get("timeout")
     return None if seconds is None else "timeout=%d" % int(_seconds(item, seconds) * 1000)

@@ -1,8 +1,6 @@
 """The tests that were collected, as the agent and its planner want to know them."""
 
-import pytest
-
-from . import benchmark, compat, frames, limits, lookers
+from . import benchmark, compat, frames, limits, lookers, marks
 
 _FRAME_BYTES = 1024 * 1024
 
@@ -68,44 +66,20 @@ def by_id(items):
 def flags_of(item):
     """The marks that the planner knows, as MANIFEST wants them."""
     flags = []
-    limit = limits.flag_of(item)
+    wanted = marks.of(item)
+    limit = limits.flag_of(item, wanted)
     if limit is not None:
         flags.append(limit)
     if item.get_closest_marker("forked") is not None:
         flags.append("forked")
-    wanted = _wanted(item)
-    serial = wanted.get("serial") or benchmark.measures(item)
-    if serial not in (None, False, True, "machine", "run"):
-        raise pytest.UsageError("makespan(serial=%r): True or 'machine', or 'run' for the whole run alone" % (serial,))
+    serial = marks.serial_of(item, wanted) or benchmark.measures(item)
     if serial:
         flags.append("serial=run" if serial == "run" else "serial")
     if wanted.get("no_speculate"):
         flags.append("no_speculate")
-    for name, number in (("threads", wanted.get("threads")), ("mem", _bytes(wanted.get("mem")))):
+    for name, number in (("threads", marks.threads_of(item, wanted)), ("mem", marks.bytes_of(item, wanted))):
         if number:
             flags.append("%s=%d" % (name, number))
     if wanted.get("mutex"):
         flags.append("mutex=%s" % str(wanted["mutex"]).replace(",", "_").replace("\0", "_"))
     return ",".join(flags)
-
-
-def _wanted(item):
-    """What the marks `makespan` of the test, its class and its module say; the nearest wins."""
-    wanted = {}
-    for mark in reversed(list(item.iter_markers("makespan"))):
-        wanted.update((name, True) for name in mark.args)
-        wanted.update(mark.kwargs)
-    return wanted
-
-
-def _bytes(size):
-    """2_000_000, "2GiB", "500MB" as bytes; None for nothing."""
-    if not size or isinstance(size, (int, float)):
-        return int(size) if size else None
-    units = {"": 1, "B": 1, "K": 1024, "KB": 1000, "KIB": 1024, "M": 1024 ** 2, "MB": 1000 ** 2,
-             "MIB": 1024 ** 2, "G": 1024 ** 3, "GB": 1000 ** 3, "GIB": 1024 ** 3}
-    digits = size.strip().rstrip("BKMGIbkmgi ")
-    unit = size.strip()[len(digits):].strip().upper()
-    if unit not in units:
-        raise pytest.UsageError("makespan(mem=%r): use for example '500MiB' or '2GiB'" % size)
-    return int(float(digits) * units[unit])

@@ -22,7 +22,7 @@ import pytest
 from _pytest.fixtures import FixtureDef
 from _pytest.runner import CallInfo, call_and_report
 
-from . import apart, frames, limits
+from . import apart, frames, limits, marks
 
 try:
     from _pytest.warnings import catch_warnings_for_item
@@ -266,8 +266,7 @@ def _group_of(tests, item):
         return None
     if any(item.get_closest_marker(name) is not None for name in _ALONE_MARKS):
         return None
-    mark = item.get_closest_marker("makespan")
-    if mark is not None and (mark.kwargs.get("serial") or "serial" in mark.args):
+    if marks.of(item).get("serial"):
         return None
     if tests._isolation.wants(item):
         return None
