@@ -6,6 +6,7 @@
  *                                              slow, one told to go at half time
  *   --from N     the first seed (1); others than those that constants were chosen with
  *   --where      in place of the peers: where the time above the bound went
+ *   --shuffle    which test is off by how much is dealt anew for each seed (not with set-ups)
  *   --speculate  idle workers run copies of running tests, as agents with that option do
  *
  * Plans with the first recorded run of a suite, through the estimates that the product makes, and
@@ -22,6 +23,7 @@
 #include "mem.h"
 #include "peers.h"
 #include "plan/simulate.h"
+#include "shuffle.h"
 #include "synthetic.h"
 #include "trace.h"
 #include "where.h"
@@ -46,7 +48,7 @@ enum mode { MODE_PLAIN, MODE_SETUPS, MODE_TROUBLE };
 struct options {
     enum mode mode;
     uint32_t from, seeds;
-    bool where, speculate;
+    bool where, speculate, shuffle;
 };
 
 struct tally {
@@ -164,6 +166,11 @@ static void run_trace(struct trace *t, const struct options *opts, struct tally 
         for (uint32_t seed = opts->from; seed < opts->from + opts->seeds; seed++) {
             in.agent_count = sizes[s];
             fleet_make(agents, sizes[s], seed);
+            if (opts->shuffle && !setups) {
+                shuffle(t, seed, actual_us);
+                for (uint32_t i = 0; i < t->test_count; i++)
+                    views.known[i].cost_us = actual_us[i];
+            }
             if (opts->mode == MODE_TROUBLE) {
                 blur(t, &views, seed + sizes[s]);
                 fleet_trouble(&in, agents);
@@ -326,6 +333,8 @@ static bool read_options(int argc, char **argv, struct options *opts)
             opts->mode = MODE_TROUBLE;
         } else if (!strcmp(arg, "--where")) {
             opts->where = true;
+        } else if (!strcmp(arg, "--shuffle")) {
+            opts->shuffle = true;
         } else if (!strcmp(arg, "--speculate")) {
             opts->speculate = true;
         } else if (!strcmp(arg, "--synthetic")) {
