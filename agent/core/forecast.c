@@ -131,8 +131,7 @@ static void simulate(struct suite *suite, const struct durations *durations,
     sim_run(&in, &res);
     *out = (struct forecast){ .agents = agents,
                               .time_us = res.first_us + res.makespan_us,
-                              .bound_us = bound_of(&in),
-                              .busy_us = res.busy_us };
+                              .bound_us = bound_of(&in) };
     for (uint32_t i = 0; i < agents; i++)
         out->paid_us += fleet[i].leave_us < out->time_us ? fleet[i].leave_us : out->time_us;
     free(res.spans);

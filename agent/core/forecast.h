@@ -26,7 +26,6 @@ struct forecast {
     uint32_t agents;
     uint64_t time_us;  /* from the start of the jobs to the last end, start-ups included */
     uint64_t bound_us; /* no schedule is shorter */
-    uint64_t busy_us;  /* what workers did, of the machines' whole time */
     uint64_t paid_us;  /* machine time from start to end, all machines */
 };
 

@@ -126,7 +126,7 @@ struct supervisor {
     uint32_t zygote_pid;
     uint32_t collector; /* the slot whose collection is the run's; FRAME_ANY: the zygote */
     uint32_t command_pid;
-    bool command_ended, hello_came;
+    bool command_ended;
     int command_status;
     enum inject_way way;
     char *dist, *runtime;
@@ -164,8 +164,6 @@ struct supervisor {
     enum ending ending;
     uint32_t ending_status; /* exit status that was asked for; FRAME_ANY: none */
     char *ending_text;
-    uint32_t left_exit; /* of the source */
-    bool left_complete;
     uint64_t joined_us, first_us, last_us;
     struct stray_run *runs;     /* by test: when it ran and where */
     uint64_t *took_us;          /* by test; with paid for the lower bound */

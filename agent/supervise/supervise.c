@@ -150,7 +150,6 @@ enum err_code supervise_new(const struct supervise_opts *opts, struct supervisor
     s->report.exit = EXIT_INTERNAL; /* until somebody knows better */
     s->ending_status = s->collector = FRAME_ANY;
     s->max_restarts = FRAME_ANY;
-    s->left_complete = true;
     s->foreground = shares_terminal();
     s->one_output = is_one_output();
     s->manifest = manifest_new();

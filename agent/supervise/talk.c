@@ -112,7 +112,6 @@ static bool reporter_joined(struct supervisor *s, struct peer *peer, const struc
         return false;
     }
     s->reporter = peer;
-    s->hello_came = true;
     s->maxfail = hello->maxfail;
     s->max_restarts = hello->max_restarts;
     s->dist = hello->dist ? mem_strdup(hello->dist) : NULL;
