@@ -27,16 +27,17 @@ def remembering(ask, find):
     known = {}  # digest of a source -> _Lines; None where pytest finds something else in it
 
     def getstatementrange_ast(lineno, source, assertion=False, astnode=None):
-        if astnode is not None:
-            return ask(lineno, source, assertion, astnode)
-        digest = hashlib.blake2b("\n".join(source.lines).encode("utf-8", "surrogatepass")).digest()
-        lines = known.get(digest)
-        if lines is not None:
+        lines = astnode
+        if astnode is None:
+            digest = hashlib.blake2b("\n".join(source.lines).encode("utf-8", "surrogatepass")).digest()
+            lines = known.get(digest)
+        if lines is not None and not _is_before(lineno, lines):
             return ask(lineno, source, assertion, lines)
         tree, start, end = ask(lineno, source, assertion)
-        if digest not in known:
+        if lines is None and digest not in known:
             lines = _lines_of(tree)
-            known[digest] = lines if _around(lineno, lines) == find(lineno, tree) else None
+            if not _is_before(lineno, lines):
+                known[digest] = lines if _around(lineno, lines) == find(lineno, tree) else None
         return tree, start, end
 
     def get_statement_startend2(lineno, node):
@@ -60,6 +61,11 @@ def _lines_of(tree):
             todo.extend(part)
             lines.extend(statement.lineno - 2 for statement in part[:1])
     return _Lines(sorted(lines))
+
+
+def _is_before(lineno, lines):
+    """Above the first statement each pytest has an answer of its own."""
+    return type(lines) is _Lines and (not lines or lineno < lines[0])
 
 
 def _around(lineno, lines):
