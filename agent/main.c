@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "command/command.h"
-#include "options/suggest.h"
 #include "proto.h"
+#include "suggest.h"
 
 struct subcommand {
     const char *name;
@@ -102,14 +102,15 @@ static const struct subcommand *find(const char *name)
 
 static enum err_code unknown(const char *name, struct err *err)
 {
-    const char *words[ARRAY_LEN(subcommands) + 2] = { "help", "version" };
-    const char *near;
+    struct suggestion near = { 0 };
 
+    suggest(&near, view_of(name), "help");
+    suggest(&near, view_of(name), "version");
     for (size_t i = 0; i < ARRAY_LEN(subcommands); i++)
-        words[i + 2] = subcommands[i].name;
-    near = suggest(name, words, ARRAY_LEN(words));
-    if (near)
-        return err_set(err, ERR_USAGE, "there is no command '%s'; did you mean '%s'?", name, near);
+        suggest(&near, view_of(name), subcommands[i].name);
+    if (near.word)
+        return err_set(err, ERR_USAGE, "there is no command '%s'; did you mean '%s'?", name,
+                       near.word);
     return err_set(err, ERR_USAGE, "there is no command '%s'; 'makespan help' lists them", name);
 }
 
@@ -133,7 +134,7 @@ static enum err_code dispatch(int argc, char *const *argv, uint32_t *out_exit, s
     if (is_one_of(argv[1], "help", "--help", "-h")) {
         char *help[] = { argc > 2 ? argv[2] : argv[1], "--help", NULL };
 
-        if (argc < 3 || argv[1][0] == '-') {
+        if (argc < 3 || argv[1][0] == '-' || argv[2][0] == '-') {
             print_help();
             return ERR_NONE;
         }

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "mem.h"
+#include "suggest.h"
 
 #define CFG_NAME_SHOWN_BYTES 80
-#define CFG_GUESS_BYTES_MAX  24u /* longer names are not compared for a suggestion */
 
 /* How an option is called in an error: "option --total" or "MAKESPAN_TOTAL". */
 struct origin {
@@ -112,30 +112,6 @@ static size_t least(size_t a, size_t b)
     return a < b ? a : b;
 }
 
-/* Edits (insert, remove, replace) that make one name of the other. */
-static size_t edit_distance(struct view a, const char *b)
-{
-    size_t row[CFG_GUESS_BYTES_MAX + 1];
-    size_t b_len = strlen(b);
-
-    if (a.len > CFG_GUESS_BYTES_MAX || b_len > CFG_GUESS_BYTES_MAX)
-        return SIZE_MAX;
-    for (size_t j = 0; j <= b_len; j++)
-        row[j] = j;
-    for (size_t i = 1; i <= a.len; i++) {
-        size_t diagonal = row[0];
-
-        row[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            size_t replaced = diagonal + (a.at[i - 1] != b[j - 1]);
-
-            diagonal = row[j];
-            row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
-        }
-    }
-    return row[b_len];
-}
-
 static const char *way_out(const struct cfg_command *command)
 {
     return command->way_out ? command->way_out : "--help lists all";
@@ -143,20 +119,14 @@ static const char *way_out(const struct cfg_command *command)
 
 static void unknown_option(const struct cfg_command *command, struct view name, struct err *err)
 {
-    const char *guess = NULL;
-    size_t best = name.len > 3 ? 3 : 2; /* further away is no typing mistake */
+    struct suggestion near = { 0 };
 
-    for (size_t i = 0; i < command->option_count; i++) {
-        size_t d = command->options[i].help ? edit_distance(name, command->options[i].name) : best;
-
-        if (d < best) {
-            best = d;
-            guess = command->options[i].name;
-        }
-    }
-    if (guess)
+    for (size_t i = 0; i < command->option_count; i++)
+        if (command->options[i].help)
+            suggest(&near, name, command->options[i].name);
+    if (near.word)
         err_set(err, ERR_USAGE, "there is no option --%.*s; did you mean --%s?",
-                (int)least(name.len, CFG_NAME_SHOWN_BYTES), name.at, guess);
+                (int)least(name.len, CFG_NAME_SHOWN_BYTES), name.at, near.word);
     else
         err_set(err, ERR_USAGE, "there is no option --%.*s; %s",
                 (int)least(name.len, CFG_NAME_SHOWN_BYTES), name.at, way_out(command));

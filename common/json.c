@@ -1,7 +1,6 @@
 #include "json.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -398,11 +397,6 @@ void json_set_text(struct json *obj, const char *key, const char *text)
 void json_set_u64(struct json *obj, const char *key, uint64_t v)
 {
     json_set(obj, key, made(json_integer(clamped(v))));
-}
-
-void json_set_real(struct json *obj, const char *key, double v)
-{
-    json_set(obj, key, made(isfinite(v) ? json_real(v) : json_null()));
 }
 
 void json_set_bool(struct json *obj, const char *key, bool v)

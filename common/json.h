@@ -63,14 +63,12 @@ bool json_first(const struct json *obj, struct json_member *m);
 bool json_next(const struct json *obj, struct json_member *m);
 
 /* Building. Every set and append takes the value; text that is not UTF-8 has its bad bytes replaced
- * by U+FFFD. Numbers end at 2^63-1, what is above becomes that; a real that is no number is null.
- */
+ * by U+FFFD. Numbers end at 2^63-1, what is above becomes that. */
 struct json *json_new_object(void);
 struct json *json_new_array(void);
 void json_set(struct json *obj, const char *key, struct json *value);
 void json_set_text(struct json *obj, const char *key, const char *text); /* NULL gives null */
 void json_set_u64(struct json *obj, const char *key, uint64_t v);
-void json_set_real(struct json *obj, const char *key, double v);
 void json_set_bool(struct json *obj, const char *key, bool v);
 void json_append(struct json *array, struct json *value);
 void json_append_text(struct json *array, const char *text);

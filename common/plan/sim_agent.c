@@ -206,7 +206,6 @@ static void end_try(struct sim *s, uint32_t index, uint32_t worker, bool complet
                                                              .end_us = s->now_us,
                                                              .copy = w->copy,
                                                              .counts = counts };
-    s->out->busy_us += s->now_us - w->start_us;
     if (counts) {
         t->ended = true;
         s->out->makespan_us = s->now_us - s->out->first_us;
@@ -299,9 +298,6 @@ void agent_leave(struct sim *s, uint32_t index)
         sim_post(s, half_request_us(s), (struct event){ .kind = EVENT_RETURNED, .agent = index });
         return;
     }
-    for (uint32_t w = 0; w < a->about->workers; w++)
-        if (a->workers[w].test != POOL_NONE)
-            s->out->busy_us += s->now_us - a->workers[w].start_us;
     gone(s, index, a->about->lost ? s->in->detect_us : half_request_us(s));
 }
 

@@ -48,8 +48,7 @@ struct sim_span { /* one try of a test on one worker */
 struct sim_result {
     uint64_t makespan_us;              /* from the first start to the last end */
     uint64_t first_us;                 /* the first start */
-    uint64_t busy_us;                  /* workers with a test or a set-up in hand */
-    uint64_t setup_us;                 /* of which set-ups */
+    uint64_t setup_us;                 /* set-ups, of all workers */
     uint32_t requests, recalls, moved; /* moved: tests that a recall gave to another */
     uint32_t ended;                    /* tests that ran to their end */
     uint32_t copies, copies_won;       /* given out; ended before the first try */

@@ -225,6 +225,13 @@ class CommandTest(unittest.TestCase):
         for words, env, text in cases:
             self.assertEqual(self.ask(*words, **env), (64, "", f"makespan: {text}\n"))
 
+    def test_help_is_there_however_it_is_asked_for(self):
+        code, text, errors = self.ask("--help")
+        self.assertEqual((code, errors), (0, ""))
+        for words in (["help"], ["help", "--help"], ["-h"]):
+            self.assertEqual(self.ask(*words), (0, text, ""))
+        self.assertEqual(self.ask("help", "run"), self.ask("run", "--help"))
+
 
 if __name__ == "__main__":
     unittest.main(argv=[sys.argv[0], "-v", *sys.argv[1:]])

@@ -1,4 +1,3 @@
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -134,16 +133,14 @@ static void test_json_building_replaces_bad_bytes_and_clamps(void **state)
     json_set_text(doc, "bad", "a\xff\xc3\xa9\xed\xa0\x80z");
     json_set_text(doc, "none", NULL);
     json_set_u64(doc, "big", UINT64_MAX);
-    json_set_real(doc, "nan", NAN);
-    json_set_real(doc, "tenth", 0.1);
     json_append_u64(list, 1);
     json_append_text(list, "two");
     json_set(doc, "list", list);
     text = json_dump(doc, JSON_TIGHT);
     assert_string_equal(text,
                         "{\"bad\":\"a\xef\xbf\xbd\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbdz\","
-                        "\"none\":null,\"big\":9223372036854775807,\"nan\":null,"
-                        "\"tenth\":0.1,\"list\":[1,\"two\"]}");
+                        "\"none\":null,\"big\":9223372036854775807,"
+                        "\"list\":[1,\"two\"]}");
     free(text);
     json_free(doc);
 }

@@ -5,17 +5,26 @@
 
 #include <cmocka.h>
 
-#include "options/suggest.h"
+#include "suggest.h"
 
 static const char *const words[] = { "run", "status", "verdict", "durations" };
+
+static const char *nearest(const char *typed)
+{
+    struct suggestion found = { 0 };
+
+    for (size_t i = 0; i < ARRAY_LEN(words); i++)
+        suggest(&found, view_of(typed), words[i]);
+    return found.word;
+}
 
 static void test_suggest_finds_the_nearest_word(void **state)
 {
     (void)state;
-    assert_string_equal(suggest("rnu", words, ARRAY_LEN(words)), "run");
-    assert_string_equal(suggest("sttaus", words, ARRAY_LEN(words)), "status");
-    assert_string_equal(suggest("duration", words, ARRAY_LEN(words)), "durations");
-    assert_string_equal(suggest("verdikt", words, ARRAY_LEN(words)), "verdict");
+    assert_string_equal(nearest("rnu"), "run");
+    assert_string_equal(nearest("sttaus"), "status");
+    assert_string_equal(nearest("duration"), "durations");
+    assert_string_equal(nearest("verdikt"), "verdict");
 }
 
 static void test_suggest_is_silent_when_nothing_is_near(void **state)
@@ -26,9 +35,9 @@ static void test_suggest_is_silent_when_nothing_is_near(void **state)
     for (size_t i = 0; i + 1 < sizeof(longest); i++)
         longest[i] = 'x';
     longest[sizeof(longest) - 1] = '\0';
-    assert_null(suggest("pytest", words, ARRAY_LEN(words)));
-    assert_null(suggest("", words, ARRAY_LEN(words)));
-    assert_null(suggest(longest, words, ARRAY_LEN(words)));
+    assert_null(nearest("pytest"));
+    assert_null(nearest(""));
+    assert_null(nearest(longest));
 }
 
 int main(void)
@@ -38,5 +47,5 @@ int main(void)
         cmocka_unit_test(test_suggest_is_silent_when_nothing_is_near),
     };
 
-    return cmocka_run_group_tests_name("agent/suggest", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("common/suggest", tests, NULL, NULL);
 }

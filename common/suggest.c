@@ -1,0 +1,45 @@
+#include "suggest.h"
+
+#include <string.h>
+
+#define CHANGES_MAX 2u
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Levenshtein's distance with one row of memory. */
+static size_t distance(struct view a, struct view b)
+{
+    size_t row[SUGGEST_WORD_BYTES_MAX + 1];
+
+    for (size_t j = 0; j <= b.len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+
+        row[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            size_t replaced = diagonal + (a.at[i - 1] != b.at[j - 1]);
+
+            diagonal = row[j];
+            row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
+        }
+    }
+    return row[b.len];
+}
+
+void suggest(struct suggestion *found, struct view typed, const char *word)
+{
+    struct view known = view_of(word);
+    size_t changes;
+
+    if (typed.len == 0 || typed.len > SUGGEST_WORD_BYTES_MAX || known.len > SUGGEST_WORD_BYTES_MAX)
+        return;
+    changes = distance(typed, known);
+    if (changes > least(CHANGES_MAX, (least(typed.len, known.len) + 3) / 3))
+        return;
+    if (!found->word || changes < found->changes)
+        *found = (struct suggestion){ .word = word, .changes = changes };
+}
