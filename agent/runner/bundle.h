@@ -3,10 +3,9 @@
  *
  * One folder of the user's cache is kept for each content, so that Python's bytecode beside the
  * files is still good at the next run: $XDG_CACHE_HOME/makespan/python/DIGEST, or ~/.cache in place
- * of the variable. What no run has used for a week is
- * removed by the next one, and all of it may be whenever none runs. Where there is no cache, or
- * where somebody else could enter that folder or replace it, the files live in the run's own, and
- * only as long. */
+ * of the variable. What no run has begun with for a week is removed by the next one, and all of it
+ * may be whenever none runs. Where there is no cache, or where somebody else could enter that
+ * folder or replace it, the files live in the run's own, and only as long. */
 #pragma once
 
 #include "err.h"

@@ -148,6 +148,11 @@ class LimitTest(harness.TestCase):
         self.assertEqual(agent.wait(), 1, agent.output)
         self.assertIn("time limit of 0.3 s", outcomes(self.junit)["test_mark"][1])
 
+    def test_marks_that_say_no_are_none(self):
+        agent = self.run_suite({"test_mark.py": "import pytest\n\n@pytest.mark.makespan(mem=False and '2GiB', threads=False, "
+                                "serial=False)\ndef test_mark(): pass\n"})
+        self.assertEqual(agent.wait(), 0, agent.output)
+
     def test_marks_without_sense_are_usage_errors(self):
         for mark, text in (("mem='2QB'", "for example '500MiB' or '2GiB'"), ("mem=-1", "for example"),
                            ("threads='x'", "how many CPUs it takes"), ("thraeds=2", "the words are serial, threads"),

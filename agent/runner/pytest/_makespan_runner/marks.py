@@ -32,7 +32,7 @@ def serial_of(item, wanted):
 
 
 def threads_of(item, wanted):
-    threads = wanted.get("threads")
+    threads = _said(wanted, "threads")
     if threads is not None and (type(threads) is not int or threads < 1):
         _refuse(item, "threads", threads, "how many CPUs it takes, 1 or more")
     return threads
@@ -40,7 +40,7 @@ def threads_of(item, wanted):
 
 def bytes_of(item, wanted):
     """Of mem: 2_000_000, "2GiB", "500MB"; None for nothing."""
-    size = wanted.get("mem")
+    size = _said(wanted, "mem")
     if size is None:
         return None
     text = str(size).strip().upper()
@@ -52,6 +52,12 @@ def bytes_of(item, wanted):
     if not 0 <= count < 1 << 60:
         _refuse(item, "mem", size, "for example '500MiB' or '2GiB'")
     return int(count)
+
+
+def _said(wanted, word):
+    """None for False, too: as in mem=IS_LARGE and "2GiB"."""
+    value = wanted.get(word)
+    return None if value is False else value
 
 
 def _refuse(item, word, value, wanted):
