@@ -1,4 +1,4 @@
-/* base.h - what every file may use: attributes, array length, checked invariants.
+/* base.h - what every file may use: attributes, array length, a least size, checked invariants.
  *
  * GNU extensions are allowed here and nowhere else. */
 #pragma once
@@ -10,6 +10,11 @@
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 #define NORETURN          __attribute__((noreturn))
 #define ARRAY_LEN(a)      (sizeof(a) / sizeof((a)[0]))
+
+static inline size_t min_size(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
 
 /* For products of two 64-bit numbers that are divided again. */
 __extension__ typedef unsigned __int128 wide_uint;

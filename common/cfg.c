@@ -107,11 +107,6 @@ static const struct cfg_option *find_short(const struct cfg_command *command, ch
     return NULL;
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static const char *way_out(const struct cfg_command *command)
 {
     return command->way_out ? command->way_out : "--help lists all";
@@ -126,10 +121,10 @@ static void unknown_option(const struct cfg_command *command, struct view name, 
             suggest(&near, name, command->options[i].name);
     if (near.word)
         err_set(err, ERR_USAGE, "there is no option --%.*s; did you mean --%s?",
-                (int)least(name.len, CFG_NAME_SHOWN_BYTES), name.at, near.word);
+                (int)min_size(name.len, CFG_NAME_SHOWN_BYTES), name.at, near.word);
     else
         err_set(err, ERR_USAGE, "there is no option --%.*s; %s",
-                (int)least(name.len, CFG_NAME_SHOWN_BYTES), name.at, way_out(command));
+                (int)min_size(name.len, CFG_NAME_SHOWN_BYTES), name.at, way_out(command));
 }
 
 /* An option as it was found, NULL if it was not: err tells why. Its value is in the same word, or

@@ -4,11 +4,6 @@
 
 #define CHANGES_MAX 2u
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Levenshtein's distance with one row of memory. */
 static size_t distance(struct view a, struct view b)
 {
@@ -24,7 +19,7 @@ static size_t distance(struct view a, struct view b)
             size_t replaced = diagonal + (a.at[i - 1] != b.at[j - 1]);
 
             diagonal = row[j];
-            row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
+            row[j] = min_size(replaced, min_size(row[j], row[j - 1]) + 1);
         }
     }
     return row[b.len];
@@ -38,7 +33,7 @@ void suggest(struct suggestion *found, struct view typed, const char *word)
     if (typed.len == 0 || typed.len > SUGGEST_WORD_BYTES_MAX || known.len > SUGGEST_WORD_BYTES_MAX)
         return;
     changes = distance(typed, known);
-    if (changes > least(CHANGES_MAX, (least(typed.len, known.len) + 3) / 3))
+    if (changes > min_size(CHANGES_MAX, (min_size(typed.len, known.len) + 3) / 3))
         return;
     if (!found->word || changes < found->changes)
         *found = (struct suggestion){ .word = word, .changes = changes };

@@ -6,6 +6,7 @@
 #include "remote_inner.h"
 
 #define JOIN_PAUSE_MS 1000u
+
 /* Two refusals pass by themselves: the slot's last agent died without a word and its session is not
  * over yet; our own join was carried out, its answer lost, and the session is over by now. */
 static bool ask_again(struct remote *r, const struct err *err)

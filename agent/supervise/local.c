@@ -21,9 +21,8 @@ static size_t workers_rows(struct local *local, struct cfg_option *rows)
           .kind = CFG_TEXT,
           .into = &local->workers_text,
           .help = "How many. auto: as many as this machine has CPUs (within a control group's "
-                  "quota) and "
-                  "memory for, and more where tests were seen to wait rather than to compute; "
-                  "logical: whatever the quota; 0: none, plain pytest." },
+                  "quota) and memory for, and more where tests were seen to wait rather than to "
+                  "compute; logical: whatever the quota; 0: none, plain pytest." },
         { .name = "start",
           .env = "MAKESPAN_START",
           .value = "MODE",

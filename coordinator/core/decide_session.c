@@ -229,20 +229,20 @@ static void decide_first(const struct run *run, const struct seal_facts *facts,
     free(known);
 }
 
+static int first_collected_first(const void *left, const void *right)
+{
+    const struct heavy_test *a = left, *b = right;
+
+    return (a->test > b->test) - (a->test < b->test);
+}
+
 static int heaviest_first(const void *left, const void *right)
 {
     const struct heavy_test *a = left, *b = right;
 
     if (a->mem_mib != b->mem_mib)
         return a->mem_mib > b->mem_mib ? -1 : 1;
-    return (a->test > b->test) - (a->test < b->test);
-}
-
-static int first_collected_first(const void *left, const void *right)
-{
-    const struct heavy_test *a = left, *b = right;
-
-    return (a->test > b->test) - (a->test < b->test);
+    return first_collected_first(left, right);
 }
 
 /* What is worth a plan of the agents: the heaviest, in the order of the manifest. */

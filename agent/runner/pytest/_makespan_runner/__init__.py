@@ -27,6 +27,7 @@ deferred  what stands for a file that is not imported yet, and for its tests
 deal      which files fall to which machine
 known     which tests a file held when it was last collected
 thaw      the whole heap for tests that ask the garbage collector
+marks     what @pytest.mark.makespan asks for
 lookers   tests that ask for the whole heap stay together
 holes     no free places in the pages that workers share
 shortcuts what a worker need not do for each test

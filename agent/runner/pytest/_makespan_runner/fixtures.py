@@ -46,31 +46,35 @@ class FixtureClock:
             try:
                 return original(self, request)
             finally:
-                clock._executed(self, request, begin, self.cached_result is not before)
+                exclusive = clock._leave(begin)
+                if self.cached_result is not before:
+                    clock._set_up(self, request, exclusive)
 
         FixtureDef.execute = execute
 
-    def _executed(self, fixturedef, request, begin, is_fresh):
-        base_id = getattr(request.node, "nodeid", "")
-        if is_fresh:
-            self._owners[id(fixturedef)] = base_id
-            if self.fresh is not None:
-                self.fresh.append((fixturedef, request))
-        self._leave(begin, _scope_name(fixturedef), base_id, frames.SCOPE_SETUP)
+    def _set_up(self, fixturedef, request, exclusive):
+        base_id = self._owners[id(fixturedef)] = getattr(request.node, "nodeid", "")
+        if self.fresh is not None:
+            self.fresh.append((fixturedef, request))
+        self._tell(fixturedef, base_id, exclusive, frames.SCOPE_SETUP)
 
     def _enter(self):
         self._inner.append(0.0)
         return time.perf_counter()
 
-    def _leave(self, begin, kind, base_id, which):
+    def _leave(self, begin):
+        """Seconds since then, without those of fixtures inside."""
         elapsed = time.perf_counter() - begin
         exclusive = max(0.0, elapsed - self._inner.pop())
         if self._inner:
             self._inner[-1] += elapsed
         self.wide_seconds += exclusive
+        return exclusive
+
+    def _tell(self, fixturedef, base_id, exclusive, which):
         exclusive_us = int(exclusive * 1e6)
         if exclusive_us >= _WORTH_TELLING_US:
-            self._on_scope(kind, base_id, exclusive_us, which)
+            self._on_scope(_scope_name(fixturedef), base_id, exclusive_us, which)
 
     def _wrap_finish(self):
         """pytest has no hook that comes before a fixture's teardown, so time FixtureDef.finish."""
@@ -87,6 +91,6 @@ class FixtureClock:
                 return original(self, *args, **kwargs)
             finally:
                 owner = clock._owners.get(id(self), "")
-                clock._leave(begin, _scope_name(self), owner, frames.SCOPE_TEARDOWN)
+                clock._tell(self, owner, clock._leave(begin), frames.SCOPE_TEARDOWN)
 
         FixtureDef.finish = finish
