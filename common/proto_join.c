@@ -1,5 +1,6 @@
 /* Joining and agreeing on the manifest: join, collected, parts. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "mem.h"
 #include "proto_util.h"
@@ -58,7 +59,10 @@ static void read_labels(struct fields *f, struct join_request *out)
     for (bool more = json_first(labels, &m); more; more = json_next(labels, &m)) {
         const char *value = NULL;
 
-        f->rc = json_get_text(labels, m.key, PROTO_KEY_BYTES_MAX, &value, f->err);
+        if (strlen(m.key) > PROTO_KEY_BYTES_MAX)
+            field_fail(f, "labels", "a name is too long");
+        else
+            f->rc = json_get_text(labels, m.key, PROTO_KEY_BYTES_MAX, &value, f->err);
         if (f->rc)
             return;
         out->labels[out->label_count++] =

@@ -120,8 +120,8 @@ static void read_properties(struct fields *f, struct detail *out)
     for (uint32_t i = 0; i < count; i++) {
         const struct json *pair = json_at(array, i);
         bool good = json_is_array(pair) && json_size(pair) == 2;
-        char *key = good ? json_text_lossy(json_at(pair, 0)) : NULL;
-        char *value = good ? json_text_lossy(json_at(pair, 1)) : NULL;
+        char *key = good ? people_text(json_at(pair, 0)) : NULL;
+        char *value = good ? people_text(json_at(pair, 1)) : NULL;
 
         out->properties[out->property_count++] = (struct label){ .key = key, .value = value };
         if (!key || !value) {
@@ -344,6 +344,8 @@ static void read_skip(struct fields *f, void *into)
 
     field_text(f, "id", PROTO_ID_BYTES_MAX, &out->id);
     field_people(f, "text", &out->text);
+    if (!out->text)
+        out->text = mem_strdup("");
 }
 
 enum err_code results_request_decode(const char *bytes, size_t len, struct results_request *out,

@@ -77,26 +77,31 @@ static char *cut_middle(const char *text, size_t len)
     return str_take(&out);
 }
 
+char *people_text(const struct json *v)
+{
+    char *text = json_text_lossy(v);
+    size_t len = text ? strlen(text) : 0;
+    char *cut;
+
+    if (len <= PROTO_TEXT_BYTES_MAX)
+        return text;
+    cut = cut_middle(text, len);
+    free(text);
+    return cut;
+}
+
 void field_people(struct fields *f, const char *key, char **out)
 {
     const struct json *v = f->rc ? NULL : json_find(f->obj, key);
     char *text;
-    size_t len;
 
     if (!v || json_is_null(v))
         return;
-    text = json_text_lossy(v);
-    if (!text) {
-        field_fail(f, key, "is not text");
-        return;
-    }
-    len = strlen(text);
-    if (len > PROTO_TEXT_BYTES_MAX) {
-        *out = cut_middle(text, len);
-        free(text);
-    } else {
+    text = people_text(v);
+    if (text)
         *out = text;
-    }
+    else
+        field_fail(f, key, "is not text");
 }
 
 void field_u64(struct fields *f, const char *key, uint64_t max, uint64_t *out)
@@ -278,6 +283,8 @@ static void read_error(struct fields *f, void *into)
 
     field_text(f, "kind", PROTO_NAME_BYTES_MAX, &out->kind);
     field_people(f, "text", &out->text);
+    if (!out->text)
+        out->text = mem_strdup("");
 }
 
 void field_errors(struct fields *f, const char *key, struct run_error **out, uint32_t *out_count)

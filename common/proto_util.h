@@ -23,6 +23,7 @@ enum err_code fields_close(struct fields *f);
 void field_text(struct fields *f, const char *key, size_t max_bytes, char **out);
 void field_text_opt(struct fields *f, const char *key, size_t max_bytes, char **out);
 void field_people(struct fields *f, const char *key, char **out); /* optional, cut when too long */
+char *people_text(const struct json *v); /* the same of any value; NULL when it is no text */
 void field_u64(struct fields *f, const char *key, uint64_t max, uint64_t *out);
 void field_u64_opt(struct fields *f, const char *key, uint64_t max, uint64_t *out);
 void field_u32(struct fields *f, const char *key, uint32_t min, uint32_t max, uint32_t *out);

@@ -4,6 +4,8 @@
 #include "mem.h"
 #include "plan/first.h"
 
+#define RESULT_ITEMS_MAX (PROTO_RESULTS_MAX + PROTO_WORKERS_MAX) /* results and what was cut */
+
 static void put_indices(struct codec *c, struct index_list *list)
 {
     uint32_t before = 0;
@@ -256,7 +258,7 @@ static void put_results(struct codec *c, struct change_results *r)
 {
     codec_u32(c, &r->session);
     codec_u64(c, &r->request);
-    r->items = codec_array(c, r->items, &r->item_count, PROTO_RESULTS_MAX, sizeof(*r->items));
+    r->items = codec_array(c, r->items, &r->item_count, RESULT_ITEMS_MAX, sizeof(*r->items));
     for (uint32_t i = 0; i < r->item_count && !c->rc; i++)
         put_item(c, &r->items[i]);
     put_indices(c, &r->released);

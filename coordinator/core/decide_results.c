@@ -255,8 +255,7 @@ static void copy_skips(const struct run *run, const struct results_request *req,
 
         if (id_set_add(&known, skip->id))
             r->skips[r->skip_count++] =
-                (struct unit_skip){ .id = mem_strdup(skip->id),
-                                    .text = mem_strdup(skip->text ? skip->text : "") };
+                (struct unit_skip){ .id = mem_strdup(skip->id), .text = mem_strdup(skip->text) };
     }
     free(known.slots);
 }

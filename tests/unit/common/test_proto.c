@@ -154,6 +154,70 @@ static void test_detail_decode_cuts_long_text_in_its_middle(void **state)
     free(body);
 }
 
+/* What a test records of itself is cut like all it prints, or the stored run could not be read. */
+static void test_detail_decode_cuts_a_long_property(void **state)
+{
+    static const char begin[] = "{\"properties\":[[\"log\",\"";
+    size_t len = PROTO_TEXT_BYTES_MAX + 1;
+    char *body = mem_new(sizeof(begin) + len + 8, 1);
+    struct detail d;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    memcpy(body, begin, sizeof(begin) - 1);
+    memset(body + sizeof(begin) - 1, 'x', len);
+    memcpy(body + sizeof(begin) - 1 + len, "\"]]}", 5);
+    assert_int_equal(detail_decode(body, strlen(body), &d, &err), ERR_NONE);
+    assert_true(strlen(d.properties[0].value) <= PROTO_TEXT_BYTES_MAX);
+    assert_string_equal(d.properties[0].key, "log");
+    detail_fini(&d);
+    free(body);
+}
+
+static enum err_code decode_with_label(int name_bytes, struct err *err)
+{
+    struct str body = STR_MAX(4000);
+    struct join_request m;
+    enum err_code rc;
+
+    assert_int_equal(
+        str_addf(&body, err,
+                 "{\"project\":\"p\",\"suite\":\"s\",\"run_key\":\"k\",\"instance\":\"i\","
+                 "\"nonce\":\"n\",\"fingerprint\":\"f\",\"command\":\"c\",\"version\":\"v\","
+                 "\"workers\":1,\"labels\":{\"%0*u\":\"v\"}}",
+                 name_bytes, 1u),
+        ERR_NONE);
+    rc = join_request_decode(body.at, body.len, &m, err);
+    join_request_fini(&m);
+    str_fini(&body);
+    return rc;
+}
+
+static void test_join_request_refuses_a_label_with_a_long_name(void **state)
+{
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(decode_with_label((int)PROTO_KEY_BYTES_MAX, &err), ERR_NONE);
+    assert_int_equal(decode_with_label((int)PROTO_KEY_BYTES_MAX + 1, &err), ERR_INVALID);
+    assert_string_equal(err.text, "labels: a name is too long");
+}
+
+/* Who leaves out a text that is optional means an empty one: nobody behind has to ask. */
+static void test_results_request_fills_in_texts_left_out(void **state)
+{
+    static const char text[] = "{\"session\":\"s\",\"request\":1,\"errors\":[{\"kind\":\"k\"}],"
+                               "\"skips\":[{\"id\":\"b.py\"}]}";
+    struct results_request m;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(results_request_decode(text, strlen(text), &m, &err), ERR_NONE);
+    assert_string_equal(m.errors[0].text, "");
+    assert_string_equal(m.skips[0].text, "");
+    results_request_fini(&m);
+}
+
 static void test_detail_copy_is_equal_and_its_own(void **state)
 {
     static const char text[] =
@@ -229,6 +293,9 @@ int main(void)
         cmocka_unit_test(test_decoders_name_the_place_of_a_mistake),
         cmocka_unit_test(test_join_request_refuses_an_index_outside_of_total),
         cmocka_unit_test(test_detail_decode_cuts_long_text_in_its_middle),
+        cmocka_unit_test(test_detail_decode_cuts_a_long_property),
+        cmocka_unit_test(test_join_request_refuses_a_label_with_a_long_name),
+        cmocka_unit_test(test_results_request_fills_in_texts_left_out),
         cmocka_unit_test(test_detail_copy_is_equal_and_its_own),
         cmocka_unit_test(test_problem_with_an_unknown_code_is_internal),
         cmocka_unit_test(test_outcomes_and_verdicts_have_words),

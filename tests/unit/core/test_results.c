@@ -2,10 +2,12 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <cmocka.h>
 
 #include "fixture.h"
+#include "mem.h"
 
 /* One session that holds all of 3 tests. */
 static void hold_all(struct fixture *f)
@@ -314,6 +316,32 @@ static void test_results_parts_of_the_drift_add_up_to_what_it_took(void **state)
     verdict_answer_fini(&answer);
 }
 
+/* As much as one request may hold is stored, and read again. */
+static void test_results_as_many_as_fit_with_what_was_cut(void **state)
+{
+    struct fixture *f = *state;
+    struct change change = { .kind = CHANGE_NONE };
+    struct result *results = mem_new(PROTO_RESULTS_MAX, sizeof(*results));
+    struct try_cut cut = { .test = { .id = (char *)"a.py::t1" } };
+    struct results_request req = { .request = 9,
+                                   .results = results,
+                                   .result_count = PROTO_RESULTS_MAX,
+                                   .abandoned = &cut,
+                                   .abandoned_count = 1 };
+
+    hold_all(f);
+    passes(f, 0, 0);
+    for (uint32_t i = 0; i < PROTO_RESULTS_MAX; i++)
+        results[i] = (struct result){ .test = { .id = (char *)"a.py::t0" },
+                                      .fence = f->run->tests[0].fence,
+                                      .outcome = OUTCOME_FAILED };
+    cut.fence = f->run->tests[1].fence;
+    assert_int_equal(decide_results(f->run, 0, &req, &change, &f->err), ERR_NONE);
+    assert_int_equal(change.as.results.item_count, PROTO_RESULTS_MAX + 1);
+    turn(f, &change);
+    free(results);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -333,6 +361,7 @@ int main(void)
         fixture_test(test_results_of_a_former_holder_count_first),
         fixture_test(test_results_with_a_strange_fence_are_ignored),
         fixture_test(test_results_released_tests_are_free),
+        fixture_test(test_results_as_many_as_fit_with_what_was_cut),
         fixture_test(test_results_parts_of_the_drift_add_up_to_what_it_took),
     };
 
