@@ -54,6 +54,13 @@ out:
     return rc;
 }
 
+enum err_code fs_read_given(const char *path, struct str *out, struct err *err)
+{
+    enum err_code rc = fs_read(path, out, err);
+
+    return rc == ERR_IO ? (err->code = ERR_USAGE) : rc;
+}
+
 enum err_code fs_write_all(int fd, const void *bytes, size_t len, struct err *err)
 {
     const char *p = bytes;

@@ -13,6 +13,9 @@ void fd_close(int *fd);
 /* Reads a whole file of at most out->max bytes; "-" is standard input. */
 MUST_USE enum err_code fs_read(const char *path, struct str *out, struct err *err);
 
+/* The same of a file that somebody named: where it cannot be read, the command line is wrong. */
+MUST_USE enum err_code fs_read_given(const char *path, struct str *out, struct err *err);
+
 /* Writes all bytes to an open descriptor. */
 MUST_USE enum err_code fs_write_all(int fd, const void *bytes, size_t len, struct err *err);
 

@@ -18,7 +18,7 @@ static enum err_code import(struct reading *r, const char *file, struct err *err
     enum err_code rc = reading_suite_path(&r->target, "/durations", &path, err);
 
     if (!rc)
-        rc = fs_read(file, &bytes, err);
+        rc = fs_read_given(file, &bytes, err);
     if (!rc)
         rc = ask_send(r->ask, "PUT", path.at, str_take(&bytes), &answer, err);
     str_fini(&path);

@@ -29,7 +29,7 @@ static enum err_code read_file(struct merging *m, const char *path, uint32_t ord
 {
     struct str bytes = STR_MAX(DURATIONS_BYTES_MAX);
     struct durations durations;
-    enum err_code rc = fs_read(path, &bytes, err);
+    enum err_code rc = fs_read_given(path, &bytes, err);
 
     if (!rc && (rc = durations_parse(str_text(&bytes), bytes.len, &m->files[order], err)))
         rc = err_wrap(err, "%s", path);

@@ -87,15 +87,12 @@ size_t fleet_rows(struct fleet *f, struct cfg_option *rows)
 static enum err_code take_file(struct fleet *f, struct str *bytes, struct err *err)
 {
     const char *path = f->durations_path ? f->durations_path : FLEET_DURATIONS;
-    enum err_code rc = fs_read(path, bytes, err);
+    enum err_code rc = fs_read_given(path, bytes, err);
 
     if (!rc)
         rc = durations_parse(str_text(bytes), bytes->len, &f->file, err);
-    if (rc) {
-        err->code = ERR_INVALID; /* nothing was to be written: the input is wrong */
-        return err_wrap(err, "recorded durations are needed (--durations FILE, or --url)");
-    }
-    return ERR_NONE;
+    return rc ? err_wrap(err, "recorded durations are needed (--durations FILE, or --url)")
+              : ERR_NONE;
 }
 
 static enum err_code take_facts(struct fleet *f, struct ask *ask, const struct target *target,

@@ -140,10 +140,8 @@ static enum err_code split_file(struct split *s, struct err *err)
 {
     struct str bytes = STR_MAX(IDS_BYTES_MAX);
     struct manifest *m = manifest_new();
-    enum err_code rc = fs_read(s->ids_path, &bytes, err);
+    enum err_code rc = fs_read_given(s->ids_path, &bytes, err);
 
-    if (rc == ERR_IO)
-        rc = err->code = ERR_INVALID; /* nothing was to be written: the input is wrong */
     if (!rc)
         rc = read_manifest(str_text(&bytes), m, err);
     if (!rc) {

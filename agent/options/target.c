@@ -92,7 +92,7 @@ static enum err_code resolve_token(const char *file, struct target *t, struct er
         t->token = mem_strdup(env);
         return ERR_NONE;
     }
-    rc = fs_read(file, &bytes, err);
+    rc = fs_read_given(file, &bytes, err);
     while (!rc && bytes.len > 0 && strchr(" \t\r\n", bytes.at[bytes.len - 1]))
         bytes.at[--bytes.len] = '\0';
     if (!rc)

@@ -57,7 +57,7 @@ static enum err_code read_durations(struct share *share, struct str *out_note, s
                    ? str_addf(out_note, err,
                               "%s does not exist: the plan is made without durations", path)
                    : ERR_NONE;
-    rc = fs_read(path, &bytes, err);
+    rc = fs_read_given(path, &bytes, err);
     if (!rc)
         rc = durations_parse(str_text(&bytes), bytes.len, &share->file, err);
     if (rc)

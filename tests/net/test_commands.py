@@ -220,6 +220,9 @@ class CommandTest(unittest.TestCase):
              "option --seed: 'x' is not a whole number from 0 to 18446744073709551615"),
             (["split", "--index", "0", "--total", "2", "--ids", "/no/such"], {},
              "open /no/such: No such file or directory"),
+            (["durations", "import", "/no/such"], {}, "open /no/such: No such file or directory"),
+            (["durations", "merge", "out.json", "/no/such"], {}, "open /no/such: No such file or directory"),
+            (["status", "--token-file", "/etc"], {}, "read /etc: Is a directory"),
             (["status", "--output", "xml"], {}, "output 'xml' is neither text nor json"),
         ]
         for words, env, text in cases:
