@@ -72,6 +72,14 @@ static void say(void *ctx, const char *line)
     (void)fprintf(stderr, "makespan: %s\n", line);
 }
 
+/* While pytest runs, between its own lines. */
+static void say_between(void *ctx, const char *line)
+{
+    const struct run *r = ctx;
+
+    supervise_say(r->supervisor, line);
+}
+
 static enum err_code read_options(struct run *r, int argc, char *const *argv, bool *out_help,
                                   struct err *err)
 {
@@ -209,7 +217,8 @@ static enum err_code make_source(struct run *r, struct err *err)
                                   .speculate = r->local.speculate,
                                   .fingerprint = MAKESPAN_PLATFORM,
                                   .command = r->digest,
-                                  .say = say };
+                                  .say = say_between,
+                                  .say_ctx = r };
     bool is_split = r->is_share && r->local.sharded.total == 0; /* else what is collected is ours */
 
     if (r->target.url && r->share.store_path && !r->fallback.wanted)
@@ -223,7 +232,8 @@ static enum err_code make_source(struct run *r, struct err *err)
                                               .store = r->share.store_path,
                                               .shared = tell_share,
                                               .shared_ctx = r,
-                                              .say = say },
+                                              .say = say_between,
+                                              .say_ctx = r },
                          supervise_events(), r->supervisor);
     return ERR_NONE;
 }

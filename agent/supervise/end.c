@@ -232,6 +232,21 @@ static void pass_on(struct supervisor *s, uint32_t sig)
         keeper_signal(s->opts.keeper, s->command_pid, (int)sig);
 }
 
+static void stop_run(struct supervisor *s, uint32_t sig)
+{
+    uint32_t grace_ms = sig == SIGINT ? GRACE_INTERRUPT_MS : GRACE_DRAIN_MS;
+    struct str name = STR_MAX(32);
+
+    death_signal_name((int)sig, &name);
+    say(s, "stopping: running tests have %u ms to end; a second signal kills them", grace_ms);
+    s->source->ops->drain(s->source, str_text(&name));
+    start_grace(s, grace_ms);
+    if (sig == SIGINT)
+        interrupt_workers(s);
+    stop_tests(s, ENDING_INTERRUPTED, FRAME_ANY, str_text(&name));
+    str_fini(&name);
+}
+
 void first_signal(struct supervisor *s, uint32_t sig)
 {
     switch (s->phase) {
@@ -251,13 +266,7 @@ void first_signal(struct supervisor *s, uint32_t sig)
     case PHASE_COLLECT:
     case PHASE_SEAL:
     case PHASE_RUN:
-        say(s, "stopping: running tests have %u ms to end; a second signal kills them",
-            sig == SIGINT ? GRACE_INTERRUPT_MS : GRACE_DRAIN_MS);
-        s->source->ops->drain(s->source, sig == SIGINT ? "SIGINT" : "SIGTERM");
-        start_grace(s, sig == SIGINT ? GRACE_INTERRUPT_MS : GRACE_DRAIN_MS);
-        if (sig == SIGINT)
-            interrupt_workers(s);
-        stop_tests(s, ENDING_INTERRUPTED, FRAME_ANY, sig == SIGINT ? "SIGINT" : "SIGTERM");
+        stop_run(s, sig);
         return;
     case PHASE_END:
     case PHASE_LEAVE:

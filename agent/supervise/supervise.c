@@ -1,6 +1,7 @@
 #include "supervise.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,11 +36,19 @@ void say(const struct supervisor *s, const char *fmt, ...)
     supervise_say(s, line);
 }
 
-/* pytest writes to the same place: it puts our lines between its own. */
+/* pytest writes to the same place and puts our lines between its own, until the terminal has
+ * interrupted it. */
+static bool pytest_says_it(const struct supervisor *s)
+{
+    bool is_interrupted = s->foreground && s->signal == SIGINT;
+
+    return s->reporter && s->one_output && s->phase >= PHASE_COLLECT && s->phase <= PHASE_RUN &&
+           !is_interrupted;
+}
+
 void supervise_say(const struct supervisor *s, const char *line)
 {
-    if (s && s->reporter && s->one_output && s->phase >= PHASE_COLLECT && s->phase <= PHASE_RUN &&
-        s->signal == 0)
+    if (s && pytest_says_it(s))
         tell(s->reporter, FRAME_NOTE, 0, 0, line);
     else if (s)
         s->opts.say(s->opts.say_ctx, line);

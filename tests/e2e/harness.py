@@ -294,6 +294,10 @@ class TestCase(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
         return done.stdout
 
+    def assert_on_lines_of_its_own(self, agent):
+        """What makespan says never stands behind the dots of the tests."""
+        self.assertNotRegex(agent.output, r"(?m)^.+makespan: ")
+
     def assert_green_and_complete(self, coordinator, total, key="run-1"):
         """Every collected test has one verdict, and all of them are good."""
         status, verdict = self.verdict(coordinator, key=key)

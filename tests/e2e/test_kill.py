@@ -83,6 +83,9 @@ class KillTest(harness.TestCase):
         self.assertEqual([agent.wait() for agent in agents], [0, 0])
         self.assert_green_and_complete(coordinator, TESTS)
         self.assertEqual(len(self.gate_.reached("go")), TESTS, "a test ran twice")
+        for agent in agents:
+            self.assertIn("makespan: the coordinator answers again", agent.output)
+            self.assert_on_lines_of_its_own(agent)
 
 
 def ancestors(pid):

@@ -119,9 +119,17 @@ class OrphanTest(harness.TestCase):
 
     def test_ctrl_c_twice_ends_at_once(self):
         self.agent_.signal(signal.SIGTERM)
-        self.agent_.wait_for_line("stopping")
+        self.agent_.wait_for_line("^makespan: stopping")
         self.agent_.signal(signal.SIGINT)
         self.assertEqual(self.agent_.wait(), 128 + signal.SIGINT, self.agent_.output)
+        self.assert_all_gone()
+
+    def test_a_hang_up_lets_tests_end_and_is_named(self):
+        self.agent_.signal(signal.SIGHUP)
+        self.agent_.wait_for_line("^makespan: stopping")
+        self.gate_.open("go")
+        self.assertEqual(self.agent_.wait(), 2, self.agent_.output)
+        self.assertRegex(self.agent_.output, r"(?m)^!+ Interrupted: SIGHUP \(1\) !+$")
         self.assert_all_gone()
 
     def test_ctrl_z_stops_the_workers_and_fg_goes_on(self):

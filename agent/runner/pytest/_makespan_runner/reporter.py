@@ -202,8 +202,6 @@ class Reporter:
             return
         message = how.get("message") or how.get("reason") or "stopped"
         status = how.get("status")
-        if how.get("reason") == "interrupted":
-            raise KeyboardInterrupt(message)
         if status:
             pytest.exit(message, returncode=status)
         raise self.session.Interrupted(message)
