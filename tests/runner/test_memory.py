@@ -43,8 +43,9 @@ class Holes(unittest.TestCase):
         gc.disable()
         self.addCleanup(gc.enable)
         holes.fill()
+        self.assertTrue(all(holes._kept), "a size was not filled")
         made = [bytes(length) for length in range(0, 470, 8) for _ in range(100)]
-        made += [object() for _ in range(100)]
+        made += [object() for _ in range(100)] + [float(number) for number in range(100)]
         shared = pages_of(made) & before
         # A fill is Python, too: it makes and frees a few objects of its own.
         self.assertLess(len(shared), 20, "of %d pages" % len(before))

@@ -5,6 +5,8 @@ object. With no place left, all that a worker makes lies together on pages of it
 by it, for the pages with the holes are there anyway; what fills them is never read and never freed.
 """
 
+import collections
+import itertools
 import sys
 
 # How CPython manages small objects: pools of objects of one size, aligned to their own size.
@@ -23,28 +25,41 @@ def fill():
     if sys.implementation.name != "cpython":
         return
     for size in range(_STEP_BYTES, _SMALL_MAX_BYTES + 1, _STEP_BYTES):
-        _kept.append(_fillers(size, _maker_of(size)))
+        fillers = _fillers(size)
+        if fillers is None:
+            return
+        _kept.append(fillers)
 
 
-def _maker_of(size):
-    """Makes objects that take so much, and mean nothing to the garbage collector."""
-    if size == 16:
-        return object
-    if size == 32:
-        return float
-    length = size - bytes.__basicsize__
-    return lambda: bytes(length)
-
-
-def _fillers(size, make):
-    """Of one size, until all of a pool is ours: had there been places left, they would have come first."""
+def _fillers(size):
+    """As many as there were places of one size; None if that cannot be told."""
     capacity = (_POOL_BYTES - _POOL_HEAD_BYTES) // size
-    made, counts = [], {}
-    for _attempt in range(_FILL_MAX_BYTES // size):
-        filler = make()
-        pool = id(filler) // _POOL_BYTES
-        made.append(filler)
-        counts[pool] = counts.get(pool, 0) + 1
-        if counts[pool] == capacity:
-            return tuple(filler for filler in made if id(filler) // _POOL_BYTES != pool)
-    return ()
+    made = []
+    for _attempt in range(_FILL_MAX_BYTES // (2 * _POOL_BYTES)):
+        some = _objects(size, 2 * capacity + _SMALL_MAX_BYTES // 8)  # a list that is short lies there, too
+        fresh = _where_a_pool_begins(some, capacity)
+        made += some[:fresh]
+        if fresh is not None:
+            return made
+    return None
+
+
+def _objects(size, count):
+    """That take so much each, and mean nothing to the garbage collector. (Not counted by a range:
+    its numbers would take places as well.)"""
+    if size == 16:
+        return [object() for _ in itertools.repeat(None, count)]
+    if size == 32:
+        return [float() for _ in itertools.repeat(None, count)]
+    length = size - bytes.__basicsize__
+    return [bytes(length) for _ in itertools.repeat(None, count)]
+
+
+def _where_a_pool_begins(made, capacity):
+    """The number of the first in a pool that is all of them: had there been places left, they would
+    have come first."""
+    pools = [id(one) // _POOL_BYTES for one in made]
+    for pool, count in collections.Counter(pools).items():
+        if count == capacity:
+            return pools.index(pool)
+    return None
