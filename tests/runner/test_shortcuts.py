@@ -1,19 +1,26 @@
 """What a worker does once or not at all comes to the same as what pytest does for each test."""
 
+import contextlib
+import gc
 import glob
+import inspect
+import io
 import os
 import sys
+import tempfile
 import textwrap
 import types
 import unittest
 import warnings
 
+import _pytest.fixtures
 import _pytest.warnings
+import pytest
 from _pytest._code import source
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../agent/runner/pytest"))
 
-from _makespan_runner import filters, statements  # noqa: E402
+from _makespan_runner import filters, garbage, manifest, shortcuts, statements  # noqa: E402
 
 SAMPLE = '''
     import os
@@ -198,6 +205,161 @@ class Filters(unittest.TestCase):
         with _pytest.warnings.catch_warnings_for_item(config=self.config, ihook=None, when="config", item=None):
             pass
         self.assertEqual(1, self.counted)
+
+
+class Collected(unittest.TestCase):
+    """What is asked of each test of a collection."""
+
+    WIDE = """
+        import pytest
+
+        @pytest.fixture(scope="module", params=[1, 2])
+        def wide(request):
+            return request.param
+
+        def test_one(wide):
+            pass
+
+        def test_two(wide):
+            pass
+    """
+    PLAIN = """
+        import pytest
+
+        @pytest.mark.parametrize("one", [1, 2])
+        @pytest.mark.parametrize("two", [1, 2])
+        def test_many(one, two):
+            pass
+
+        def test_one():
+            pass
+    """
+    MARKED = """
+        import pytest
+
+        @pytest.mark.xdist_group("ours")
+        class TestGroup:
+            def test_one(self):
+                pass
+
+            @pytest.mark.makespan(serial=True)
+            def test_two(self):
+                pass
+
+        @pytest.mark.timeout(3)
+        def test_limited():
+            pass
+
+        @pytest.mark.forked
+        @pytest.mark.slow
+        def test_forked():
+            pass
+
+        @pytest.fixture
+        def benchmark():
+            pass
+
+        def test_measures(benchmark):
+            pass
+
+        @pytest.mark.slow
+        def test_plain():
+            pass
+    """
+
+    def collect(self, *sources):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        for number, text in enumerate(sources):
+            with open(os.path.join(folder.name, "test_%s_%d.py" % (self.id().split(".")[-1], number)), "w") as stream:
+                stream.write(textwrap.dedent(text))
+        kept = types.SimpleNamespace(items=None)
+
+        class Keep:
+            @pytest.hookimpl(tryfirst=True)
+            def pytest_collection_modifyitems(self, items):
+                kept.items = list(items)
+
+        with contextlib.redirect_stdout(io.StringIO()):
+            pytest.main(["--collect-only", "-q", "-p", "no:cacheprovider", "-p", "no:timeout", "-p", "no:benchmark",
+                         "--rootdir", folder.name, folder.name], plugins=[Keep()])
+        return kept.items
+
+    def reordered(self, items):
+        original = _pytest.fixtures.reorder_items
+        self.addCleanup(setattr, _pytest.fixtures, "reorder_items", original)
+        calls = []
+
+        def counted(items):
+            calls.append(items)
+            return original(items)
+
+        _pytest.fixtures.reorder_items = counted
+        shortcuts._leave_order_that_nothing_changes()
+        self.assertEqual(_pytest.fixtures.reorder_items(items), original(items))
+        return len(calls)
+
+    def test_tests_without_wide_parameters_stay_where_they_are_and_pytest_is_not_asked(self):
+        self.assertEqual(self.reordered(self.collect(self.PLAIN)), 0)
+
+    def test_tests_that_share_a_wide_parameter_are_brought_together(self):
+        self.assertEqual(self.reordered(self.collect(self.PLAIN, self.WIDE)), 1)
+
+    def test_a_test_that_is_there_twice_is_pytests_to_sort_out(self):
+        self.assertEqual(self.reordered(self.collect(self.PLAIN) * 2), 1)
+
+    def test_a_plain_test_has_neither_group_nor_flags(self):
+        plain = manifest.Plain()
+        found = {item.name for item in self.collect(self.MARKED) if plain.is_one(item)}
+        self.assertEqual(found, {"test_plain"})
+        for item in self.collect(self.PLAIN):
+            self.assertTrue(plain.is_one(item))
+            self.assertEqual(manifest.facts_of(item), ("", ""))
+
+
+class Frames(unittest.TestCase):
+    """Those at the bottom of a stack that are of no module."""
+
+    def know(self, name):
+        self.addCleanup(inspect.modulesbyfile.pop, name, None)
+        exec(compile("know()", name, "exec"), {"know": shortcuts._know_frames_of_no_module})
+        return inspect.modulesbyfile.get(name)
+
+    def test_are_known_to_have_none(self):
+        self.assertEqual(self.know("<nowhere>"), "")
+
+    def test_are_left_to_inspect_if_a_module_says_that_they_are_its_own(self):
+        sys.modules["odd"] = module = types.ModuleType("odd")
+        self.addCleanup(sys.modules.pop, "odd")
+        module.__file__ = "<odd>"
+        self.assertIsNone(self.know("<odd>"))
+
+
+class Patience(unittest.TestCase):
+    """The collector's thresholds."""
+
+    def setUp(self):
+        self.addCleanup(gc.set_threshold, *gc.get_threshold())
+        gc.set_threshold(700, 10, 10)
+
+    def test_are_larger_for_a_while(self):
+        patience = garbage.Patience()
+        self.assertGreater(gc.get_threshold()[0], 700)
+        patience.over()
+        self.assertEqual(gc.get_threshold(), (700, 10, 10))
+
+    def test_of_a_suite_stay(self):
+        patience = garbage.Patience()
+        gc.set_threshold(5000, 10, 10)
+        patience.over()
+        self.assertEqual(gc.get_threshold(), (5000, 10, 10))
+
+    def test_that_are_off_stay_off(self):
+        gc.set_threshold(0)
+        patience = garbage.Patience()
+        self.assertEqual(gc.get_threshold()[0], 0)
+        patience.over()
+        self.assertEqual(gc.get_threshold()[0], 0)
 
 
 if __name__ == "__main__":

@@ -69,8 +69,8 @@ class Collector:
         if self.tells:
             self.sender.start()
             capture.restart(self.config, self.outputs.stdout, self.outputs.stderr)
-        with shortcuts.collecting(self.config, session):
-            outcome = yield
+        shortcuts.before_collection(self.config, session)
+        outcome = yield
         self.collecting = False
         if outcome.excinfo is not None:
             self._collection_raised(outcome.excinfo[1])
@@ -192,6 +192,7 @@ class Collector:
         if self.link.settings.get("gc_freeze", True):
             gc.collect()
             self.link.thaw.freeze()
+        self.link.patience.over()
 
 
 class Outputs:

@@ -14,8 +14,8 @@ import uuid
 
 import pytest
 
-from . import (atfork, benchmark, compat, early, forker, frames, limits, live, options, preflight,
-               reporter, thaw, threadpools)
+from . import (atfork, benchmark, compat, early, forker, frames, garbage, limits, live, options,
+               preflight, reporter, thaw, threadpools)
 
 # Set by _makespan from the environment: where the agent listens, the secret it expects, which worker
 # we are if we are one, and what the environment was changed to for us to get here.
@@ -37,6 +37,7 @@ class Link:
         self.old_sigquit = None
         self.notes = []  # lines for the header
         self.thaw = None
+        self.patience = None
         self.preflight = None
         self.told = None  # of a worker that was started afresh: what early.begin needs
 
@@ -131,6 +132,7 @@ def _expect_workers(early_config, link):
     link.random_watch = atfork.RandomWatch()
     link.preflight = preflight.Preflight()
     link.thaw = thaw.Thaw()
+    link.patience = garbage.Patience()
     compat.stand_in_for_xdist(early_config.pluginmanager)
 
 
@@ -175,6 +177,7 @@ def pytest_cmdline_main(config):
         outcome = yield
         collector.end(outcome)  # does not return
     theirs.close()
+    link.patience.over()
     link.random_watch.stop()
     link.preflight.stop()
     config.pluginmanager.register(reporter.Reporter(config, link, ours), "makespan_reporter")

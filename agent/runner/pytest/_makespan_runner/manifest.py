@@ -1,8 +1,11 @@
 """The tests that were collected, as the agent and its planner want to know them."""
 
+from _pytest.nodes import Node
+
 from . import benchmark, compat, frames, limits, lookers, marks
 
 _FRAME_BYTES = 1024 * 1024
+_MARKS_THAT_TELL = {"makespan", "forked", "timeout", "xdist_group"}
 
 
 def id_of(item):
@@ -12,7 +15,9 @@ def id_of(item):
 
 def send(connection, items, together):
     """MANIFEST, in as many frames as it takes. together: tests that are one group if they have no other."""
-    parts = _parts(_row(id_of(item), *_facts(item, item in together)) for item in items)
+    plain = Plain()
+    parts = _parts(_plain_row(item) if plain.is_one(item) and not (together and item in together)
+                   else _row(id_of(item), *_facts(item, item in together)) for item in items)
     for number, chunk in enumerate(parts, 1):
         last = 1 if number == len(parts) else 0
         connection.send(frames.frame(frames.MANIFEST, len(chunk), last, b"".join(chunk)))
@@ -43,9 +48,39 @@ def _parts(rows):
     return parts
 
 
+def _plain_row(item):
+    """Neither a group nor flags."""
+    return id_of(item) + b"\0\0\0"
+
+
 def _facts(item, together):
     group, flags = facts_of(item)
     return (group or lookers.GROUP if together else group), flags
+
+
+class Plain:
+    """Knows tests that have nothing to tell: most of them, and without looking for each mark by itself."""
+
+    def __init__(self):
+        self._silent = {None: True}  # a class, module or folder -> whether no mark there tells anything
+
+    def is_one(self, item):
+        kind = type(item)
+        return (kind.iter_markers is Node.iter_markers
+                and kind.iter_markers_with_node is Node.iter_markers_with_node
+                and not hasattr(item, "makespan_facts") and not benchmark.measures(item)
+                and not item.config.pluginmanager.hasplugin("timeout")
+                and _tells_nothing(item) and self._is_silent(item.parent))
+
+    def _is_silent(self, node):
+        known = self._silent.get(node)
+        if known is None:
+            known = self._silent[node] = _tells_nothing(node) and self._is_silent(node.parent)
+        return known
+
+
+def _tells_nothing(node):
+    return _MARKS_THAT_TELL.isdisjoint([getattr(mark, "name", None) for mark in node.own_markers])
 
 
 def facts_of(item):

@@ -3,8 +3,6 @@
 All of it is optional: where a pytest is built differently, it is left alone.
 """
 
-import contextlib
-import gc
 import inspect
 import logging
 import os
@@ -16,25 +14,13 @@ from _pytest.nodes import Node
 
 from . import filters, statements
 
-# While tests are collected nearly nothing becomes garbage: this looks for it less often.
-_YOUNG_OBJECTS_MAX = 50000
 
-
-@contextlib.contextmanager
-def collecting(config, session):
-    """Around the collection."""
+def before_collection(config, session):
+    """After configure, before any test is looked for."""
     _remember_hook_proxies(config, session)
     _remember_paths()
     _find_markers_at_once()
-    before = gc.get_threshold()
-    during = (_YOUNG_OBJECTS_MAX,) + before[1:]
-    if before[0]:  # 0: the suite has switched it off
-        gc.set_threshold(*during)
-    try:
-        yield
-    finally:
-        if gc.get_threshold() == during:
-            gc.set_threshold(*before)
+    _leave_order_that_nothing_changes()
 
 
 def after_collection(config):
@@ -156,9 +142,39 @@ def _know_frames_of_no_module():
     frame = sys._getframe()
     while frame is not None and type(known) is dict:
         name = frame.f_code.co_filename
-        if name.startswith("<") and inspect.getmodule(frame, name) is None:
-            known.setdefault(name, "")  # the name of a module that is not there
+        if name.startswith("<") and name not in known and not _is_of_a_module(name):
+            known[name] = ""  # the name of a module that is not there
         frame = frame.f_back
+
+
+def _is_of_a_module(name):
+    """Whether one says that this is its file; inspect takes it for a file of the working directory."""
+    return any(str(getattr(module, "__file__", None)).endswith(name) for module in list(sys.modules.values()))
+
+
+def _leave_order_that_nothing_changes():
+    """pytest brings together tests that share a parameter of a fixture wider than a function; where there
+    is none, it finds after four passes and four levels that all may stay where it is."""
+    import _pytest.fixtures
+    import _pytest.scope
+
+    original = getattr(_pytest.fixtures, "reorder_items", None)
+    function = getattr(getattr(_pytest.scope, "Scope", None), "Function", None)
+    if original is None or function is None:
+        return
+
+    def reorder_items(items):
+        if len(set(map(id, items))) != len(items):
+            return original(items)
+        for item in items:
+            callspec = getattr(item, "callspec", None)
+            if callspec is not None:
+                scopes = getattr(callspec, "_arg2scope", None)
+                if type(scopes) is not dict or any(scope is not function for scope in scopes.values()):
+                    return original(items)
+        return list(items)
+
+    _pytest.fixtures.reorder_items = reorder_items
 
 
 def _remember_paths():
