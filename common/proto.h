@@ -27,6 +27,7 @@
 #define PROTO_WORKERS_MAX       1024u
 #define PROTO_SLOTS_MAX         4096u
 #define PROTO_SLOT_NONE         UINT32_MAX
+#define PROTO_BAD_NAMED         20u /* tests that a verdict names */
 #define PROTO_PPM_MAX           1000000u
 #define PROTO_ID_BYTES_MAX      4096u /* a test's id, as in manifest.h */
 #define PROTO_TOKEN_BYTES_MAX   4096u
@@ -251,6 +252,12 @@ struct time_part { /* of the time above the lower bound */
     uint64_t us;
 };
 
+struct bad_test { /* that failed, or never ran (OUTCOME_NONE) */
+    struct test_ref test;
+    enum outcome outcome;
+    uint32_t index; /* of the machine that ran it, or was to; PROTO_SLOT_NONE: unknown */
+};
+
 struct verdict_answer { /* of GET verdict and of leave */
     char *run;
     bool final, complete;
@@ -270,6 +277,8 @@ struct verdict_answer { /* of GET verdict and of leave */
     char *floor;    /* the test that alone is the lower bound, NULL when it is not one test */
     char *heaviest; /* the test that needed most memory, NULL when that was little */
     uint32_t heaviest_mib;
+    struct bad_test *bad; /* the first PROTO_BAD_NAMED; what never ran is behind, in a final one */
+    uint32_t bad_count;
     struct run_error *errors;
     uint32_t error_count;
     struct run_error *remarks; /* what was heard after the end, and changed nothing */

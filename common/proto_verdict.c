@@ -108,6 +108,40 @@ static void read_drift(struct fields *f, struct verdict_answer *out)
     }
 }
 
+static void put_bad(struct json *obj, const struct verdict_answer *m)
+{
+    struct json *array;
+
+    if (m->bad_count == 0)
+        return;
+    array = json_new_array();
+    for (uint32_t i = 0; i < m->bad_count; i++) {
+        struct json *bad = json_new_object();
+
+        json_set(bad, "test", ref_json(&m->bad[i].test));
+        if (m->bad[i].outcome != OUTCOME_NONE)
+            json_set_text(bad, "outcome", outcome_name(m->bad[i].outcome));
+        if (m->bad[i].index != PROTO_SLOT_NONE)
+            json_set_u64(bad, "index", m->bad[i].index);
+        json_append(array, bad);
+    }
+    json_set(obj, "bad", array);
+}
+
+static void read_bad(struct fields *f, void *into)
+{
+    struct bad_test *out = into;
+    char *word = NULL;
+
+    out->index = PROTO_SLOT_NONE;
+    field_ref(f, "test", &out->test);
+    field_text_opt(f, "outcome", PROTO_NAME_BYTES_MAX, &word);
+    if (!f->rc && word)
+        f->rc = outcome_parse(word, &out->outcome, f->err);
+    free(word);
+    field_u32_opt(f, "index", 0, PROTO_SLOT_NONE, &out->index);
+}
+
 char *verdict_answer_encode(const struct verdict_answer *m)
 {
     struct json *obj = json_new_object();
@@ -139,6 +173,7 @@ char *verdict_answer_encode(const struct verdict_answer *m)
     put_text(obj, "heaviest", m->heaviest);
     if (m->heaviest_mib)
         json_set_u64(obj, "heaviest_mib", m->heaviest_mib);
+    put_bad(obj, m);
     put_errors(obj, "errors", m->errors, m->error_count);
     put_errors(obj, "remarks", m->remarks, m->remark_count);
     put_refs(obj, "only_first", m->only_first, m->only_first_count);
@@ -186,6 +221,7 @@ enum err_code verdict_answer_decode(const char *bytes, size_t len, struct verdic
     field_text_opt(&f, "heaviest", PROTO_TEXT_BYTES_MAX, &out->heaviest);
     field_u32_opt(&f, "heaviest_mib", 0, PROTO_MEM_MIB_MAX, &out->heaviest_mib);
     read_counts(&f, out->counts);
+    out->bad = field_list(&f, "bad", PROTO_TESTS_MAX, sizeof(*out->bad), read_bad, &out->bad_count);
     field_errors(&f, "errors", &out->errors, &out->error_count);
     field_errors(&f, "remarks", &out->remarks, &out->remark_count);
     field_refs(&f, "only_first", PROTO_TESTS_MAX, &out->only_first, &out->only_first_count);
@@ -206,6 +242,9 @@ void verdict_answer_fini(struct verdict_answer *m)
     for (uint32_t i = 0; i < m->drift_count; i++)
         free(m->drift[i].name);
     free(m->drift);
+    for (uint32_t i = 0; i < m->bad_count; i++)
+        free(m->bad[i].test.id);
+    free(m->bad);
     run_errors_free(m->errors, m->error_count);
     run_errors_free(m->remarks, m->remark_count);
     refs_free(m->only_first, m->only_first_count);

@@ -20,6 +20,32 @@ static enum err_code add_counts(const struct verdict_answer *v, struct str *out,
     return rc ? rc : str_addz(out, "\n", err);
 }
 
+/* What failed or never ran, as far as it is named. */
+static enum err_code add_bad(const struct verdict_answer *v, struct str *out, struct err *err)
+{
+    uint32_t all = v->final ? v->unrun : 0;
+    enum err_code rc = ERR_NONE;
+
+    for (uint32_t i = OUTCOME_PASSED; i < OUTCOME_COUNT; i++)
+        all += outcome_is_good((enum outcome)i) ? 0 : v->counts[i];
+    for (uint32_t i = 0; i < v->bad_count && !rc; i++) {
+        const struct bad_test *bad = &v->bad[i];
+
+        rc = str_addf(out, err, "  %s: ",
+                      bad->outcome == OUTCOME_NONE ? "never ran" : outcome_name(bad->outcome));
+        if (!rc)
+            rc = manifest_show(bad->test.id, bad->test.k, out, err);
+        if (!rc && bad->index != PROTO_SLOT_NONE)
+            rc = str_addf(out, err, " (machine %u)", bad->index);
+        if (!rc)
+            rc = str_addz(out, "\n", err);
+    }
+    if (!rc && v->bad_count && all > v->bad_count)
+        rc = str_addf(out, err, "  and %u more: 'makespan report -f json' has all\n",
+                      all - v->bad_count);
+    return rc;
+}
+
 static enum err_code add_copies(const struct verdict_answer *v, struct str *out, struct err *err)
 {
     if (v->copies == 0)
@@ -34,10 +60,11 @@ static enum err_code add_times(const struct verdict_answer *v, struct str *out, 
     if (v->makespan_us == 0)
         return ERR_NONE;
     return str_addf(
-        out, err, "  took %llu.%llu s on %u machines (at best %llu.%llu s; %llu.%llu s of tests)\n",
+        out, err,
+        "  took %llu.%llu s on %u machine%s (at best %llu.%llu s; %llu.%llu s of tests)\n",
         (unsigned long long)(v->makespan_us / 1000000),
         (unsigned long long)(v->makespan_us % 1000000 / 100000), v->sessions_seen,
-        (unsigned long long)(v->bound_us / 1000000),
+        v->sessions_seen == 1 ? "" : "s", (unsigned long long)(v->bound_us / 1000000),
         (unsigned long long)(v->bound_us % 1000000 / 100000),
         (unsigned long long)(v->work_us / 1000000),
         (unsigned long long)(v->work_us % 1000000 / 100000));
@@ -120,6 +147,8 @@ enum err_code verdict_text(const struct verdict_answer *v, struct str *out, stru
         rc = str_addf(out, err, "%s\n", v->final ? verdict_name(v->verdict) : "not final yet");
     if (!rc)
         rc = add_counts(v, out, err);
+    if (!rc)
+        rc = add_bad(v, out, err);
     if (!rc)
         rc = add_copies(v, out, err);
     if (!rc)

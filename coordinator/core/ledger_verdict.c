@@ -69,6 +69,24 @@ static uint32_t bad_count(const struct run *run)
     return bad;
 }
 
+/* What there is of the three, with commas. */
+static enum err_code red_message_add(const struct run *run, struct str *s, struct err *err)
+{
+    uint32_t faults = run->faults.count + run->faults.dropped;
+    uint32_t unrun = run->test_count - run->done_count;
+    uint32_t bad = bad_count(run);
+    enum err_code rc = ERR_NONE;
+
+    if (bad || !faults)
+        rc = str_addf(s, err, "%u of %u tests failed", bad, run->test_count);
+    if (!rc && faults)
+        rc = str_addf(s, err, "%s%u error%s of the run itself", bad ? ", " : "", faults,
+                      faults == 1 ? "" : "s");
+    if (!rc && unrun)
+        rc = str_addf(s, err, ", %u test%s never ran", unrun, unrun == 1 ? "" : "s");
+    return rc;
+}
+
 static enum err_code message_add(const struct run *run, enum verdict verdict, struct str *s,
                                  struct err *err)
 {
@@ -84,9 +102,7 @@ static enum err_code message_add(const struct run *run, enum verdict verdict, st
         if (run->stop)
             return str_addf(s, err, "stopped (%s): %u of %u tests failed, %u never ran", run->stop,
                             bad_count(run), total, unrun);
-        return str_addf(s, err,
-                        "%u of %u tests failed, %u errors of the run itself, %u tests never ran",
-                        bad_count(run), total, run->faults.count + run->faults.dropped, unrun);
+        return red_message_add(run, s, err);
     case VERDICT_MISMATCH:
         return str_addf(s, err,
                         "%u of %u agents collected other tests than the first: "
@@ -135,6 +151,44 @@ static void copy_faults(const struct fault_list *from, struct run_error **out, u
                                         .text = mem_strdup(from->at[i].text) };
 }
 
+static void name_test(const struct run *run, uint32_t test, struct verdict_answer *out)
+{
+    const struct run_test *t = &run->tests[test];
+    uint32_t index = PROTO_SLOT_NONE;
+
+    if (run->lanes.count > 1)
+        index = lanes_lane(run->lanes, test);
+    else if (t->session != SESSION_NONE)
+        index = run->sessions[t->session]->index;
+    out->bad[out->bad_count++] =
+        (struct bad_test){ .test = { .id = mem_strdup(run->manifest->tests[test].id),
+                                     .k = lanes_k(run->manifest, run->lanes, test) },
+                           .outcome = t->outcome,
+                           .index = index };
+}
+
+/* What failed, so far; and when all is over what never ran, unless that was asked for (-x) or is
+ * of no matter beside collections that differ. */
+static void name_bad(const struct run *run, struct verdict_answer *out)
+{
+    bool is_unrun_told = run->state == RUN_FINAL && !run->stop && !run->mismatch.sessions;
+    uint32_t bad = bad_count(run) < PROTO_BAD_NAMED ? bad_count(run) : PROTO_BAD_NAMED;
+    uint32_t unrun = is_unrun_told ? run->test_count - run->done_count : 0;
+
+    if (bad == 0 && unrun == 0)
+        return;
+    out->bad = mem_new(PROTO_BAD_NAMED, sizeof(*out->bad));
+    for (uint32_t i = 0; out->bad_count < bad; i++) {
+        INVARIANT(i < run->test_count);
+        if (run->tests[i].outcome != OUTCOME_NONE && !outcome_is_good(run->tests[i].outcome))
+            name_test(run, i, out);
+    }
+    for (uint32_t i = 0; i < run->test_count && unrun && out->bad_count < PROTO_BAD_NAMED; i++) {
+        if (run->tests[i].outcome == OUTCOME_NONE)
+            name_test(run, i, out);
+    }
+}
+
 static void copy_drift(const struct run *run, struct verdict_answer *out)
 {
     if (run->done_count < run->test_count || run->drift.makespan_us == 0)
@@ -179,6 +233,7 @@ void ledger_answer(const struct run *run, struct verdict_answer *out)
         out->heaviest = mem_strdup(run->manifest->tests[run->heaviest].id);
         out->heaviest_mib = run->heaviest_mib;
     }
+    name_bad(run, out);
     copy_faults(&run->faults, &out->errors, &out->error_count);
     copy_faults(&run->remarks, &out->remarks, &out->remark_count);
     copy_refs(run->mismatch.only_first, run->mismatch.only_first_count, &out->only_first,

@@ -83,6 +83,9 @@ class TemplateTest(harness.TestCase):
         statuses, verdict, _ = self.github(bad=True)
         self.assertIn(1, statuses)
         self.assertEqual(verdict, 1)
+        self.assertRegex(self._started[-1].output, r"(?m)^red: 1 of 30 tests failed$")
+        self.assertRegex(self._started[-1].output,
+                         rf"(?m)^  failed: tests/test_7.py::test_7 \(machine {statuses.index(1)}\)$")
 
     def test_github_actions_rerun_of_failed_jobs(self):
         """Only the failed job comes again: it runs the failed test and nothing else, and that turns the run green."""

@@ -83,8 +83,9 @@ REPEATS(
     "\"xfailed\":5,\"xpassed\":6,\"crashed\":7,\"timeout\":8},\"unrun\":1,\"flaky\":2,"
     "\"found\":3,\"copies\":9,\"copies_won\":8,"
     "\"sessions_live\":3,\"sessions_seen\":4,\"slots_expected\":5,\"makespan_us\":6,\"bound_us\":7,"
-    "\"work_us\":8,\"heaviest\":\"a\",\"heaviest_mib\":300,\"errors\":[{\"kind\":\"k\",\"text\":"
-    "\"t\"}],\"remarks\":[{\"kind\":\"r\","
+    "\"work_us\":8,\"heaviest\":\"a\",\"heaviest_mib\":300,"
+    "\"bad\":[{\"test\":[\"x\",0],\"outcome\":\"crashed\",\"index\":0},{\"test\":[\"y\",1]}],"
+    "\"errors\":[{\"kind\":\"k\",\"text\":\"t\"}],\"remarks\":[{\"kind\":\"r\","
     "\"text\":\"l\"}],"
     "\"only_first\":[[\"a\",0]],"
     "\"only_other\":[[\"b\",1]],\"only_first_total\":1,\"only_other_total\":2}")

@@ -316,6 +316,31 @@ static void test_results_parts_of_the_drift_add_up_to_what_it_took(void **state)
     verdict_answer_fini(&answer);
 }
 
+/* What failed as soon as it is known; what never ran only when it is sure that it will not. */
+static void test_verdict_names_what_is_not_good(void **state)
+{
+    struct fixture *f = *state;
+    struct change change = { .kind = CHANGE_NONE };
+    struct verdict_answer answer = { 0 };
+
+    hold_all(f);
+    assert_int_equal(reports(f, 0, 2, f->run->tests[2].fence, OUTCOME_CRASHED), ERR_NONE);
+    ledger_answer(f->run, &answer);
+    assert_int_equal(answer.bad_count, 1);
+    assert_string_equal(answer.bad[0].test.id, "a.py::t2");
+    assert_int_equal(answer.bad[0].outcome, OUTCOME_CRASHED);
+    assert_int_equal(answer.bad[0].index, 0);
+    assert_string_equal(answer.message, "1 of 3 tests failed, 2 tests never ran");
+    verdict_answer_fini(&answer);
+    decide_close(f->run, 5000, &change);
+    turn(f, &change);
+    ledger_answer(f->run, &answer);
+    assert_int_equal(answer.bad_count, 3);
+    assert_string_equal(answer.bad[1].test.id, "a.py::t0");
+    assert_int_equal(answer.bad[1].outcome, OUTCOME_NONE);
+    verdict_answer_fini(&answer);
+}
+
 /* As much as one request may hold is stored, and read again. */
 static void test_results_as_many_as_fit_with_what_was_cut(void **state)
 {
@@ -361,6 +386,7 @@ int main(void)
         fixture_test(test_results_of_a_former_holder_count_first),
         fixture_test(test_results_with_a_strange_fence_are_ignored),
         fixture_test(test_results_released_tests_are_free),
+        fixture_test(test_verdict_names_what_is_not_good),
         fixture_test(test_results_as_many_as_fit_with_what_was_cut),
         fixture_test(test_results_parts_of_the_drift_add_up_to_what_it_took),
     };
