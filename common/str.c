@@ -16,6 +16,15 @@ bool view_eq(struct view v, const char *text)
     return strlen(text) == v.len && memcmp(v.at, text, v.len) == 0;
 }
 
+char *view_dup(struct view v)
+{
+    char *text = mem_new(v.len + 1, 1);
+
+    if (v.len)
+        memcpy(text, v.at, v.len);
+    return text;
+}
+
 void str_fini(struct str *s)
 {
     free(s->at);

@@ -29,6 +29,7 @@ struct str {
 
 struct view view_of(const char *text);
 bool view_eq(struct view v, const char *text);
+char *view_dup(struct view v); /* as a text, the caller's */
 
 void str_fini(struct str *s);
 void str_clear(struct str *s); /* keeps the memory */

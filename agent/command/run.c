@@ -14,7 +14,6 @@
 #include "fs.h"
 #include "hash.h"
 #include "json.h"
-#include "machine/os.h"
 #include "machine/resources.h"
 #include "mem.h"
 #include "options/target.h"
@@ -347,8 +346,6 @@ enum err_code command_run(int argc, char *const *argv, uint32_t *out_exit, struc
         (rc = keeper_start(&r.keeper, err)) == ERR_NONE &&
         (rc = target_resolve(&r.options, r.digest, &r.target, err)) == ERR_NONE &&
         (rc = find_share(&r, err)) == ERR_NONE) {
-        (void)os_hide();                  /* tests must not read the token from our memory */
-        (void)unsetenv("MAKESPAN_TOKEN"); /* nor from their environment */
         if (r.target.url && r.local.last_failed)
             rc = err_set(err, ERR_USAGE,
                          "--last-failed is of this machine; a shared run needs all "

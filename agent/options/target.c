@@ -7,10 +7,9 @@
 #include "id.h"
 #include "mem.h"
 
-#define TOKEN_FILE_BYTES_MAX PROTO_TOKEN_BYTES_MAX
-#define URL_BYTES_MAX        2000u
-#define PROJECT_DEFAULT      "default"
-#define SUITE_DEFAULT        "default"
+#define URL_BYTES_MAX   2000u
+#define PROJECT_DEFAULT "default"
+#define SUITE_DEFAULT   "default"
 
 static const char *from_environment(void *ctx, const char *name)
 {
@@ -35,14 +34,13 @@ static enum err_code resolve_url(const char *url, struct target *t, struct err *
         len--;
     if (len > URL_BYTES_MAX)
         return err_set(err, ERR_USAGE, "url of %zu bytes is over %u", len, URL_BYTES_MAX);
-    if (strncmp(url, "https://", 8) != 0 || len == 8)
+    if (strncmp(url, "https://", 8) != 0 || len <= 8)
         return err_set(err, ERR_USAGE, "url '%s' does not begin with https://HOST", url);
     for (size_t i = 8; i < len; i++)
         if (url[i] <= ' ' || url[i] == '@' || url[i] == '?' || url[i] == '#' || url[i] == 0x7f)
             return err_set(err, ERR_USAGE,
                            "the url may hold host, port and path only, no user and no query");
-    t->url = mem_new(len + 1, 1);
-    memcpy(t->url, url, len);
+    t->url = view_dup((struct view){ .at = url, .len = len });
     return ERR_NONE;
 }
 
@@ -70,6 +68,9 @@ static enum err_code check_token(const char *token, const char *where, struct er
 {
     if (*token == '\0')
         return err_set(err, ERR_USAGE, "the token in %s is empty", where);
+    if (strlen(token) > PROTO_TOKEN_BYTES_MAX)
+        return err_set(err, ERR_USAGE, "the token in %s is over %u bytes", where,
+                       PROTO_TOKEN_BYTES_MAX);
     for (const char *p = token; *p; p++)
         if (*p <= ' ' || (unsigned char)*p >= 0x7f)
             return err_set(err, ERR_USAGE, "the token in %s holds a space or an unusual character",
@@ -79,7 +80,7 @@ static enum err_code check_token(const char *token, const char *where, struct er
 
 static enum err_code resolve_token(const char *file, struct target *t, struct err *err)
 {
-    struct str bytes = STR_MAX(TOKEN_FILE_BYTES_MAX);
+    struct str bytes = STR_MAX(PROTO_TOKEN_BYTES_MAX);
     const char *env = getenv("MAKESPAN_TOKEN");
     enum err_code rc;
 
@@ -105,37 +106,51 @@ static enum err_code resolve_token(const char *file, struct target *t, struct er
     return rc;
 }
 
-static void add_label(struct target *t, const char *key, size_t key_len, const char *value)
+static bool label_fits(struct view key, const char *value)
 {
-    if (!value || t->label_count == PROTO_LABELS_MAX)
-        return;
+    return key.len <= PROTO_KEY_BYTES_MAX && strlen(value) <= PROTO_KEY_BYTES_MAX;
+}
+
+static void add_label(struct target *t, struct view key, const char *value)
+{
     for (uint32_t i = 0; i < t->label_count; i++)
-        if (view_eq((struct view){ .at = key, .len = key_len }, t->labels[i].key))
+        if (view_eq(key, t->labels[i].key))
             return; /* who came first stays: options before the CI */
     t->labels[t->label_count++] =
-        (struct label){ .key = mem_dup(key, key_len + 1), .value = mem_strdup(value) };
-    t->labels[t->label_count - 1].key[key_len] = '\0';
+        (struct label){ .key = view_dup(key), .value = mem_strdup(value) };
+}
+
+/* Nobody asked for these: what does not fit is left out. */
+static void add_ci_labels(struct target *t)
+{
+    const struct {
+        const char *key, *value;
+    } known[] = { { "ci", t->ci.name }, { "job", t->ci.job },     { "ref", t->ci.ref },
+                  { "sha", t->ci.sha }, { "event", t->ci.event }, { "link", t->ci.link } };
+
+    for (size_t i = 0; i < ARRAY_LEN(known) && t->label_count < PROTO_LABELS_MAX; i++)
+        if (known[i].value && label_fits(view_of(known[i].key), known[i].value))
+            add_label(t, view_of(known[i].key), known[i].value);
 }
 
 static enum err_code resolve_labels(const struct cfg_list *given, struct target *t, struct err *err)
 {
+    if (given->count > PROTO_LABELS_MAX)
+        return err_set(err, ERR_USAGE, "%zu labels are over %u", given->count, PROTO_LABELS_MAX);
     t->labels = mem_new(PROTO_LABELS_MAX, sizeof(*t->labels));
     for (size_t i = 0; i < given->count; i++) {
-        const char *equals = strchr(given->items[i], '=');
+        struct view key = { .at = given->items[i], .len = strcspn(given->items[i], "=") };
+        const char *equals = key.at + key.len;
 
-        if (!equals || equals == given->items[i])
-            return err_set(err, ERR_USAGE, "label '%s' is not KEY=VALUE", given->items[i]);
-        if (strlen(equals) > PROTO_KEY_BYTES_MAX)
-            return err_set(err, ERR_USAGE, "label '%.40s...' is over %u bytes", given->items[i],
+        if (key.len == 0 || *equals == '\0')
+            return err_set(err, ERR_USAGE, "label '%s' is not KEY=VALUE", key.at);
+        if (!label_fits(key, equals + 1))
+            return err_set(err, ERR_USAGE,
+                           "label '%.40s...': its name or its value is over %u bytes", key.at,
                            PROTO_KEY_BYTES_MAX);
-        add_label(t, given->items[i], (size_t)(equals - given->items[i]), equals + 1);
+        add_label(t, key, equals + 1);
     }
-    add_label(t, "ci", 2, t->ci.name);
-    add_label(t, "job", 3, t->ci.job);
-    add_label(t, "ref", 3, t->ci.ref);
-    add_label(t, "sha", 3, t->ci.sha);
-    add_label(t, "event", 5, t->ci.event);
-    add_label(t, "link", 4, t->ci.link);
+    add_ci_labels(t);
     return ERR_NONE;
 }
 

@@ -171,14 +171,6 @@ static void add_row(struct json *rows, const struct row *row)
     json_append(rows, items);
 }
 
-static char *text_from(struct view v)
-{
-    char *out = mem_new(v.len + 1, 1);
-
-    memcpy(out, v.at, v.len);
-    return out;
-}
-
 static char *text_of(const struct history *history, const struct history_known *known)
 {
     struct json *doc = json_new_object(), *tests = json_new_array(), *scopes = json_new_array();
@@ -195,7 +187,7 @@ static char *text_of(const struct history *history, const struct history_known *
     for (uint32_t i = 0; i < known->suite->scope_count; i++) {
         struct row row = { .est = known->scopes[i] };
 
-        row.id = text_from(known->suite->names[i].id);
+        row.id = view_dup(known->suite->names[i].id);
         row.kind = mem_strdup(known->suite->names[i].kind);
         add_row(scopes, &row);
         row_fini(&row);

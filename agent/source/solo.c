@@ -60,14 +60,10 @@ static struct scope_cost *predict_scopes(struct solo *solo)
     uint32_t count = solo->suite->scope_count;
     struct scope_cost *costs = mem_new(count, sizeof(*costs));
 
-    for (uint32_t i = 0; i < count; i++) {
-        struct view id = solo->suite->names[i].id;
-
+    for (uint32_t i = 0; i < count; i++)
         costs[i] = (struct scope_cost){ .kind = mem_strdup(solo->suite->names[i].kind),
-                                        .id = mem_new(id.len + 1, 1),
+                                        .id = view_dup(solo->suite->names[i].id),
                                         .setup_us = estimate_us(&solo->known.scopes[i]) };
-        memcpy(costs[i].id, id.at, id.len);
-    }
     return costs;
 }
 

@@ -97,8 +97,7 @@ static void add_line(struct ignore *ignore, struct view line)
     if (line.len == 0 || line.len > IGNORE_RULE_BYTES_MAX || count_stars(line) > IGNORE_STARS_MAX ||
         memchr(line.at, '\0', line.len) || ignore->count == IGNORE_RULES_MAX)
         return;
-    rule.pattern = mem_new(line.len + 1, 1);
-    memcpy(rule.pattern, line.at, line.len);
+    rule.pattern = view_dup(line);
     rule.across = strstr(rule.pattern, "**") != NULL;
     ignore->rules =
         mem_grow(ignore->rules, &ignore->cap, (size_t)ignore->count + 1, sizeof(*ignore->rules));

@@ -31,14 +31,6 @@ enum err_code service_enter(struct service *svc, const struct entry *entry, stru
 
 /* ---- pull ---- */
 
-static char *text_from(struct view v)
-{
-    char *text = mem_new(v.len + 1, 1);
-
-    memcpy(text, v.at, v.len);
-    return text;
-}
-
 /* What entering the scopes around these tests costs a worker, each once. plan/suite.h: a file, in
  * it a class. */
 static void scopes_fill(const struct run *run, const struct session_order *from, struct order *to)
@@ -59,7 +51,7 @@ static void scopes_fill(const struct run *run, const struct session_order *from,
             to->scopes = mem_grow(to->scopes, &cap, to->scope_count + 1u, sizeof(*to->scopes));
             to->scopes[to->scope_count++] = (struct scope_cost){
                 .kind = mem_strdup(parent == POOL_NONE ? "module" : "class"),
-                .id = text_from(parent == POOL_NONE ? manifest_id_file(id) : manifest_id_scope(id)),
+                .id = view_dup(parent == POOL_NONE ? manifest_id_file(id) : manifest_id_scope(id)),
                 .setup_us = pool_scope_us(run->pool, scope),
             };
         }

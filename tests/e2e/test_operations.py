@@ -23,6 +23,28 @@ def test_fails():
     assert 0
 '''}
 
+# Reads what it can of the environments of all Makespan's processes that stand above it.
+CURIOUS = {"test_it.py": """
+import os
+
+def read(pid, name):
+    with open(f"/proc/{pid}/{name}", errors="replace") as file:
+        return file.read()
+
+def test_looks_for_the_token():
+    pid, read_of, refused = os.getpid(), [], 0
+    while pid > 1:
+        name, rest = read(pid, "stat").split("(", 1)[1].rsplit(")", 1)
+        try:
+            if "msp_sesame" in read(pid, "environ"):
+                read_of.append(name)
+        except PermissionError:
+            refused += name == "makespan"
+        pid = int(rest.split()[1])
+    assert "makespan" not in read_of
+    assert refused == 2
+"""}
+
 
 def parse(page):
     """{name: {labels as they stand: value}} of a page, read as strictly as the format is described."""
@@ -114,6 +136,17 @@ class OperationsTest(harness.TestCase):
         for word, times in (("join", 2), ("leave", 2)):
             self.assertEqual(said.count(word), times)
         self.assertFalse(re.search(r"ms[ps]_|hidden", log.read_text()))
+
+    @unittest.skipIf(os.geteuid() == 0 and not shutil.which("setpriv"), "root reads everything")
+    def test_no_test_reads_the_token(self):
+        """Neither the agent nor its keeper, which knows all that the agent did, shows it."""
+        suite = self.suite(CURIOUS)
+        self.folder.chmod(0o777)
+        nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
+        said = subprocess.run([*nobody, harness.MAKESPAN, "run", "-n", "1", "--", *self.pytest()], cwd=suite,
+                              env=harness.clean_environ(MAKESPAN_TOKEN="msp_sesame", HOME=self.folder),
+                              capture_output=True, text=True, timeout=60)
+        self.assertEqual(said.returncode, 0, said.stdout + said.stderr)
 
     def test_the_access_log_can_be_rotated(self):
         log = self.folder / "access.log"

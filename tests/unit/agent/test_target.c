@@ -97,6 +97,8 @@ static void test_target_says_what_is_missing(void **state)
     (void)state;
     o.url = "http://c.example";
     expect_usage(&o, ERR_USAGE, "https://HOST");
+    o.url = "https://";
+    expect_usage(&o, ERR_USAGE, "https://HOST");
     o.url = "https://user:pw@c.example";
     expect_usage(&o, ERR_USAGE, "no user");
     o.url = "https://c.example";
@@ -162,6 +164,40 @@ static void test_target_has_labels_that_are_pairs(void **state)
     expect_usage(&o, ERR_USAGE, "label 'os' is not KEY=VALUE");
 }
 
+/* What the coordinator would refuse is said here, and nothing that was asked for is left out. */
+static void test_target_takes_nothing_that_is_refused_later(void **state)
+{
+    struct options o = OPTIONS_INIT;
+    const char *many[PROTO_LABELS_MAX + 1];
+    char long_name[PROTO_KEY_BYTES_MAX + 4];
+    const char *one[] = { long_name };
+    char *token = mem_new(PROTO_TOKEN_BYTES_MAX + 2, 1);
+    struct target t;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(many); i++)
+        many[i] = "same=1";
+    o.labels = (struct cfg_list){ .items = many, .count = ARRAY_LEN(many) };
+    expect_usage(&o, ERR_USAGE, "65 labels are over 64");
+    memset(long_name, 'x', sizeof(long_name));
+    memcpy(long_name + PROTO_KEY_BYTES_MAX + 1, "=v", 3);
+    o.labels = (struct cfg_list){ .items = one, .count = 1 };
+    expect_usage(&o, ERR_USAGE, "its name or its value is over 1000 bytes");
+    assert_int_equal(setenv("CIRCLECI", "true", 1), 0);
+    assert_int_equal(setenv("CIRCLE_BRANCH", long_name, 1), 0);
+    o.labels.count = 0;
+    assert_int_equal(target_resolve(&o, NULL, &t, &err), ERR_NONE);
+    for (uint32_t i = 0; i < t.label_count; i++)
+        assert_string_not_equal(t.labels[i].key, "ref"); /* a branch like that is no label */
+    target_fini(&t);
+    memset(token, 't', PROTO_TOKEN_BYTES_MAX + 1);
+    assert_int_equal(setenv("MAKESPAN_TOKEN", token, 1), 0);
+    o.url = "https://c.example";
+    expect_usage(&o, ERR_USAGE, "the token in MAKESPAN_TOKEN is over 4096 bytes");
+    free(token);
+}
+
 /* "a b" and "a", "b" are different commands. */
 static void test_options_command_digest_tells_words_apart(void **state)
 {
@@ -184,6 +220,7 @@ int main(void)
         cmocka_unit_test_setup(test_target_says_what_is_missing, set_up),
         cmocka_unit_test_setup(test_target_reads_the_token_from_a_file, set_up),
         cmocka_unit_test_setup(test_target_has_labels_that_are_pairs, set_up),
+        cmocka_unit_test_setup(test_target_takes_nothing_that_is_refused_later, set_up),
         cmocka_unit_test_setup(test_options_command_digest_tells_words_apart, set_up),
     };
 
