@@ -14,7 +14,9 @@
 /* Predicted work in hand below which the next test is named early. */
 #define DISPATCH_EARLY_US 5000u
 /* Tests in one hand, at most, that are named early. */
-#define DISPATCH_EARLY_HAND 8u
+#define DISPATCH_EARLY_HAND 24u
+/* Tests that a worker still has to begin before it lacks anything, when it is far ahead. */
+#define DISPATCH_FAR_AHEAD 12u
 /* The same when one of them has no history. */
 #define DISPATCH_GUESS_HAND 2u
 /* Predicted work of a suite that one worker may have done before another has started. */
@@ -122,8 +124,9 @@ bool dispatch_next(struct dispatch *d, struct dispatch_fx *out);
 const struct worker *dispatch_worker(const struct dispatch *d, uint32_t slot); /* NULL: unknown */
 uint32_t dispatch_losses(const struct dispatch *d); /* of workers, as restarts_max counts them */
 uint32_t dispatch_slots(const struct dispatch *d);  /* slots given so far */
-uint32_t dispatch_free_workers(const struct dispatch *d); /* that could take a test now */
-uint64_t dispatch_backlog_us(const struct dispatch *d);   /* predicted, not begun */
+uint32_t dispatch_free_workers(const struct dispatch *d);         /* that could take a test now */
+bool dispatch_far_ahead(const struct dispatch *d, uint32_t slot); /* lacks nothing for a while */
+uint64_t dispatch_backlog_us(const struct dispatch *d);           /* predicted, not begun */
 /* The same with what is running; ran_us: by slot, how long the test that it is in has run. */
 struct need dispatch_need(const struct dispatch *d, const uint64_t *ran_us);
 uint32_t dispatch_most_up(const struct dispatch *d); /* workers that ran at once, at most */

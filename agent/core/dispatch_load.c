@@ -39,6 +39,14 @@ uint32_t dispatch_free_workers(const struct dispatch *d)
     return busy + due < capacity ? capacity - busy - due : 0;
 }
 
+bool dispatch_far_ahead(const struct dispatch *d, uint32_t slot)
+{
+    const struct worker *w = slot < d->slot_count ? &d->workers[slot] : NULL;
+
+    return w && w->state == WORKER_RUNNING && !w->asks &&
+           w->hand_count - w->started >= DISPATCH_FAR_AHEAD;
+}
+
 uint64_t dispatch_backlog_us(const struct dispatch *d)
 {
     uint64_t sum_us = deal_free_us(d->deal);

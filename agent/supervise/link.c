@@ -33,11 +33,13 @@ struct peer {
     enum frame_role role; /* ROLE_NONE before HELLO */
     uint32_t slot, pid;
     bool busy, doomed; /* inside a callback; to be freed at its end */
+    bool rests;        /* is not read before the link's timer */
 };
 
 struct link {
     struct link_opts opts; /* path belongs to the caller */
     struct evconnlistener *listener;
+    struct event *rest; /* pending while a peer rests */
     struct peer *peers;
     struct peer *slow; /* the reader that all others wait for */
     uint32_t peer_count;
@@ -61,8 +63,33 @@ static void pause_for(struct peer *slow)
 static void resume(struct link *link)
 {
     link->slow = NULL;
-    for (struct peer *peer = link->peers; peer; peer = peer->next)
+    for (struct peer *peer = link->peers; peer; peer = peer->next) {
+        peer->rests = false;
         (void)bufferevent_enable(peer->bev, EV_READ);
+    }
+}
+
+static void rest(struct peer *peer)
+{
+    const struct timeval wait = { .tv_usec = LINK_REST_MS * 1000 };
+
+    peer->rests = true;
+    (void)bufferevent_disable(peer->bev, EV_READ);
+    if (!evtimer_pending(peer->link->rest, NULL))
+        (void)evtimer_add(peer->link->rest, &wait);
+}
+
+static void on_rested(evutil_socket_t fd, short what, void *ctx)
+{
+    struct link *link = ctx;
+
+    (void)fd;
+    (void)what;
+    for (struct peer *peer = link->peers; peer && !link->slow; peer = peer->next) {
+        if (peer->rests)
+            (void)bufferevent_enable(peer->bev, EV_READ);
+        peer->rests = false;
+    }
 }
 
 static void peer_free(struct peer *peer)
@@ -176,6 +203,9 @@ static void on_read(struct bufferevent *bev, void *ctx)
     bufferevent_setwatermark(bev, EV_READ, 0, 0);
     while (!peer->doomed && take_frame(peer, input)) {
     }
+    if (!peer->doomed && peer->role != ROLE_NONE && !peer->link->slow &&
+        peer->link->opts.events->may_rest(peer->link->opts.ctx, peer))
+        rest(peer);
     peer->busy = false;
     if (peer->doomed)
         peer_free(peer);
@@ -283,10 +313,13 @@ enum err_code link_new(const struct link_opts *opts, struct link **out, struct e
     memcpy(address.sun_path, opts->path, len + 1);
     link = mem_new(1, sizeof(*link));
     link->opts = *opts;
+    link->rest = evtimer_new(opts->base, on_rested, link);
+    INVARIANT(link->rest);
     link->listener = evconnlistener_new_bind(opts->base, on_accept, link,
                                              LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG,
                                              (struct sockaddr *)&address, (int)sizeof(address));
     if (!link->listener) {
+        event_free(link->rest);
         free(link);
         return err_errno(err, errno, "listen at %s", opts->path);
     }
@@ -305,6 +338,7 @@ void link_free(struct link *link)
         next = peer->next;
         peer_free(peer);
     }
+    event_free(link->rest);
     free(link);
 }
 

@@ -10,10 +10,16 @@ struct event_base;
 struct link;
 struct peer;
 
+/* To be woken for each word of a worker costs as much as to understand it. */
+#define LINK_REST_MS 2u
+
 struct link_events {
     /* A peer has said a good HELLO; hello is lent. False closes the connection. */
     bool (*joined)(void *ctx, struct peer *peer, const struct hello *hello);
     void (*frame)(void *ctx, struct peer *peer, const struct frame *frame);
+    /* After all that has come of a joined peer was told: true when it waits for no answer, and what
+     * it says next may be read LINK_REST_MS later, together. */
+    bool (*may_rest)(void *ctx, const struct peer *peer);
     /* The connection of a joined peer has ended; why is NULL for a plain end of file. The peer is
      * freed afterwards. Not told after peer_close. */
     void (*closed)(void *ctx, struct peer *peer, const char *why);

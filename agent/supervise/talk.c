@@ -243,6 +243,14 @@ static void on_frame(void *ctx, struct peer *peer, const struct frame *frame)
     UNREACHABLE("role");
 }
 
+static bool may_rest(void *ctx, const struct peer *peer)
+{
+    const struct supervisor *s = ctx;
+
+    return peer_role(peer) == ROLE_WORKER && s->dispatch &&
+           dispatch_far_ahead(s->dispatch, peer_slot(peer));
+}
+
 static void on_closed(void *ctx, struct peer *peer, const char *why)
 {
     struct supervisor *s = ctx;
@@ -292,6 +300,7 @@ static void on_deaf(void *ctx, const char *why)
 static const struct link_events events = {
     .joined = on_joined,
     .frame = on_frame,
+    .may_rest = may_rest,
     .closed = on_closed,
     .refused = on_refused,
     .deaf = on_deaf,

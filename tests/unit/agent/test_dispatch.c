@@ -74,9 +74,38 @@ static void test_dispatch_names_early_behind_short_tests(void **state)
     run_one(b, 0);
     assert_int_equal(b->runs, 4);
     opens(b, 100, A_FILE_EACH, two_workers);
-    grant_all(b, 300);
+    grant_all(b, 200);
     heard(b, 0, WORKER_EV_HELLO, 0);
     assert_int_equal(b->runs, DISPATCH_EARLY_HAND);
+}
+
+/* Who has many tests before it lacks anything need not be listened to at once. */
+static void test_dispatch_is_far_ahead_only_with_many_tests_to_begin(void **state)
+{
+    struct bench *b = *state;
+    uint32_t left = DISPATCH_EARLY_HAND;
+
+    opens(b, DISPATCH_EARLY_HAND + 2, A_FILE_EACH,
+          (struct dispatch_input){ .workers = 1, .restarts_max = 4 });
+    assert_false(dispatch_far_ahead(b->d, 0));
+    grant_all(b, 100);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    heard(b, 0, WORKER_EV_START, dispatch_worker(b->d, 0)->hand[0]);
+    assert_true(dispatch_far_ahead(b->d, 0));
+    heard(b, 0, WORKER_EV_DONE, dispatch_worker(b->d, 0)->hand[0]);
+    for (left += 2 - 1; left > DISPATCH_FAR_AHEAD; left--) {
+        assert_true(dispatch_far_ahead(b->d, 0));
+        run_one(b, 0);
+    }
+    heard(b, 0, WORKER_EV_START, dispatch_worker(b->d, 0)->hand[0]);
+    assert_false(dispatch_far_ahead(b->d, 0));
+    dispatch_stop(b->d); /* it is to answer */
+    count_effects(b);
+    assert_false(dispatch_far_ahead(b->d, 0));
+    opens(b, 100, A_FILE_EACH, two_workers);
+    grant_all(b, 2000);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    assert_false(dispatch_far_ahead(b->d, 0));
 }
 
 /* A bet on short tests is small without history, and is off when few tests are left. */
@@ -418,6 +447,7 @@ int main(void)
         bench_test(test_dispatch_names_the_next_test_when_a_worker_asks),
         bench_test(test_dispatch_knows_no_last_test_when_more_may_come),
         bench_test(test_dispatch_names_early_behind_short_tests),
+        bench_test(test_dispatch_is_far_ahead_only_with_many_tests_to_begin),
         bench_test(test_dispatch_bets_little_when_a_test_may_be_long),
         bench_test(test_dispatch_names_one_at_a_time_when_a_failure_may_end_the_run),
         bench_test(test_dispatch_ends_empty_when_all_is_done),

@@ -25,7 +25,8 @@ struct fixture {
     struct link *link;
     struct peer *peer;
     enum frame_kind heard;
-    bool closed;
+    bool closed, calm;
+    uint32_t beats; /* how often it was asked for calm */
 };
 
 static bool on_joined(void *ctx, struct peer *peer, const struct hello *hello)
@@ -43,6 +44,15 @@ static void on_frame(void *ctx, struct peer *peer, const struct frame *frame)
 
     (void)peer;
     f->heard = frame->kind;
+}
+
+static bool may_rest(void *ctx, const struct peer *peer)
+{
+    struct fixture *f = ctx;
+
+    (void)peer;
+    f->beats++;
+    return f->calm;
 }
 
 static void on_closed(void *ctx, struct peer *peer, const char *why)
@@ -69,6 +79,7 @@ static void on_deaf(void *ctx, const char *why)
 static const struct link_events events = {
     .joined = on_joined,
     .frame = on_frame,
+    .may_rest = may_rest,
     .closed = on_closed,
     .refused = on_refused,
     .deaf = on_deaf,
@@ -142,11 +153,33 @@ static void test_link_hears_all_that_was_said_when_it_writes_to_who_has_gone(voi
     assert_int_equal(f->heard, FRAME_BYE);
 }
 
+/* Who needs no answer is read on the beat: all that it said meanwhile, and its end. */
+static void test_link_lets_who_may_rest_gather_its_words(void **state)
+{
+    struct fixture *f = *state;
+    int fd = joined_worker(f);
+
+    f->calm = true;
+    say(fd, &(struct frame){ .kind = FRAME_START, .payload = "" });
+    while (f->heard != FRAME_START)
+        assert_int_equal(event_base_loop(f->base, EVLOOP_ONCE), 0);
+    say(fd, &(struct frame){ .kind = FRAME_DONE, .payload = "" });
+    say(fd, &(struct frame){ .kind = FRAME_BYE, .payload = "" });
+    assert_int_equal(close(fd), 0);
+    f->beats = 0;
+    while (!f->closed)
+        assert_int_equal(event_base_loop(f->base, EVLOOP_ONCE), 0);
+    assert_int_equal(f->heard, FRAME_BYE);
+    assert_int_equal(f->beats, 1); /* both words at once */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             test_link_hears_all_that_was_said_when_it_writes_to_who_has_gone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_link_lets_who_may_rest_gather_its_words, set_up,
+                                        tear_down),
     };
 
     return cmocka_run_group_tests_name("agent/link", tests, NULL, NULL);
