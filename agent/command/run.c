@@ -193,14 +193,13 @@ static bool tell_share(void *ctx, const struct manifest *manifest, const uint32_
     const struct run *r = ctx;
     struct str text = STR_MAX(500);
 
+    (void)manifest;
     (void)tests;
-    (void)fprintf(stderr,
-                  "makespan: no coordinator: a static split, part %u of %u: %u of %u tests, "
-                  "predicted %.2f s (all parts: %.2f to %.2f s), plan %016llx\n",
-                  r->target.index + 1, r->target.total, count, manifest->count,
-                  (double)plan->mine_us / 1e6, (double)plan->shortest_us / 1e6,
-                  (double)plan->longest_us / 1e6, (unsigned long long)plan->digest);
-    if (split_warning(plan, manifest, &text))
+    (void)count;
+    split_text(plan, &r->share.split, &text);
+    (void)fprintf(stderr, "makespan: no coordinator: a static split, %s\n", str_text(&text));
+    str_clear(&text);
+    if (split_warning(plan, &text))
         say(NULL, str_text(&text));
     str_fini(&text);
     return true;

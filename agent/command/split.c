@@ -106,15 +106,12 @@ static bool keep_ids(void *ctx, const struct manifest *manifest, const uint32_t 
     for (uint32_t i = 0; i < count && !s->failed.code; i++)
         if (!str_addz(&s->ids, manifest->tests[tests[i]].id, &s->failed))
             (void)!str_addz(&s->ids, "\n", &s->failed);
-    if (split_warning(plan, manifest, &text))
+    if (split_warning(plan, &text))
         say(NULL, str_text(&text));
+    str_clear(&text);
+    split_text(plan, &s->share.split, &text);
+    say(NULL, str_text(&text));
     str_fini(&text);
-    (void)fprintf(stderr,
-                  "makespan: part %u of %u: %u of %u tests, predicted %.2f s (all parts: %.2f to "
-                  "%.2f s), plan %016llx\n",
-                  s->index + 1, s->total, count, manifest->count, (double)plan->mine_us / 1e6,
-                  (double)plan->shortest_us / 1e6, (double)plan->longest_us / 1e6,
-                  (unsigned long long)plan->digest);
     return false;
 }
 

@@ -180,6 +180,11 @@ static uint64_t digest_of(const struct manifest *m, const uint32_t *group)
     return sum;
 }
 
+static bool is_by_time(enum split_algorithm algorithm)
+{
+    return algorithm == SPLIT_MAKESPAN || algorithm == SPLIT_CHUNKS || algorithm == SPLIT_LEAST;
+}
+
 uint32_t split_tests(const struct manifest *m, const struct split_opts *opts, uint32_t *out_tests,
                      uint64_t *out_costs_us, struct split_about *out_about)
 {
@@ -200,9 +205,12 @@ uint32_t split_tests(const struct manifest *m, const struct split_opts *opts, ui
         split_as_others(ids, found, m->count, opts, group, order);
     sum_up(out_costs_us, group, m->count, opts, out_about);
     out_about->digest = digest_of(m, group);
+    out_about->by_time = is_by_time(opts->algorithm);
     for (uint32_t i = 0; i < m->count; i++)
         if (group[order[i]] == opts->index)
             out_tests[mine++] = order[i];
+    out_about->tests = m->count;
+    out_about->mine = mine;
     free(found);
     free(ids);
     free(group);
@@ -210,11 +218,25 @@ uint32_t split_tests(const struct manifest *m, const struct split_opts *opts, ui
     return mine;
 }
 
-bool split_warning(const struct split_about *about, const struct manifest *m, struct str *out)
+void split_text(const struct split_about *about, const struct split_opts *opts, struct str *out)
 {
     struct err ignored = ERR_INIT;
 
-    if ((uint64_t)about->known * 100 >= (uint64_t)m->count * COVERAGE_PERCENT_MIN)
+    (void)!str_addf(out, &ignored, "part %u of %u: %u of %u tests", opts->index + 1, opts->total,
+                    about->mine, about->tests);
+    if (about->known)
+        (void)!str_addf(out, &ignored, ", predicted %.2f s (all parts: %.2f to %.2f s)",
+                        (double)about->mine_us / 1e6, (double)about->shortest_us / 1e6,
+                        (double)about->longest_us / 1e6);
+    (void)!str_addf(out, &ignored, ", plan %016llx", (unsigned long long)about->digest);
+}
+
+bool split_warning(const struct split_about *about, struct str *out)
+{
+    struct err ignored = ERR_INIT;
+
+    if (!about->by_time ||
+        (uint64_t)about->known * 100 >= (uint64_t)about->tests * COVERAGE_PERCENT_MIN)
         return false;
     if (about->known == 0)
         (void)!str_addz(out,
@@ -225,6 +247,6 @@ bool split_warning(const struct split_about *about, const struct manifest *m, st
         (void)!str_addf(out, &ignored,
                         "warning: only %u of %u tests have a recorded duration: the others are "
                         "taken for the mean of their neighbours",
-                        about->known, m->count);
+                        about->known, about->tests);
     return true;
 }

@@ -26,6 +26,8 @@ struct split_opts {
 };
 
 struct split_about {
+    uint32_t tests, mine;                      /* of all machines, and of this one */
+    bool by_time;                              /* durations decide */
     uint32_t known;                            /* tests with a recorded duration, of all */
     uint64_t mine_us, longest_us, shortest_us; /* predicted: this machine's, the most, the least */
     /* Of who runs what. Machines that show different ones had other ids, durations or options, and
@@ -42,6 +44,9 @@ MUST_USE enum err_code split_algorithm_parse(const char *name, enum split_algori
 uint32_t split_tests(const struct manifest *manifest, const struct split_opts *opts,
                      uint32_t *out_tests, uint64_t *out_costs_us, struct split_about *out_about);
 
-/* One sentence on a plan that rests on few recorded durations; false when it rests on enough. */
-bool split_warning(const struct split_about *about, const struct manifest *manifest,
-                   struct str *out);
+/* "part 1 of 4: 25 of 100 tests, ...", and the plan's digest. */
+void split_text(const struct split_about *about, const struct split_opts *opts, struct str *out);
+
+/* One sentence on a plan that should rest on recorded durations and has few; false when it is well
+ * founded. */
+bool split_warning(const struct split_about *about, struct str *out);

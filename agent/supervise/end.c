@@ -149,12 +149,22 @@ void stop_tests(struct supervisor *s, enum ending why, uint32_t status, const ch
     }
 }
 
+static uint32_t guessed_of_granted(const struct supervisor *s)
+{
+    uint32_t guessed = 0;
+
+    for (uint32_t i = 0; s->suite && i < s->suite->test_count; i++)
+        guessed += s->granted[i] && (s->suite->tests[i].flags & POOL_GUESS);
+    return guessed;
+}
+
 /* All is delivered: the exit status of the process, by invariant 2 of the design. */
 void left(struct supervisor *s, uint32_t exit_code, bool complete)
 {
     uint32_t runner = command_exit(s);
     bool lost = s->report.finished < s->report.granted;
 
+    s->report.guessed = guessed_of_granted(s);
     s->report.complete = complete && !lost;
     s->report.out_of_time = s->out_of_time;
     s->report.drained = ((s->signal != 0 && s->signal != SIGINT) || s->out_of_time) &&

@@ -76,10 +76,8 @@ static void take_costs(struct supervisor *s, const struct source_costs *costs)
 {
     for (uint32_t i = 0; costs->tests && i < s->manifest->count; i++) {
         s->suite->tests[i].cost_us = costs->tests[i].us;
-        if (costs->tests[i].guess) {
+        if (costs->tests[i].guess)
             s->suite->tests[i].flags |= POOL_GUESS;
-            s->report.guessed++;
-        }
     }
     for (uint32_t i = 0; i < costs->scope_count; i++) {
         const struct scope_cost *cost = &costs->scopes[i];

@@ -45,7 +45,7 @@ struct supervise_report {
     bool out_of_time;      /* by --run-timeout */
     enum start_mode start; /* of the workers, if it ran */
     uint32_t workers, collected, granted, finished, crashed, timed_out, unrun;
-    uint32_t guessed;     /* tests without history among the collected */
+    uint32_t guessed;     /* tests without history among the granted */
     struct stray *strays; /* processes that were left behind; the supervisor's */
     uint32_t stray_count;
     uint32_t abandoned;                  /* tests that another machine was faster with */

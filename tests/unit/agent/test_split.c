@@ -159,18 +159,39 @@ static void test_split_tests_balances_by_duration(void **state)
 /* Few durations are said loudly, enough of them not at all. */
 static void test_split_warning_tells_of_low_coverage(void **state)
 {
-    struct manifest *m = manifest_of_files(false);
+    struct split_about about = { .tests = 60, .by_time = true };
     struct str text = STR_MAX(500);
 
     (void)state;
-    assert_true(split_warning(&(struct split_about){ .known = 0 }, m, &text));
+    assert_true(split_warning(&about, &text));
     assert_non_null(strstr(str_text(&text), "no test has a recorded duration"));
     str_clear(&text);
-    assert_true(split_warning(&(struct split_about){ .known = 30 }, m, &text));
+    about.known = 30;
+    assert_true(split_warning(&about, &text));
     assert_non_null(strstr(str_text(&text), "only 30 of 60"));
-    assert_false(split_warning(&(struct split_about){ .known = 48 }, m, &text));
+    about.known = 48;
+    assert_false(split_warning(&about, &text));
     str_fini(&text);
-    manifest_free(m);
+}
+
+/* Nothing is predicted where nothing is known, and who does not look at durations misses none. */
+static void test_split_text_predicts_from_durations_only(void **state)
+{
+    const struct split_opts opts = { .index = 1, .total = 4 };
+    struct split_about about = { .tests = 60, .mine = 15, .mine_us = 2000000, .digest = 0xab };
+    struct str text = STR_MAX(500);
+
+    (void)state;
+    split_text(&about, &opts, &text);
+    assert_string_equal(str_text(&text), "part 2 of 4: 15 of 60 tests, plan 00000000000000ab");
+    assert_false(split_warning(&about, &text));
+    str_clear(&text);
+    about.known = 1;
+    split_text(&about, &opts, &text);
+    assert_string_equal(str_text(&text),
+                        "part 2 of 4: 15 of 60 tests, predicted 2.00 s (all parts: 0.00 to 0.00 "
+                        "s), plan 00000000000000ab");
+    str_fini(&text);
 }
 
 static void test_split_algorithm_parse_names_the_choices(void **state)
@@ -228,6 +249,7 @@ int main(void)
         cmocka_unit_test(test_split_tests_digest_tells_plans_apart),
         cmocka_unit_test(test_split_tests_balances_by_duration),
         cmocka_unit_test(test_split_warning_tells_of_low_coverage),
+        cmocka_unit_test(test_split_text_predicts_from_durations_only),
         cmocka_unit_test(test_split_algorithm_parse_names_the_choices),
         cmocka_unit_test(test_durations_merge_makes_one_file),
     };
