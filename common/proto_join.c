@@ -188,6 +188,8 @@ enum err_code collected_request_decode(const char *bytes, size_t len, struct col
     field_text(&f, "digest", PROTO_NAME_BYTES_MAX, &out->digest);
     field_u32(&f, "count", 0, UINT32_MAX, &out->count);
     field_text_opt(&f, "runtime", PROTO_KEY_BYTES_MAX, &out->runtime);
+    if (!out->runtime)
+        out->runtime = mem_strdup("");
     rc = fields_close(&f);
     if (rc)
         collected_request_fini(out);

@@ -300,7 +300,8 @@ static enum err_code ca_ready(const struct certs_opts *opts, struct certs *certs
         rc = key_ready(str_text(&key_path), out_key, &certs->made, err);
     if (!rc && fs_exists(certs->ca_path))
         rc = cert_read(certs->ca_path, &ca, err);
-    if (!rc && (!ca || expiry_ms(ca) < least_ms)) {
+    if (!rc && (!ca || X509_check_private_key(ca, *out_key) != 1 || expiry_ms(ca) < least_ms)) {
+        ERR_clear_error();
         X509_free(ca);
         ca = cert_make(&want, *out_key, NULL, *out_key, opts->now_ms);
         rc = chain_write(certs->ca_path, ca, NULL, err);

@@ -126,7 +126,7 @@ static enum err_code check_offer(const struct run *run, uint32_t session,
     enum err_code rc = digest_check(req->digest, err);
 
     if (!rc && !run->sessions[session]->late)
-        rc = decide_runtime(run, req->runtime ? req->runtime : "", err);
+        rc = decide_runtime(run, req->runtime, err);
     if (!rc && run->state == RUN_FINAL)
         rc = decide_collected_after(run, session, req->digest, err);
     return rc;
@@ -150,7 +150,7 @@ void service_collected(struct service *svc, const char *bearer, const char *run,
     } else if (s->collected || live->run->state == RUN_FINAL) {
         collected_go(live, reply);
     } else if (live->run->manifest && strcmp(live->run->manifest->digest, req->digest) == 0) {
-        if (collected_take_part(live, session, req->runtime ? req->runtime : "", NULL, &err))
+        if (collected_take_part(live, session, req->runtime, NULL, &err))
             live_refuse(live, reply, &err);
         else
             collected_go(live, reply);

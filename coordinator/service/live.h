@@ -161,6 +161,8 @@ void live_drop(struct live *live); /* out of the table and freed; nothing may wa
 /* A session by id and bearer. ERR_TOKEN, ERR_RUN_UNKNOWN. */
 MUST_USE enum err_code live_session(const struct live *live, const char *bearer,
                                     const char *session, uint32_t *out, struct err *err);
+/* The session whose credential this is; SESSION_NONE. */
+uint32_t live_bearer(const struct live *live, const char *bearer);
 
 /* What every request of a session begins with: run, session, credential, and that it lives on. */
 struct entry {

@@ -284,6 +284,19 @@ struct live *live_open(struct service *svc, struct change *take_open)
     return live;
 }
 
+uint32_t live_bearer(const struct live *live, const char *bearer)
+{
+    char hash[HASH_HEX_BYTES];
+
+    if (!bearer || strlen(bearer) > AUTH_BEARER_BYTES_MAX)
+        return SESSION_NONE;
+    hash_hex(bearer, strlen(bearer), hash);
+    for (uint32_t i = live->run->session_count; i-- > 0;)
+        if (secret_eq(hash, live->run->sessions[i]->token_hash))
+            return i;
+    return SESSION_NONE;
+}
+
 enum err_code live_session(const struct live *live, const char *bearer, const char *session,
                            uint32_t *out, struct err *err)
 {

@@ -268,12 +268,15 @@ static enum err_code part_add(struct upload *u, const struct manifest_part *part
 static enum err_code part_session(const struct live *live, const struct upload *u,
                                   const char *bearer, uint32_t *out, struct err *err)
 {
+    uint32_t session;
+
     if (u && u->session != SESSION_NONE)
         return live_session(live, bearer, live->run->sessions[u->session]->id, out, err);
-    for (uint32_t i = live->run->session_count; i-- > 0;)
-        if (!live_session(live, bearer, live->run->sessions[i]->id, out, err))
-            return ERR_NONE;
-    return err_set(err, ERR_TOKEN, "no credential of this run");
+    session = live_bearer(live, bearer);
+    if (session == SESSION_NONE)
+        return err_set(err, ERR_TOKEN, "no credential of this run");
+    *out = session;
+    return ERR_NONE;
 }
 
 /* The last one has the whole read before it is answered. One that comes when its upload was given

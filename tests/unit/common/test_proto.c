@@ -205,6 +205,19 @@ static void test_join_request_refuses_a_label_with_a_long_name(void **state)
 }
 
 /* Who leaves out a text that is optional means an empty one: nobody behind has to ask. */
+static void test_collected_request_fills_in_its_runtime(void **state)
+{
+    static const char text[] = "{\"session\":\"s\",\"request\":1,\"digest\":\"d\",\"count\":2}";
+    struct collected_request m;
+    struct err err = ERR_INIT;
+
+    (void)state;
+    assert_int_equal(collected_request_decode(text, strlen(text), &m, &err), ERR_NONE);
+    assert_non_null(m.runtime);
+    assert_string_equal(m.runtime, "");
+    collected_request_fini(&m);
+}
+
 static void test_results_request_fills_in_texts_left_out(void **state)
 {
     static const char text[] = "{\"session\":\"s\",\"request\":1,\"errors\":[{\"kind\":\"k\"}],"
@@ -296,6 +309,7 @@ int main(void)
         cmocka_unit_test(test_detail_decode_cuts_long_text_in_its_middle),
         cmocka_unit_test(test_detail_decode_cuts_a_long_property),
         cmocka_unit_test(test_join_request_refuses_a_label_with_a_long_name),
+        cmocka_unit_test(test_collected_request_fills_in_its_runtime),
         cmocka_unit_test(test_results_request_fills_in_texts_left_out),
         cmocka_unit_test(test_detail_copy_is_equal_and_its_own),
         cmocka_unit_test(test_problem_with_an_unknown_code_is_internal),

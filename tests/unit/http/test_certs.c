@@ -198,6 +198,27 @@ static void test_certs_refuses_to_overwrite_a_foreign_certificate(void **state)
     str_fini(&after);
 }
 
+/* A CA's certificate that was left when its key was taken away proves nothing. */
+static void test_certs_makes_the_ca_again_for_another_key(void **state)
+{
+    static const char *const taken[] = { "ca.key", "server.pem" };
+    struct certs certs = { 0 };
+    struct str path = STR_MAX(PATH_BYTES_MAX);
+
+    ready(*state, NULL, NOW_MS, &certs);
+    certs_fini(&certs);
+    for (size_t i = 0; i < ARRAY_LEN(taken); i++) {
+        path_in(*state, taken[i], &path);
+        assert_int_equal(unlink(str_text(&path)), 0);
+    }
+    ready(*state, NULL, NOW_MS, &certs);
+    certs_fini(&certs);
+    ready(*state, NULL, NOW_MS, &certs); /* the server's certificate is by the CA beside it */
+    assert_false(certs.made);
+    certs_fini(&certs);
+    str_fini(&path);
+}
+
 static void test_certs_check_name_refuses_what_is_no_host(void **state)
 {
     static const char *const bad[] = { "",     "a b",  "a..b",      ".a",  "a,DNS:b",
@@ -226,6 +247,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_certs_leaves_the_operators_own_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_certs_refuses_to_overwrite_a_foreign_certificate,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_certs_makes_the_ca_again_for_another_key, setup,
+                                        teardown),
         cmocka_unit_test(test_certs_check_name_refuses_what_is_no_host),
     };
 
