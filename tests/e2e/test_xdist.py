@@ -150,7 +150,14 @@ class Xdist(harness.TestCase):
         self.assertEqual(len(re.findall(r"^\[gw[01]\] \[ *\d+%\] PASSED", agent.output, re.M)), 16, agent.output)
         for workers in self.where(suite).values():
             self.assertEqual(sorted(workers), ["gw0"] * 4 + ["gw1"] * 4)
+        self.assertEqual(sorted(re.findall(r"^\[gw[01]\] \[ *(\d+)%\]", agent.output, re.M), key=int),
+                         [str(n * 100 // 16) for n in range(1, 17)])
         self.assertRegex(agent.output, "16 of 16 tests ran here .*; complete")
+
+    def test_each_shows_its_progress_once(self):
+        agent, _suite = self.run_suite({"test_it.py": WHERE}, "-n", "2", "--dist", "each", "-q")
+        self.assertEqual(agent.wait(), 0, agent.output)
+        self.assertRegex(agent.output, r"(?m)^\.{16} +\[100%\]$")
 
     def test_each_goes_on_after_a_crash(self):
         agent, _suite = self.run_suite({"conftest.py": HOOKS, "test_it.py": NODES}, "-n", "2", "--dist", "each")

@@ -12,6 +12,15 @@ import pytest
 from . import frames, logs, records, unread, xmlstub
 
 
+class Progress(set):
+    """What the terminal has shown of, where each worker runs everything: (slot, id) in place of id."""
+
+    slot = None  # whose block is being shown
+
+    def add(self, nodeid):
+        super().add((self.slot, nodeid))
+
+
 class Replay:
     """Replays blocks into the hooks of the reporter's config."""
 
@@ -21,16 +30,21 @@ class Replay:
         self.node_of = None  # slot -> node, where reports must say which worker they are from
         self._held = {}  # slot -> the passed teardown report held back
         self._finish = {}  # slot -> (nodeid, location) of the logfinish held back
+        self._progress = Progress()  # the terminal's, where there is a node_of
         self._shelf = None  # where the terminal keeps what passed, if nobody else hears of it
         self._unfinished = {}  # slot -> (nodeid, location) of a block whose rest has yet to come
 
     def begin(self):
         """All plugins are there by now."""
-        if self.node_of is None and _only_terminal_listens(self.config):
-            self._shelf = unread.shelf_of(self.config.pluginmanager.getplugin("terminalreporter"))
+        terminal = self.config.pluginmanager.getplugin("terminalreporter")
+        if self.node_of is not None and terminal is not None:
+            terminal._progress_nodeids_reported = self._progress
+        elif _only_terminal_listens(self.config):
+            self._shelf = unread.shelf_of(terminal)
 
     def block(self, slot, flags, payload):
         """One BLOCK frame."""
+        self._progress.slot = slot
         entries = [entry for data in _split(payload) for entry in records.unpack(data)]
         if flags & frames.BLOCK_LATE:
             self._late(slot, entries)
@@ -131,6 +145,7 @@ class Replay:
 
     def flush(self, slot):
         """The worker has gone on, or has ended: what was held back is complete."""
+        self._progress.slot = slot
         self._release(slot)
         where = self._finish.pop(slot, None)
         if where is not None:

@@ -106,7 +106,7 @@ class Reporter:
         session.items = []
         session.testscollected = collected["selected"]
         if self.total is not None:
-            session.testscollected = self.total[0]
+            session.testscollected = self._runs()
         if self.collected:
             caches.take(self.config, collected["caches"])
         terminal = self.config.pluginmanager.getplugin("terminalreporter")
@@ -280,7 +280,11 @@ class Reporter:
     def _set_total(self, tests, more):
         self.total = (tests, more.get("message"))
         if self.session is not None and hasattr(self.session, "items"):
-            self.session.testscollected = tests
+            self.session.testscollected = self._runs()
+
+    def _runs(self):
+        """Of how many the terminal's progress is: all tests, once or in each worker."""
+        return self.total[0] * (self.link.settings["workers"] if self.replay.node_of else 1)
 
     def _up(self, node):
         self.config.hook.pytest_testnodeready(node=node)
