@@ -21,6 +21,8 @@
 #define HELLO_BYTES_MAX (64u << 10)
 #define HELLO_SECONDS   30
 #define BACKLOG         128
+#define ACCEPT_TRIES    20u
+#define ACCEPT_WAIT_MS  100
 #define PEERS_MAX       (2 * PROTO_WORKERS_MAX)
 #define READ_BYTES_MAX  (256u << 10) /* a turn */
 #define UNSENT_HIGH     (32u << 20)  /* then nobody else is read until it is below UNSENT_LOW */
@@ -39,7 +41,9 @@ struct peer {
 struct link {
     struct link_opts opts; /* path belongs to the caller */
     struct evconnlistener *listener;
-    struct event *rest; /* pending while a peer rests */
+    struct event *rest;  /* pending while a peer rests */
+    struct event *retry; /* pending while nobody is accepted */
+    uint32_t failures;   /* of accept, one after another */
     struct peer *peers;
     struct peer *slow; /* the reader that all others wait for */
     uint32_t peer_count;
@@ -273,6 +277,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
                                                        : "it is of another user");
         return;
     }
+    link->failures = 0;
     peer = mem_new(1, sizeof(*peer));
     peer->link = link;
     peer->bev = bufferevent_socket_new(link->opts.base, fd, BEV_OPT_CLOSE_ON_FREE);
@@ -289,14 +294,28 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)bufferevent_enable(peer->bev, EV_READ | EV_WRITE);
 }
 
-/* Whoever wants to connect waits in vain, and would be noticed again and again. */
-static void on_accept_error(struct evconnlistener *listener, void *ctx)
+static void on_retry(evutil_socket_t fd, short what, void *ctx)
 {
     const struct link *link = ctx;
+
+    (void)fd;
+    (void)what;
+    (void)evconnlistener_enable(link->listener);
+}
+
+/* Memory or descriptors may be short for a moment only. Until it has passed, whoever wants to
+ * connect waits, and must not be noticed again and again. */
+static void on_accept_error(struct evconnlistener *listener, void *ctx)
+{
+    const struct timeval wait = { .tv_usec = ACCEPT_WAIT_MS * 1000 };
+    struct link *link = ctx;
     int why = EVUTIL_SOCKET_ERROR();
 
     (void)evconnlistener_disable(listener);
-    link->opts.events->deaf(link->opts.ctx, strerror(why));
+    if (++link->failures == ACCEPT_TRIES)
+        link->opts.events->deaf(link->opts.ctx, why);
+    else
+        (void)evtimer_add(link->retry, &wait);
 }
 
 enum err_code link_new(const struct link_opts *opts, struct link **out, struct err *err)
@@ -314,12 +333,14 @@ enum err_code link_new(const struct link_opts *opts, struct link **out, struct e
     link = mem_new(1, sizeof(*link));
     link->opts = *opts;
     link->rest = evtimer_new(opts->base, on_rested, link);
-    INVARIANT(link->rest);
+    link->retry = evtimer_new(opts->base, on_retry, link);
+    INVARIANT(link->rest && link->retry);
     link->listener = evconnlistener_new_bind(opts->base, on_accept, link,
                                              LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG,
                                              (struct sockaddr *)&address, (int)sizeof(address));
     if (!link->listener) {
         event_free(link->rest);
+        event_free(link->retry);
         free(link);
         return err_errno(err, errno, "listen at %s", opts->path);
     }
@@ -339,6 +360,7 @@ void link_free(struct link *link)
         peer_free(peer);
     }
     event_free(link->rest);
+    event_free(link->retry);
     free(link);
 }
 

@@ -25,8 +25,8 @@ struct link_events {
     void (*closed)(void *ctx, struct peer *peer, const char *why);
     /* Someone connected who may not; why is for people. */
     void (*refused)(void *ctx, const char *why);
-    /* Nobody can connect any more; told once. */
-    void (*deaf)(void *ctx, const char *why);
+    /* Nobody could connect for two seconds, and will not; told once. */
+    void (*deaf)(void *ctx, int errnum);
 };
 
 struct link_opts {

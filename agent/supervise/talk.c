@@ -1,4 +1,5 @@
 /* supervise/talk.c - what the reporter and the zygote say. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -287,13 +288,13 @@ static void on_refused(void *ctx, const char *why)
     say(ctx, "a connection was refused: %s", why);
 }
 
-static void on_deaf(void *ctx, const char *why)
+static void on_deaf(void *ctx, int errnum)
 {
+    bool is_ours = errnum == EMFILE;
     struct err err = ERR_INIT;
 
-    err_set(&err, ERR_RUNNER,
-            "a process of the run cannot connect: %s; raise 'ulimit -n', or use fewer workers (-n)",
-            why);
+    err_set(&err, ERR_RUNNER, "a process of the run cannot connect: %s; %suse fewer workers (-n)",
+            strerror(errnum), is_ours ? "raise 'ulimit -n', or " : "");
     fail(ctx, &err);
 }
 

@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -26,6 +28,7 @@ struct fixture {
     struct peer *peer;
     enum frame_kind heard;
     bool closed, calm;
+    int deaf;       /* errno */
     uint32_t beats; /* how often it was asked for calm */
 };
 
@@ -70,10 +73,11 @@ static void on_refused(void *ctx, const char *why)
     fail_msg("refused: %s", why);
 }
 
-static void on_deaf(void *ctx, const char *why)
+static void on_deaf(void *ctx, int errnum)
 {
-    (void)ctx;
-    fail_msg("%s", why);
+    struct fixture *f = ctx;
+
+    f->deaf = errnum;
 }
 
 static const struct link_events events = {
@@ -122,15 +126,22 @@ static void say(int fd, const struct frame *frame)
     assert_int_equal(write(fd, frame->payload, frame->size), frame->size);
 }
 
-static int joined_worker(struct fixture *f)
+static int connected(const struct fixture *f)
 {
-    static const char hello[] =
-        "{\"version\":1,\"key\":\"" KEY "\",\"pid\":1,\"numprocesses\":\"auto\"}";
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     int fd = socket(AF_UNIX, SOCK_STREAM, 0);
 
     memcpy(address.sun_path, f->path, strlen(f->path) + 1);
     assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+    return fd;
+}
+
+static int joined_worker(struct fixture *f)
+{
+    static const char hello[] =
+        "{\"version\":1,\"key\":\"" KEY "\",\"pid\":1,\"numprocesses\":\"auto\"}";
+    int fd = connected(f);
+
     say(fd,
         &(struct frame){
             .kind = FRAME_HELLO, .a = ROLE_WORKER, .size = sizeof(hello) - 1, .payload = hello });
@@ -173,11 +184,38 @@ static void test_link_lets_who_may_rest_gather_its_words(void **state)
     assert_int_equal(f->beats, 1); /* both words at once */
 }
 
+/* No descriptor for a moment: who wants to connect waits for it. For good: that is told, once. */
+static void test_link_waits_for_a_descriptor_but_not_for_ever(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit was, none = { 0 };
+    int first = connected(f), second;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    none.rlim_max = was.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    assert_int_equal(event_base_loop(f->base, EVLOOP_ONCE), 0); /* accept fails */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    f->peer = NULL;
+    assert_int_equal(close(joined_worker(f)), 0);
+    assert_int_equal(f->deaf, 0);
+
+    second = connected(f);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    while (f->deaf == 0)
+        assert_int_equal(event_base_loop(f->base, EVLOOP_ONCE), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &was), 0);
+    assert_int_equal(f->deaf, EMFILE);
+    assert_int_equal(close(first) + close(second), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(
             test_link_hears_all_that_was_said_when_it_writes_to_who_has_gone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_link_waits_for_a_descriptor_but_not_for_ever, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(test_link_lets_who_may_rest_gather_its_words, set_up,
                                         tear_down),
     };
