@@ -87,8 +87,7 @@ static struct estimate *place_of(const struct history_known *known, const struct
     return row->kind ? &known->scopes[at] : &known->tests[at];
 }
 
-static enum err_code read_rows(const struct json *doc, const char *member,
-                               const struct history_known *known, struct history *h,
+static enum err_code read_rows(const struct json *doc, const char *member, struct history *h,
                                struct err *err)
 {
     const struct json *rows = NULL;
@@ -97,29 +96,17 @@ static enum err_code read_rows(const struct json *doc, const char *member,
     if (rc || !rows)
         return rc;
     for (size_t i = 0; i < json_size(rows); i++) {
-        struct estimate *place;
         struct row row;
 
         if (!read_row(json_at(rows, i), strcmp(member, "tests") == 0, &row))
             return err_set(err, ERR_MALFORMED, "%s[%zu] is not a row of a history", member, i);
-        place = place_of(known, &row);
-        if (place)
-            *place = row.est;
-        if (place && !row.kind)
-            known->failed[place - known->tests] = row.failed;
-        if (place || row.age >= HISTORY_AGE_MAX) {
-            row_fini(&row);
-            continue;
-        }
-        row.age++;
         h->rows = mem_grow(h->rows, &h->cap, h->count + 1, sizeof(*h->rows));
         h->rows[h->count++] = row;
     }
     return ERR_NONE;
 }
 
-enum err_code history_load(const char *path, const struct history_known *known,
-                           struct history **out, struct err *err)
+enum err_code history_load(const char *path, struct history **out, struct err *err)
 {
     struct str text = STR_MAX(HISTORY_BYTES_MAX);
     struct history *h = mem_new(1, sizeof(*h));
@@ -133,21 +120,40 @@ enum err_code history_load(const char *path, const struct history_known *known,
         (rc = json_parse(str_text(&text), text.len, &doc, err)) != ERR_NONE ||
         (rc = json_get_u64(doc, "version", HISTORY_VERSION, HISTORY_VERSION, &version, err)) !=
             ERR_NONE ||
-        (rc = read_rows(doc, "tests", known, h, err)) != ERR_NONE)
+        (rc = read_rows(doc, "tests", h, err)) != ERR_NONE)
         goto out;
-    rc = read_rows(doc, "scopes", known, h, err);
+    rc = read_rows(doc, "scopes", h, err);
 out:
     json_free(doc);
     str_fini(&text);
     if (rc) {
         history_free(h);
-        memset(known->tests, 0, known->suite->test_count * sizeof(*known->tests));
-        memset(known->failed, 0, known->suite->test_count * sizeof(*known->failed));
-        memset(known->scopes, 0, known->suite->scope_count * sizeof(*known->scopes));
         return err_wrap(err, "durations in %s", path);
     }
     *out = h;
     return ERR_NONE;
+}
+
+void history_tell(struct history *history, const struct history_known *known)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < history->count; i++) {
+        struct row row = history->rows[i];
+        struct estimate *place = place_of(known, &row);
+
+        if (place)
+            *place = row.est;
+        if (place && !row.kind)
+            known->failed[place - known->tests] = row.failed;
+        if (place || row.age >= HISTORY_AGE_MAX) {
+            row_fini(&row);
+            continue;
+        }
+        row.age++;
+        history->rows[kept++] = row;
+    }
+    history->count = kept;
 }
 
 static void add_row(struct json *rows, const struct row *row)

@@ -12,7 +12,7 @@
 #define HISTORY_ROWS_MAX  500000u /* of tests, and of scopes */
 #define HISTORY_AGE_MAX   100u
 
-struct history; /* what the file holds of tests and scopes that are not in the manifest */
+struct history; /* what the file holds; once it was told, of what is not in the manifest */
 
 /* What is known of a manifest; the arrays are the caller's and by position. */
 struct history_known {
@@ -26,10 +26,12 @@ struct history_known {
 /* The file for suites run in folder; the caller's. */
 MUST_USE enum err_code history_path(const char *folder, char **out_path, struct err *err);
 
-/* Fills known's arrays, zeroed by the caller. No file is an empty history; a file that cannot be
- * read is an error, and then nothing is known. */
-MUST_USE enum err_code history_load(const char *path, const struct history_known *known,
-                                    struct history **out, struct err *err);
+/* No file is an empty history; a file that cannot be read is an error. It takes some 3 us a test:
+ * to be done while nothing waits for it. */
+MUST_USE enum err_code history_load(const char *path, struct history **out, struct err *err);
+
+/* Fills known's arrays, zeroed by the caller, with what the history has of them. Once. */
+void history_tell(struct history *history, const struct history_known *known);
 
 /* Replaces the file. history may be NULL. */
 MUST_USE enum err_code history_save(const char *path, const struct history *history,

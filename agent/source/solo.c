@@ -18,13 +18,14 @@ struct solo {
     struct solo_opts opts;
     const struct manifest *manifest; /* lent until free */
     struct suite *suite;
-    struct history *history;
+    struct history *history; /* NULL: nothing is known */
     struct history_known known;
     struct paid *paid;
     bool *done;
     uint64_t *took_us; /* of those that are done and good */
     uint32_t done_count, mine_count;
-    bool changed; /* something was learned */
+    bool changed;        /* something was learned, and is not kept yet */
+    bool scopes_learned; /* what they took is counted */
 };
 
 static void say(const struct solo *solo, const struct err *err)
@@ -32,9 +33,15 @@ static void say(const struct solo *solo, const struct err *err)
     solo->opts.say(solo->opts.say_ctx, err->text);
 }
 
+/* The command is on its way; until it has collected, this process has time. */
 static void solo_start(struct source *source)
 {
+    struct solo *solo = (struct solo *)source;
+    struct err err = ERR_INIT;
+
     source->events->joined(source->ctx, 0, 0);
+    if (solo->opts.history && history_load(solo->opts.history, &solo->history, &err))
+        say(solo, &err);
 }
 
 /* Costs from history; tests without any take their neighbours'. */
@@ -143,7 +150,6 @@ static void solo_collected(struct source *source, struct manifest *manifest, con
     struct solo *solo = (struct solo *)source;
     uint32_t *mine = mem_new(manifest->count, sizeof(*mine));
     struct source_cost *costs;
-    struct err err = ERR_INIT;
 
     (void)runtime;
     solo->manifest = manifest;
@@ -158,8 +164,8 @@ static void solo_collected(struct source *source, struct manifest *manifest, con
     solo->paid = paid_new(solo->suite);
     solo->done = mem_new(manifest->count, sizeof(*solo->done));
     solo->took_us = mem_new(manifest->count, sizeof(*solo->took_us));
-    if (solo->opts.history && history_load(solo->opts.history, &solo->known, &solo->history, &err))
-        say(solo, &err);
+    if (solo->history)
+        history_tell(solo->history, &solo->known);
     costs = predict_tests(solo);
     solo->mine_count = choose_mine(solo, mine);
     seal(solo, costs);
@@ -281,6 +287,23 @@ static enum err_code store_durations(const struct solo *solo, struct err *err)
     return rc;
 }
 
+static void solo_settled(struct source *source)
+{
+    struct solo *solo = (struct solo *)source;
+    struct err err = ERR_INIT;
+
+    if (!solo->changed)
+        return;
+    solo->changed = false;
+    if (!solo->scopes_learned)
+        learn_scopes(solo);
+    solo->scopes_learned = true;
+    if (solo->opts.history && history_save(solo->opts.history, solo->history, &solo->known, &err)) {
+        (void)err_wrap(&err, "durations are not kept for the next run");
+        say(solo, &err);
+    }
+}
+
 static void solo_leave(struct source *source, const struct source_leave *how)
 {
     struct solo *solo = (struct solo *)source;
@@ -288,13 +311,7 @@ static void solo_leave(struct source *source, const struct source_leave *how)
     uint32_t exit = EXIT_OK;
 
     (void)how;
-    if (solo->changed)
-        learn_scopes(solo);
-    if (solo->changed && solo->opts.history &&
-        history_save(solo->opts.history, solo->history, &solo->known, &err)) {
-        (void)err_wrap(&err, "durations are not kept for the next run");
-        say(solo, &err);
-    }
+    solo_settled(source);
     if (solo->took_us && solo->opts.store && store_durations(solo, &err)) {
         (void)err_wrap(&err, "--store-durations");
         say(solo, &err);
@@ -335,6 +352,7 @@ static const struct source_ops ops = {
     .started = solo_started,
     .stop = solo_halt,
     .drain = solo_halt,
+    .settled = solo_settled,
     .leave = solo_leave,
     .free = solo_free,
 };

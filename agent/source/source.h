@@ -93,6 +93,9 @@ struct source_ops {
     void (*started)(struct source *s, const char *id, uint32_t k); /* a test has begun */
     void (*stop)(struct source *s, const char *reason);  /* -x: nothing more in the whole run */
     void (*drain)(struct source *s, const char *reason); /* this machine goes away */
+    /* All workers are gone and pytest winds up: time to keep what was learned. May not come; NULL
+     * where nothing is kept here. */
+    void (*settled)(struct source *s);
     void (*leave)(struct source *s, const struct source_leave *how);
     void (*free)(struct source *s);
 };

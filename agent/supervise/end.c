@@ -109,8 +109,23 @@ static const char *ending_word(enum ending ending)
     UNREACHABLE("ending");
 }
 
+/* What takes a while and need not wait until pytest has wound up. */
+void on_parting(int fd, short what, void *ctx)
+{
+    struct supervisor *s = ctx;
+
+    (void)fd;
+    (void)what;
+    if (s->phase != PHASE_END)
+        return;
+    if (s->source->ops->settled)
+        s->source->ops->settled(s->source);
+    memory_over(s);
+}
+
 void end_reporter(struct supervisor *s)
 {
+    const struct timeval once_it_is_told = { 0 };
     struct json *doc;
 
     if (s->phase >= PHASE_END)
@@ -129,6 +144,7 @@ void end_reporter(struct supervisor *s)
     else
         json_set_text(doc, "status", NULL);
     tell_json(s->reporter, FRAME_END, s->ending != ENDING_DONE, 0, doc);
+    (void)evtimer_add(s->parting, &once_it_is_told);
 }
 
 void stop_tests(struct supervisor *s, enum ending why, uint32_t status, const char *text)

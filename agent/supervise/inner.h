@@ -107,7 +107,7 @@ struct supervisor {
     bool foreground; /* a terminal sends its Ctrl-C to the command too */
     bool one_output; /* stdout and stderr are the same terminal or file */
 
-    struct event *keeper_event, *grace, *alone;
+    struct event *keeper_event, *grace, *alone, *parting;
     struct event *signals[SIGNALS_MAX];
     struct limit_rules rules;
     struct event *limit_timer, *run_timer, *stacks_timer;
@@ -194,8 +194,9 @@ void out_of_time(struct supervisor *s); /* --run-timeout is over: as after Ctrl-
 void command_ended(struct supervisor *s);
 /* The answer to source_leave. */
 void left(struct supervisor *s, uint32_t exit_code, bool complete);
-void on_grace(int fd, short what, void *ctx); /* the time after a stop is over */
-void on_alone(int fd, short what, void *ctx); /* nothing else has come for idle workers */
+void on_grace(int fd, short what, void *ctx);   /* the time after a stop is over */
+void on_parting(int fd, short what, void *ctx); /* the reporter has been told of the end */
+void on_alone(int fd, short what, void *ctx);   /* nothing else has come for idle workers */
 
 /* supervise/abandon.c. False when no worker has the test in hand. */
 bool abandon(struct supervisor *s, uint32_t test, const char *why);
@@ -233,6 +234,8 @@ void memory_test(struct supervisor *s, uint32_t number, uint32_t test, uint64_t 
 void memory_died(struct supervisor *s, uint32_t test, uint64_t kib); /* its worker, in the test */
 void memory_leaving(struct supervisor *s, uint32_t number);          /* a worker is told to go */
 uint64_t memory_worker_bytes(const struct supervisor *s); /* what one had for itself; 0: not seen */
+/* No worker is left to watch. (For the kernel's part, 10 to 25 ms.) */
+void memory_over(struct supervisor *s);
 void memory_fini(struct supervisor *s);
 
 /* supervise/memory_told.c */

@@ -313,12 +313,18 @@ void memory_leaving(struct supervisor *s, uint32_t number)
         look_at_rest(s, number);
 }
 
+void memory_over(struct supervisor *s)
+{
+    if (s->memory.stall)
+        event_free(s->memory.stall);
+    s->memory.stall = NULL;
+    os_stall_close(&s->memory.stalls);
+}
+
 void memory_fini(struct supervisor *s)
 {
     if (s->memory.timer)
         event_free(s->memory.timer);
-    if (s->memory.stall)
-        event_free(s->memory.stall);
-    os_stall_close(&s->memory.stalls);
+    memory_over(s);
     free(s->memory.test_kib);
 }

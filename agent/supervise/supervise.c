@@ -164,7 +164,8 @@ enum err_code supervise_new(const struct supervise_opts *opts, struct supervisor
     s->manifest = manifest_new();
     s->grace = evtimer_new(opts->base, on_grace, s);
     s->alone = evtimer_new(opts->base, on_alone, s);
-    INVARIANT(s->grace && s->alone);
+    s->parting = evtimer_new(opts->base, on_parting, s);
+    INVARIANT(s->grace && s->alone && s->parting);
     limits_new(s);
     stacks_new(s);
     token_new("mk", s->key);
@@ -196,6 +197,7 @@ void supervise_free(struct supervisor *s)
         event_free(s->keeper_event);
     event_free(s->grace);
     event_free(s->alone);
+    event_free(s->parting);
     limits_free(s);
     stacks_free(s);
     strays_free(s);

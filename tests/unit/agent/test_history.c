@@ -102,13 +102,15 @@ static void test_history_keeps_what_another_selection_did_not_run(void **state)
     memcpy(whole.view.scopes, scopes, sizeof(scopes));
     whole.view.failed[0] = whole.view.failed[2] = true;
     assert_int_equal(history_save(p.path, NULL, &whole.view, &err), ERR_NONE);
-    assert_int_equal(history_load(p.path, &part.view, &history, &err), ERR_NONE);
+    assert_int_equal(history_load(p.path, &history, &err), ERR_NONE);
+    history_tell(history, &part.view);
     assert_int_equal(part.view.tests[0].samples, 3);
     assert_true(part.view.failed[0]);
     part.view.failed[0] = false; /* it passes now */
     assert_int_equal(history_save(p.path, history, &part.view, &err), ERR_NONE);
     history_free(history);
-    assert_int_equal(history_load(p.path, &again.view, &history, &err), ERR_NONE);
+    assert_int_equal(history_load(p.path, &history, &err), ERR_NONE);
+    history_tell(history, &again.view);
     for (size_t i = 0; i < 3; i++) {
         assert_same(&again.view.tests[i], &tests[i]);
         assert_same(&again.view.scopes[i], &scopes[i]);
@@ -130,7 +132,8 @@ static void test_history_load_is_empty_when_there_is_no_file(void **state)
 
     (void)state;
     know(&k, ids, 1);
-    assert_int_equal(history_load("/nonexistent/h.json", &k.view, &history, &err), ERR_NONE);
+    assert_int_equal(history_load("/nonexistent/h.json", &history, &err), ERR_NONE);
+    history_tell(history, &k.view);
     assert_int_equal(k.view.tests[0].samples, 0);
     history_free(history);
     forget(&k);
@@ -152,13 +155,10 @@ static void test_history_load_believes_nothing_of_a_damaged_file(void **state)
         "{\"version\":1,\"tests\":[[\"a::1\",0,1,2,3,0,1,1]]}",
         "{\"version\":1,\"tests\":[[\"a::1\",0,1,2,3,0]],\"scopes\":[[\"module\",0,1,2,3,0]]}",
     };
-    static const char *const ids[] = { "a::1" };
-    struct known k;
     struct place p;
 
     (void)state;
     set_up(&p);
-    know(&k, ids, 1);
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct str path = STR_MAX(PATH_BYTES_MAX);
         struct history *history = NULL;
@@ -167,12 +167,10 @@ static void test_history_load_believes_nothing_of_a_damaged_file(void **state)
         assert_int_equal(str_addf(&path, &err, "%s/h", p.folder), ERR_NONE);
         assert_int_equal(fs_replace(path.at, texts[i], strlen(texts[i]), FS_PRIVATE, &err),
                          ERR_NONE);
-        assert_int_not_equal(history_load(path.at, &k.view, &history, &err), ERR_NONE);
-        assert_int_equal(k.view.tests[0].samples, 0);
+        assert_int_not_equal(history_load(path.at, &history, &err), ERR_NONE);
         assert_null(history);
         str_fini(&path);
     }
-    forget(&k);
     tear_down(&p);
 }
 

@@ -120,6 +120,9 @@ static void go_with(const struct solo_opts *opts, struct told *told)
     source->ops->collected(source, m, "python");
     assert_int_equal(told->sealed, 1);
     run_all(source, told);
+    source->ops->settled(source);
+    if (opts->history)
+        assert_int_equal(access(opts->history, F_OK), 0); /* kept before all is over */
     source->ops->leave(source, &(struct source_leave){ .runner_exit = 0 });
     assert_int_equal(told->left, 1);
     source->ops->free(source);
