@@ -165,8 +165,6 @@ static enum err_code runs_start(struct makespand *m, struct err *err)
                                  .wake_ctx = m };
     enum err_code rc = storage_open(m->options->store, m->options->data, &m->store, err);
 
-    if (!rc)
-        rc = tokens_first(m->store, clock_wall_ms(m->clock), m->token, err);
     if (rc)
         return rc;
     m->settled = loop_bell(m->loop, on_settled, m);
@@ -323,8 +321,14 @@ static enum makespand_exit serve(const struct options *options, struct err *err)
         goto out;
     stage = MAKESPAND_INTERNAL;
     rc = network_start(&m, err);
-    if (!rc)
-        rc = greet(&m, err);
+    if (rc)
+        goto out;
+    stage = MAKESPAND_STORE;
+    rc = tokens_first(m.store, clock_wall_ms(m.clock), m.token, err); /* can be shown now */
+    if (rc)
+        goto out;
+    stage = MAKESPAND_INTERNAL;
+    rc = greet(&m, err);
     if (!rc) {
         notify(NOTIFY_READY);
         loop_run(m.loop);

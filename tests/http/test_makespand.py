@@ -106,6 +106,7 @@ class Program(unittest.TestCase):
             port = other.getsockname()[1]
             said = self.refused(IN_USE, "--data", f"{self.folder}/data", "--listen", f"127.0.0.1:{port}")
         self.assertIn(str(port), said)
+        self.assertIn("msp_", self.start().token, "the first token is made by a start that can show it")
 
     def test_two_on_one_folder_are_refused(self):
         self.start()
