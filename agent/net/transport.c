@@ -66,12 +66,14 @@ static enum err_code code_of(CURLcode code, const char *why)
     return ERR_UNREACHABLE;
 }
 
-/* A coordinator that made its own certificate is believed by what it printed about it only. */
+/* A coordinator that made its own certificate is believed by what it prints about it only. */
 static const char *way_out(const struct transport *t, CURLcode code)
 {
-    if (code != CURLE_PEER_FAILED_VERIFICATION || t->ca_file || t->pin)
+    if (code != CURLE_PEER_FAILED_VERIFICATION && code != CURLE_SSL_PINNEDPUBKEYNOTMATCH)
         return "";
-    return "; set MAKESPAN_CA to what makespand printed at its start";
+    return t->ca_file || t->pin ? "; MAKESPAN_CA is another coordinator's: set it to what this one "
+                                  "prints at its start"
+                                : "; set MAKESPAN_CA to what makespand printed at its start";
 }
 
 static void exchange_free(struct exchange *x)

@@ -119,6 +119,9 @@ struct service {
 uint64_t service_now_ms(const struct service *svc);
 uint64_t service_wall_ms(const struct service *svc);
 
+/* What a request for an unknown run is told. */
+enum err_code run_unknown(const char *run_id, struct err *err);
+
 /* The run, loaded from the store when needed. ERR_RUN_UNKNOWN; ERR_UNAVAILABLE while it is broken.
  */
 MUST_USE enum err_code live_find(struct service *svc, const char *run_id, struct live **out,

@@ -197,6 +197,15 @@ void live_mend(struct live *live)
         teach_run(live->svc, live->id);
 }
 
+enum err_code run_unknown(const char *run_id, struct err *err)
+{
+    return err_set(
+        err, ERR_RUN_UNKNOWN,
+        "no run %.*s is known here: it is another coordinator's, or was removed with age "
+        "(--keep)",
+        ID_TEXT_BYTES - 1, run_id);
+}
+
 enum err_code live_find(struct service *svc, const char *run_id, struct live **out, struct err *err)
 {
     struct live *live = *bucket_of(svc, run_id);
@@ -204,7 +213,7 @@ enum err_code live_find(struct service *svc, const char *run_id, struct live **o
     enum err_code rc;
 
     if (strlen(run_id) >= ID_TEXT_BYTES)
-        return err_set(err, ERR_RUN_UNKNOWN, "no such run");
+        return run_unknown(run_id, err);
     while (live && strcmp(live->id, run_id) != 0)
         live = live->next;
     if (live && live->broken)
@@ -212,7 +221,7 @@ enum err_code live_find(struct service *svc, const char *run_id, struct live **o
     if (!live) {
         rc = load_run(svc->store, run_id, &run, err);
         if (rc == ERR_NOT_FOUND)
-            return err_set(err, ERR_RUN_UNKNOWN, "no run %s", run_id);
+            return run_unknown(run_id, err);
         if (rc)
             return rc == ERR_IO ? err_set(err, ERR_UNAVAILABLE, "run %s: %s", run_id, err->text)
                                 : rc;

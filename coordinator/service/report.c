@@ -27,7 +27,7 @@ static enum err_code work(struct errand *errand, struct store *store, struct err
         rc = r->form == REPORT_JSON ? report_json(run, &r->text, err)
                                     : report_junit(run, &r->text, err);
     else if (rc == ERR_NOT_FOUND)
-        rc = err_set(err, ERR_RUN_UNKNOWN, "no run %s", r->run);
+        rc = run_unknown(r->run, err);
     else if (rc == ERR_IO)
         rc = err_set(err, ERR_UNAVAILABLE, "%s", err->text);
     run_free(run);
@@ -75,7 +75,7 @@ static enum err_code allowed(struct service *svc, const char *bearer, const char
         return reader_enter(svc, bearer, run, ROLE_READ, &live, err);
     rc = store_list(svc->store, &query, may_read, &asked, err);
     if (!rc && !asked.found)
-        rc = err_set(err, ERR_RUN_UNKNOWN, "no run %.100s", run);
+        rc = run_unknown(run, err);
     return rc;
 }
 
@@ -86,7 +86,7 @@ void service_report(struct service *svc, const char *bearer, const char *run, en
     struct err err = ERR_INIT;
 
     if (strlen(run) >= ID_TEXT_BYTES)
-        (void)err_set(&err, ERR_RUN_UNKNOWN, "no such run");
+        (void)!run_unknown(run, &err);
     if (err.code || allowed(svc, bearer, run, &err)) {
         reply_err(reply, &err);
         return;

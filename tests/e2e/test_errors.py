@@ -25,6 +25,19 @@ class AgentErrorTest(harness.TestCase):
         self.assertRegex(lines[-1] if lines else "", pattern, process.output)
         self.assertNotIn("Traceback", process.output)
 
+    def test_a_coordinator_that_lost_its_store(self):
+        gate = self.gate()
+        coordinator = self.coordinator()
+        agent = self.agent(self.pytest(self.gated_suite(gate, 1, "gated")), coordinator)
+        gate.reached("go")
+        coordinator.kill9()
+        for file in coordinator.data.glob("makespan.db*"):
+            file.unlink()
+        self.restart(coordinator)
+        gate.open("go")
+        self.assertEqual(agent.wait(), harness.REFUSED, agent.output)
+        self.assert_sentence(agent, r"no run \w{26} is known here: it is another coordinator's, or was removed")
+
     def test_wrong_token(self):
         coordinator = self.coordinator()
         agent = self.agent(self.pytest(self.plain), coordinator, MAKESPAN_TOKEN="mspt_wrong")
@@ -36,7 +49,7 @@ class AgentErrorTest(harness.TestCase):
         agent = self.agent(self.pytest(self.plain), coordinator, MAKESPAN_CA="sha256//" + "A" * 43 + "=",
                            options=["--patience", "2s"])
         self.assertEqual(agent.wait(), harness.UNREACHABLE, agent.output)
-        self.assert_sentence(agent, r"pin|certificate")
+        self.assert_sentence(agent, r"MAKESPAN_CA is another coordinator's: set it to what this one prints")
 
     def test_nobody_listens(self):
         coordinator = self.coordinator()
