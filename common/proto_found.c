@@ -27,22 +27,20 @@ void found_test_fini(struct found_test *found)
     *found = (struct found_test){ .group = NULL };
 }
 
+static struct json *found_of(const void *item)
+{
+    const struct found_test *found = item;
+    struct json *obj = json_new_object();
+
+    json_set(obj, "test", ref_json(&found->test));
+    json_set_text(obj, "group", found->group);
+    json_set_text(obj, "flags", found->flags);
+    return obj;
+}
+
 void put_found(struct json *obj, const struct found_test *found, uint32_t count)
 {
-    struct json *array;
-
-    if (count == 0)
-        return;
-    array = json_new_array();
-    for (uint32_t i = 0; i < count; i++) {
-        struct json *item = json_new_object();
-
-        json_set(item, "test", ref_json(&found[i].test));
-        json_set_text(item, "group", found[i].group);
-        json_set_text(item, "flags", found[i].flags);
-        json_append(array, item);
-    }
-    json_set(obj, "found", array);
+    put_list(obj, "found", found, count, sizeof(*found), found_of);
 }
 
 static void read_found(struct fields *f, void *into)

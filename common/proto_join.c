@@ -206,21 +206,14 @@ void collected_request_fini(struct collected_request *m)
 
 static const char *const action_words[] = { "go", "upload", "wait", NULL };
 
-static void put_heavy(struct json *obj, const struct collected_answer *m)
+static struct json *heavy_of(const void *item)
 {
-    struct json *array;
+    const struct test_mem *heavy = item;
+    struct json *obj = json_new_object();
 
-    if (m->heavy_count == 0)
-        return;
-    array = json_new_array();
-    for (uint32_t i = 0; i < m->heavy_count; i++) {
-        struct json *item = json_new_object();
-
-        json_set(item, "test", ref_json(&m->heavy[i].test));
-        json_set_u64(item, "mem_mib", m->heavy[i].mem_mib);
-        json_append(array, item);
-    }
-    json_set(obj, "heavy", array);
+    json_set(obj, "test", ref_json(&heavy->test));
+    json_set_u64(obj, "mem_mib", heavy->mem_mib);
+    return obj;
 }
 
 static void read_heavy(struct fields *f, void *into)
@@ -242,7 +235,7 @@ char *collected_answer_encode(const struct collected_answer *m)
     struct json *obj = json_new_object();
 
     json_set_text(obj, "action", action_words[m->action]);
-    put_heavy(obj, m);
+    put_list(obj, "heavy", m->heavy, m->heavy_count, sizeof(*m->heavy), heavy_of);
     return json_finish(obj);
 }
 

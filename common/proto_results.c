@@ -216,8 +216,9 @@ struct detail *detail_copy(const struct detail *d)
     return copy;
 }
 
-static struct json *result_json(const struct result *r)
+static struct json *result_of(const void *item)
 {
+    const struct result *r = item;
     struct json *obj = json_new_object();
 
     json_set(obj, "test", ref_json(&r->test));
@@ -265,42 +266,27 @@ static void read_result(struct fields *f, void *into)
     }
 }
 
-static void put_skips(struct json *obj, const struct results_request *m)
+static struct json *skip_of(const void *item)
 {
-    struct json *skips;
+    const struct unit_skip *skip = item;
+    struct json *obj = json_new_object();
 
-    if (m->skip_count == 0)
-        return;
-    skips = json_new_array();
-    for (uint32_t i = 0; i < m->skip_count; i++) {
-        struct json *skip = json_new_object();
-
-        json_set_text(skip, "id", m->skips[i].id);
-        json_set_text(skip, "text", m->skips[i].text);
-        json_append(skips, skip);
-    }
-    json_set(obj, "skips", skips);
+    json_set_text(obj, "id", skip->id);
+    json_set_text(obj, "text", skip->text);
+    return obj;
 }
 
-static void put_abandoned(struct json *obj, const struct results_request *m)
+static struct json *cut_of(const void *item)
 {
-    struct json *array = json_new_array();
+    const struct try_cut *cut = item;
+    struct json *obj = json_new_object();
 
-    for (uint32_t i = 0; i < m->abandoned_count; i++) {
-        const struct try_cut *cut = &m->abandoned[i];
-        struct json *item = json_new_object();
-
-        json_set(item, "test", ref_json(&cut->test));
-        json_set_u64(item, "fence", cut->fence);
-        json_set_u64(item, "worker", cut->worker);
-        json_set_u64(item, "started_ms", cut->started_ms);
-        json_set_u64(item, "took_us", cut->took_us);
-        json_append(array, item);
-    }
-    if (m->abandoned_count)
-        json_set(obj, "abandoned", array);
-    else
-        json_free(array);
+    json_set(obj, "test", ref_json(&cut->test));
+    json_set_u64(obj, "fence", cut->fence);
+    json_set_u64(obj, "worker", cut->worker);
+    json_set_u64(obj, "started_ms", cut->started_ms);
+    json_set_u64(obj, "took_us", cut->took_us);
+    return obj;
 }
 
 static void read_cut(struct fields *f, void *into)
@@ -320,19 +306,13 @@ char *results_request_encode(const struct results_request *m)
 
     json_set_text(obj, "session", m->session);
     json_set_u64(obj, "request", m->request);
-    if (m->result_count) {
-        struct json *results = json_new_array();
-
-        for (uint32_t i = 0; i < m->result_count; i++)
-            json_append(results, result_json(&m->results[i]));
-        json_set(obj, "results", results);
-    }
+    put_list(obj, "results", m->results, m->result_count, sizeof(*m->results), result_of);
     put_refs(obj, "released", m->released, m->released_count);
     put_refs(obj, "running", m->running, m->running_count);
-    put_abandoned(obj, m);
+    put_list(obj, "abandoned", m->abandoned, m->abandoned_count, sizeof(*m->abandoned), cut_of);
     put_errors(obj, "errors", m->errors, m->error_count);
     put_scopes(obj, m->scopes, m->scope_count);
-    put_skips(obj, m);
+    put_list(obj, "skips", m->skips, m->skip_count, sizeof(*m->skips), skip_of);
     put_found(obj, m->found, m->found_count);
     put_text(obj, "stop", m->stop);
     return json_finish(obj);

@@ -2,23 +2,21 @@
 #include "mem.h"
 #include "proto_util.h"
 
+static struct json *scope_of(const void *item)
+{
+    const struct scope_cost *scope = item;
+    struct json *obj = json_new_object();
+
+    json_set_text(obj, "kind", scope->kind);
+    json_set_text(obj, "id", scope->id);
+    json_set_u64(obj, "setup_us", scope->setup_us);
+    json_set_u64(obj, "teardown_us", scope->teardown_us);
+    return obj;
+}
+
 void put_scopes(struct json *obj, const struct scope_cost *scopes, uint32_t count)
 {
-    struct json *array;
-
-    if (count == 0)
-        return;
-    array = json_new_array();
-    for (uint32_t i = 0; i < count; i++) {
-        struct json *item = json_new_object();
-
-        json_set_text(item, "kind", scopes[i].kind);
-        json_set_text(item, "id", scopes[i].id);
-        json_set_u64(item, "setup_us", scopes[i].setup_us);
-        json_set_u64(item, "teardown_us", scopes[i].teardown_us);
-        json_append(array, item);
-    }
-    json_set(obj, "scopes", array);
+    put_list(obj, "scopes", scopes, count, sizeof(*scopes), scope_of);
 }
 
 static void read_scope(struct fields *f, void *into)

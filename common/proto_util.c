@@ -307,33 +307,43 @@ struct json *ref_json(const struct test_ref *ref)
     return pair;
 }
 
-void put_refs(struct json *obj, const char *key, const struct test_ref *refs, uint32_t count)
+void put_list(struct json *obj, const char *key, const void *items, uint32_t count, size_t size,
+              struct json *(*item)(const void *))
 {
+    const unsigned char *at = items;
     struct json *array;
 
     if (count == 0)
         return;
     array = json_new_array();
     for (uint32_t i = 0; i < count; i++)
-        json_append(array, ref_json(&refs[i]));
+        json_append(array, item(at + i * size));
     json_set(obj, key, array);
+}
+
+static struct json *ref_of(const void *item)
+{
+    return ref_json(item);
+}
+
+void put_refs(struct json *obj, const char *key, const struct test_ref *refs, uint32_t count)
+{
+    put_list(obj, key, refs, count, sizeof(*refs), ref_of);
+}
+
+static struct json *error_of(const void *item)
+{
+    const struct run_error *error = item;
+    struct json *obj = json_new_object();
+
+    json_set_text(obj, "kind", error->kind);
+    put_text(obj, "text", error->text);
+    return obj;
 }
 
 void put_errors(struct json *obj, const char *key, const struct run_error *errors, uint32_t count)
 {
-    struct json *array;
-
-    if (count == 0)
-        return;
-    array = json_new_array();
-    for (uint32_t i = 0; i < count; i++) {
-        struct json *error = json_new_object();
-
-        json_set_text(error, "kind", errors[i].kind);
-        put_text(error, "text", errors[i].text);
-        json_append(array, error);
-    }
-    json_set(obj, key, array);
+    put_list(obj, key, errors, count, sizeof(*errors), error_of);
 }
 
 void refs_free(struct test_ref *refs, uint32_t count)

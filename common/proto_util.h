@@ -54,6 +54,9 @@ enum err_code field_fail(struct fields *f, const char *key, const char *why);
 /* Building. Absent texts are left out. */
 void put_text(struct json *obj, const char *key, const char *text);
 struct json *ref_json(const struct test_ref *ref);
+/* An array of what these become, each by item; left out when there are none. */
+void put_list(struct json *obj, const char *key, const void *items, uint32_t count, size_t size,
+              struct json *(*item)(const void *));
 void put_refs(struct json *obj, const char *key, const struct test_ref *refs, uint32_t count);
 void put_errors(struct json *obj, const char *key, const struct run_error *errors, uint32_t count);
 void put_scopes(struct json *obj, const struct scope_cost *scopes, uint32_t count);

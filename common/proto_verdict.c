@@ -108,24 +108,17 @@ static void read_drift(struct fields *f, struct verdict_answer *out)
     }
 }
 
-static void put_bad(struct json *obj, const struct verdict_answer *m)
+static struct json *bad_of(const void *item)
 {
-    struct json *array;
+    const struct bad_test *bad = item;
+    struct json *obj = json_new_object();
 
-    if (m->bad_count == 0)
-        return;
-    array = json_new_array();
-    for (uint32_t i = 0; i < m->bad_count; i++) {
-        struct json *bad = json_new_object();
-
-        json_set(bad, "test", ref_json(&m->bad[i].test));
-        if (m->bad[i].outcome != OUTCOME_NONE)
-            json_set_text(bad, "outcome", outcome_name(m->bad[i].outcome));
-        if (m->bad[i].index != PROTO_SLOT_NONE)
-            json_set_u64(bad, "index", m->bad[i].index);
-        json_append(array, bad);
-    }
-    json_set(obj, "bad", array);
+    json_set(obj, "test", ref_json(&bad->test));
+    if (bad->outcome != OUTCOME_NONE)
+        json_set_text(obj, "outcome", outcome_name(bad->outcome));
+    if (bad->index != PROTO_SLOT_NONE)
+        json_set_u64(obj, "index", bad->index);
+    return obj;
 }
 
 static void read_bad(struct fields *f, void *into)
@@ -173,7 +166,7 @@ char *verdict_answer_encode(const struct verdict_answer *m)
     put_text(obj, "heaviest", m->heaviest);
     if (m->heaviest_mib)
         json_set_u64(obj, "heaviest_mib", m->heaviest_mib);
-    put_bad(obj, m);
+    put_list(obj, "bad", m->bad, m->bad_count, sizeof(*m->bad), bad_of);
     put_errors(obj, "errors", m->errors, m->error_count);
     put_errors(obj, "remarks", m->remarks, m->remark_count);
     put_refs(obj, "only_first", m->only_first, m->only_first_count);
