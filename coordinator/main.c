@@ -1,5 +1,4 @@
-/* makespand: wires the coordinator's layers together and turns what went wrong into an exit code.
- */
+/* makespand: wires the coordinator's layers together and serves. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 
 #include "api/api.h"
 #include "clock.h"
+#include "command.h"
 #include "folder.h"
 #include "fs.h"
 #include "greeting.h"
@@ -268,16 +268,6 @@ static enum err_code greet(struct makespand *m, struct err *err)
     return rc;
 }
 
-/* The exit code of an error in a stage whose own code is stage. */
-static enum makespand_exit exit_of(enum err_code rc, enum makespand_exit stage)
-{
-    if (rc == ERR_USAGE || rc == ERR_INVALID)
-        return MAKESPAND_USAGE;
-    if (rc == ERR_CONFLICT)
-        return MAKESPAND_IN_USE;
-    return rc == ERR_TLS ? MAKESPAND_CONFIG : stage;
-}
-
 /* Clients go first, then what still works for them, then what that stands on. */
 static void makespand_fini(struct makespand *m)
 {
@@ -335,55 +325,7 @@ static enum makespand_exit serve(const struct options *options, struct err *err)
     }
 out:
     makespand_fini(&m);
-    return rc ? exit_of(rc, stage) : MAKESPAND_OK;
-}
-
-static enum makespand_exit manage_tokens(const struct options *options, struct err *err)
-{
-    struct store *store = NULL;
-    struct str text = STR_MAX(TOKENS_TEXT_BYTES_MAX);
-    enum err_code rc = storage_open_beside(options->store, options->data, &store, err);
-
-    if (!rc)
-        rc = tokens_command(store, options, clock_wall_ms(clock_system()), &text, err);
-    if (!rc)
-        rc = fs_write_all(STDOUT_FILENO, str_text(&text), text.len, err);
-    store_close(store);
-    str_fini(&text);
-    return rc ? exit_of(rc, MAKESPAND_STORE) : MAKESPAND_OK;
-}
-
-static enum makespand_exit keep_up_store(const struct options *options, struct err *err)
-{
-    struct store *store = NULL;
-    enum err_code rc = storage_open_existing(options->store, options->data, &store, err);
-
-    if (!rc)
-        rc = options->command == COMMAND_STORE_CHECK ? store_check(store, err)
-                                                     : store_backup(store, options->backup, err);
-    if (!rc)
-        (void)printf(options->command == COMMAND_STORE_CHECK ? "the store is sound\n"
-                                                             : "the copy is complete\n");
-    store_close(store);
-    if (rc == ERR_CONFLICT) /* the file to write exists */
-        return MAKESPAND_CREATE;
-    return rc ? exit_of(rc, MAKESPAND_STORE) : MAKESPAND_OK;
-}
-
-static enum makespand_exit run_command(const struct options *options, struct err *err)
-{
-    switch (options->command) {
-    case COMMAND_SERVE:
-        return serve(options, err);
-    case COMMAND_TOKEN_CREATE:
-    case COMMAND_TOKEN_LIST:
-    case COMMAND_TOKEN_REVOKE:
-        return manage_tokens(options, err);
-    case COMMAND_STORE_CHECK:
-    case COMMAND_STORE_BACKUP:
-        return keep_up_store(options, err);
-    }
-    UNREACHABLE("enum makespand_command");
+    return rc ? command_exit(rc, stage) : MAKESPAND_OK;
 }
 
 int main(int argc, char **argv)
@@ -399,7 +341,8 @@ int main(int argc, char **argv)
                                                                            : MAKESPAND_OK;
         } else {
             log_setup(options.log_level, options.log_form);
-            status = run_command(&options, &err);
+            status = options.command == COMMAND_SERVE ? serve(&options, &err)
+                                                      : command_beside(&options, &err);
         }
     }
     if (status)

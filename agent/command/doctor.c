@@ -158,11 +158,9 @@ static void check_history(struct doctor *d, struct ask *ask, const struct target
 {
     struct str path = STR_MAX(PATH_BYTES);
     struct ask_probe p = { 0 };
-    char *project = transport_escape(t->project);
-    char *suite = transport_escape(t->suite);
     struct json *doc = NULL;
     struct err err = ERR_INIT;
-    enum err_code rc = str_addf(&path, &err, "/v1/projects/%s/suites/%s/durations", project, suite);
+    enum err_code rc = reading_suite_path(t, "/durations", &path, &err);
 
     if (!rc)
         rc = ask_probe(ask, path.at, ASK_TOKEN, &p, &err);
@@ -179,8 +177,6 @@ static void check_history(struct doctor *d, struct ask *ask, const struct target
         json_free(doc);
     str_fini(&p.body);
     str_fini(&path);
-    free(project);
-    free(suite);
 }
 
 /* What a run would say of itself; command: the words after "--". */
