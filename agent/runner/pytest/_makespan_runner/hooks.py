@@ -177,7 +177,6 @@ def pytest_cmdline_main(config):
         outcome = yield
         collector.end(outcome)  # does not return
     theirs.close()
-    link.patience.over()
     link.random_watch.stop()
     link.preflight.stop()
     config.pluginmanager.register(reporter.Reporter(config, link, ours), "makespan_reporter")

@@ -65,6 +65,7 @@ class Reporter:
             "workerinputs": [node.workerinput for node in self.nodes.values()],
             "basetemp": basetemp,
         })
+        self.link.patience.over()
 
     def _node(self, slot):
         """The worker of a slot, made known to the plugins when it is first needed."""
