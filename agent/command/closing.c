@@ -37,15 +37,17 @@ static void close_memory(const struct supervise_report *report)
 
 static const char *why_nothing(enum closing_mode mode, const struct supervise_report *report)
 {
-    if (mode != CLOSING_SHARED)
+    if (mode == CLOSING_SPLIT || mode == CLOSING_FALLBACK)
         return "no tests fell to this machine";
+    if (report->collected == 0)
+        return "no tests were collected";
     return report->complete ? "no tests were left for this machine: others ran them all"
                             : "this machine was given no tests";
 }
 
 void closing_text(enum closing_mode mode, const struct supervise_report *report)
 {
-    if (mode != CLOSING_ALONE && report->granted == 0) {
+    if (report->granted == 0 && (mode != CLOSING_ALONE || report->collected == 0)) {
         (void)fprintf(stderr, "makespan: %s\n", why_nothing(mode, report));
         return;
     }

@@ -345,10 +345,11 @@ enum err_code command_run(int argc, char *const *argv, uint32_t *out_exit, struc
         (rc = keeper_start(&r.keeper, err)) == ERR_NONE &&
         (rc = target_resolve(&r.options, r.digest, &r.target, err)) == ERR_NONE &&
         (rc = find_share(&r, err)) == ERR_NONE) {
-        if (r.target.url && r.local.last_failed)
+        if ((r.target.url || r.is_share) && r.local.last_failed)
             rc = err_set(err, ERR_USAGE,
-                         "--last-failed is of this machine; a shared run needs all "
-                         "machines to collect the same");
+                         "--last-failed is of this machine; a suite that machines share must be "
+                         "collected the same on all: leave it out, or pass --lf to pytest where "
+                         "all restore one cache");
         else if (r.target.url && r.local.workers_given && r.local.workers == 0)
             rc = err_set(err, ERR_USAGE, "-n 0 runs no workers; a shared run needs at least one");
         else

@@ -40,7 +40,7 @@ static enum err_code add_bad(const struct verdict_answer *v, struct str *out, st
         if (!rc)
             rc = str_addz(out, "\n", err);
     }
-    if (!rc && v->bad_count && all > v->bad_count)
+    if (!rc && v->bad_count >= PROTO_BAD_NAMED && all > v->bad_count)
         rc = str_addf(out, err, "  and %u more: 'makespan report -f json' has all\n",
                       all - v->bad_count);
     return rc;
@@ -145,7 +145,7 @@ enum err_code verdict_text(const struct verdict_answer *v, struct str *out, stru
                       v->message);
     else
         rc = str_addf(out, err, "%s\n", v->final ? verdict_name(v->verdict) : "not final yet");
-    if (!rc)
+    if (!rc && v->total)
         rc = add_counts(v, out, err);
     if (!rc)
         rc = add_bad(v, out, err);

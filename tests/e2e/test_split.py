@@ -47,6 +47,18 @@ class SplitTest(harness.TestCase):
                     for index in range(3)]
         self.assertEqual(statuses, [0, 0, 0])
 
+    def test_what_failed_on_one_machine_is_no_share(self):
+        """Each would split what it remembers, and what it does not remember nobody would run."""
+        suite = self.suite({"test_one.py": "def test_one(): pass\n"})
+        run = self.makespan("run", "--index", "0", "--total", "2", "--last-failed", "--", *self.pytest(), cwd=suite)
+        self.assertEqual(run.returncode, harness.USAGE, run.stderr)
+        self.assertIn("--last-failed is of this machine", run.stderr)
+
+    def test_nothing_collected_is_said(self):
+        suite = self.suite({"test_one.py": "def test_one(): pass\n"})
+        run = self.makespan("run", "--", *self.pytest("-k", "none"), cwd=suite)
+        self.assertEqual((run.returncode, run.stderr), (5, "makespan: no tests were collected\n"))
+
     def test_a_failing_test_is_red_in_its_part_only(self):
         suite = self.suite({"test_two.py": "def test_good(): pass\n\ndef test_bad(): assert False\n"})
         statuses = [self.makespan("run", "--index", str(index), "--total", "2", "--", *self.pytest(), cwd=suite).returncode
