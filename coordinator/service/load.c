@@ -222,9 +222,12 @@ enum err_code live_find(struct service *svc, const char *run_id, struct live **o
         rc = load_run(svc->store, run_id, &run, err);
         if (rc == ERR_NOT_FOUND)
             return run_unknown(run_id, err);
+        if (rc == ERR_IO) {
+            err->code = ERR_UNAVAILABLE;
+            return err_wrap(err, "run %s", run_id);
+        }
         if (rc)
-            return rc == ERR_IO ? err_set(err, ERR_UNAVAILABLE, "run %s: %s", run_id, err->text)
-                                : rc;
+            return rc;
         live = live_new(svc, run_id);
         adopt_run(live, run);
     }

@@ -29,7 +29,7 @@ static enum err_code work(struct errand *errand, struct store *store, struct err
     else if (rc == ERR_NOT_FOUND)
         rc = run_unknown(r->run, err);
     else if (rc == ERR_IO)
-        rc = err_set(err, ERR_UNAVAILABLE, "%s", err->text);
+        rc = err->code = ERR_UNAVAILABLE;
     run_free(run);
     return rc;
 }

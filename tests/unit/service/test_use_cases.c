@@ -269,6 +269,28 @@ static void test_service_takes_back_what_was_not_stored(void **state)
     assert_int_equal(p->verdict, VERDICT_GREEN);
 }
 
+/* Which run it was, and why: each once. */
+static void test_service_says_which_run_cannot_be_read(void **state)
+{
+    struct place *p = *state;
+    struct store_fault_plan broken = {
+        .kind = STORE_FAULT_BEFORE, .code = ERR_IO, .first_call = 2, .call_count = 9
+    };
+    struct str want = STR_MAX(200);
+    struct err err = ERR_INIT;
+
+    sealed(p);
+    finishes(p);
+    passes_time(p, 2 * 60000);          /* nobody asks for it: it is not held any more */
+    store_fault_set(p->store, &broken); /* from behind the look at the token */
+    service_status(p->svc, p->token, p->run, to(p, on_status));
+    assert_int_equal(p->err.code, ERR_UNAVAILABLE);
+    assert_int_equal(str_addf(&want, &err, "run %s: list: a fault was asked for", p->run),
+                     ERR_NONE);
+    assert_string_equal(p->err.text, str_text(&want));
+    str_fini(&want);
+}
+
 static void test_service_lists_runs_of_the_project_only(void **state)
 {
     struct place *p = *state;
@@ -337,6 +359,7 @@ int main(void)
         place_test(test_service_forgives_silence_while_it_slept),
         place_test(test_service_goes_on_after_a_restart),
         place_test(test_service_takes_back_what_was_not_stored),
+        place_test(test_service_says_which_run_cannot_be_read),
         place_test(test_service_lists_runs_of_the_project_only),
         place_test(test_service_tells_set_ups_with_a_shard),
         place_test(test_service_releases_what_is_held),
