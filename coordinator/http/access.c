@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -13,7 +14,9 @@
 #include "json_text.h"
 #include "mem.h"
 
-#define LINE_BYTES_MAX (6u * HTTP_HEADER_BYTES_MAX + 512u) /* a path with every byte escaped */
+#define PATH_SHOWN_MAX 512u                         /* none of ours is as long */
+#define LINE_BYTES_MAX (6u * PATH_SHOWN_MAX + 512u) /* a path with every byte escaped */
+_Static_assert(LINE_BYTES_MAX <= PIPE_BUF, "a pipe that is ready takes a whole line");
 
 struct access_log {
     const struct clock *clock;
@@ -111,28 +114,32 @@ static enum err_code json_line(struct str *out, const char *when, const struct h
     return rc;
 }
 
-/* Without waiting. A pipe that is ready has room for PIPE_BUF bytes. */
-static bool takes(int fd, size_t len)
+/* Without waiting. */
+static bool takes_a_line(int fd)
 {
     struct pollfd p = { .fd = fd, .events = POLLOUT };
     struct stat st;
 
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode))
         return true;
-    return len <= PIPE_BUF && poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0;
 }
 
 void access_note(struct access_log *log, const struct http_seen *seen)
 {
     struct str line = STR_MAX(LINE_BYTES_MAX);
     struct err ignored = ERR_INIT;
-    char when[CLOCK_TEXT_BYTES];
+    char when[CLOCK_TEXT_BYTES], path[PATH_SHOWN_MAX + sizeof("...")];
+    struct http_seen shown = *seen;
     enum err_code rc;
 
+    (void)snprintf(path, sizeof(path), "%.*s%s", (int)PATH_SHOWN_MAX, seen->path,
+                   strlen(seen->path) > PATH_SHOWN_MAX ? "..." : "");
+    shown.path = path;
     clock_format(clock_wall_ms(log->clock), when);
-    rc = log->form == LOG_JSON ? json_line(&line, when, seen, &ignored)
-                               : text_line(&line, when, seen, &ignored);
-    if (!rc && takes(log->fd, line.len)) /* in one write, so that lines stay whole */
+    rc = log->form == LOG_JSON ? json_line(&line, when, &shown, &ignored)
+                               : text_line(&line, when, &shown, &ignored);
+    if (!rc && takes_a_line(log->fd)) /* in one write, so that lines stay whole */
         (void)!fs_write_all(log->fd, str_text(&line), line.len, &ignored);
     str_fini(&line);
 }

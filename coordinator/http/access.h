@@ -1,7 +1,7 @@
 /* access.h - the access log: a line for each request, when it was answered or its client left.
  *
- * Neither headers nor bodies nor queries are written, so no token can be. Not for: what happens to
- * runs (log.h). */
+ * Neither headers nor bodies nor queries are written, so no token can be; a path is cut where it is
+ * longer than any of ours. Not for: what happens to runs (log.h). */
 #pragma once
 
 #include "http_server.h"

@@ -160,6 +160,11 @@ class OperationsTest(harness.TestCase):
                          r"^\S+Z client=\S+ method=GET path=/healthz status=200 us=\d+ in=0 out=\d+\n$")
         self.assertRegex(log.read_text(), r"^\S+Z client=\S+ method=HEAD path=/readyz status=200 us=\d+ in=0 out=0\n$")
 
+    def test_the_access_log_has_long_paths_cut_also_in_a_pipe(self):
+        coordinator = self.coordinator(extra=["--access-log", "-"])
+        coordinator.request("GET", "/" + "x" * 5000)
+        coordinator.wait_for_line(r"method=GET path=/x{511}\.\.\. status=4\d\d ")
+
     def test_an_access_log_that_nobody_reads_holds_up_nothing(self):
         log = self.folder / "pipe"
         os.mkfifo(log)
