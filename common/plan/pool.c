@@ -308,6 +308,7 @@ static void detach(struct pool *pool, uint32_t test)
         count_out(pool, k, t);
         return;
     case TEST_STARTED:
+        clock_forget(pool, test);
         k->running--;
         count_out(pool, k, t);
         return;
@@ -391,7 +392,7 @@ void pool_put_back(struct pool *pool, uint32_t test)
 void pool_recost(struct pool *pool, uint32_t test, uint64_t cost_us)
 {
     struct node *t;
-    uint64_t old_us;
+    uint64_t old_us, begun_us;
     bool is_free;
 
     INVARIANT(test < pool->test_count);
@@ -404,7 +405,10 @@ void pool_recost(struct pool *pool, uint32_t test, uint64_t cost_us)
     if (is_free)
         detach(pool, test);
     charge_scopes(pool, t->scope, cost_us, old_us);
+    begun_us = t->begun_us;
+    clock_forget(pool, test);
     t->cost_us = cost_us;
+    pool_begun(pool, test, begun_us);
     if (is_free) {
         set_free(pool, test);
     } else if (t->state == TEST_HELD || t->state == TEST_STARTED) {

@@ -108,6 +108,7 @@ struct pool_ask {
     bool more;             /* in a machine: work may still come from elsewhere, soon */
     uint64_t waited_us;    /* since it got or ended anything: what it waits for may never come */
     uint64_t lead_us;      /* from asking to having the answer; 0: POOL_LEAD_US, in a machine 0 */
+    uint64_t now_us;       /* by the clock of pool_begun; 0: what runs counts in full */
 };
 #define POOL_LEAD_US 20000u
 uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32_t *out,
@@ -132,6 +133,10 @@ void pool_put_back(struct pool *pool, uint32_t test); /* absent, held, started, 
 void pool_recost(struct pool *pool, uint32_t test, uint64_t cost_us);    /* a better prediction */
 void pool_rescope(struct pool *pool, uint32_t scope, uint64_t setup_us); /* of its set-up */
 void pool_hurry(struct pool *pool, uint32_t test);                       /* is POOL_FIRST now */
+
+/* A started test runs since then, as far as is known: by it, what others run counts for less as
+ * time goes by. Not a stored change: without it, as after a restart, it counts in full. */
+void pool_begun(struct pool *pool, uint32_t test, uint64_t now_us);
 
 /* What is where: for status, tests and the decision to let an idle taker go. */
 uint32_t pool_free_count(const struct pool *pool);

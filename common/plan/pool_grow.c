@@ -37,6 +37,7 @@ static void start_again(struct pool *pool, const struct pool *old, uint32_t test
 {
     pool_take(pool, old->tests[test].taker, test);
     pool_start(pool, test);
+    pool_begun(pool, test, old->tests[test].begun_us);
 }
 
 /* Who finished it matters where its unit stays with whom it was begun. */

@@ -1,5 +1,6 @@
 /* pool_inner.h - what pool.c (changes), pool_grow.c (more tests), pool_lot.c (order), pool_state.c
- * (what is where), pool_recall.c and the files of pool_pick.h (decisions) share.
+ * (what is where), pool_clock.c (how much of it is done), pool_recall.c and the files of
+ * pool_pick.h (decisions) share.
  *
  * A free test is found in two ways: by its size, among all tests that may go alone; and in its
  * *lot*, with those that it is better run beside: its unit, a scope whose set-up is worth sharing,
@@ -29,6 +30,7 @@ enum test_queue {
 struct node {
     uint64_t cost_us;
     uint64_t setup_us; /* while in hand: of the scopes that its taker enters with it */
+    uint64_t begun_us; /* while it runs: since when, by pool_begun; 0: nobody has said */
     uint32_t scope, group, mutex;
     uint32_t lot;        /* the lot it is in while free, and was in last; POOL_NONE for none */
     uint32_t prev, next; /* in the lot while free, in its taker's list while held */
@@ -70,6 +72,11 @@ struct lot {
     uint8_t kind;     /* enum lot_kind */
 };
 
+/* Tests that run, as far as it is known since when (pool_clock.c). */
+struct pool_clock {
+    uint64_t count, begun_us, cost_us; /* sums */
+};
+
 struct pool_taker {
     uint64_t held_us;              /* held and started */
     uint32_t held_head, held_tail; /* unstarted, in the order taken */
@@ -78,6 +85,7 @@ struct pool_taker {
     uint32_t last;                 /* the scope or file that it took from last */
     uint32_t at;                   /* the scope of the test that it took last */
     uint32_t workers, speed_milli; /* 0 workers: not there */
+    struct pool_clock clock;
 };
 
 struct pool_place {             /* a scope */
@@ -115,6 +123,7 @@ struct pool {
     uint64_t free_setup_us; /* of the scopes that nobody has been in yet, with free tests */
     uint64_t pace_milli;    /* of all takers alike, see pool_pace */
     uint64_t done_us;       /* that was run here */
+    struct pool_clock clock;
     enum pool_policy policy;
     bool one_machine;
 };
@@ -132,6 +141,10 @@ uint64_t scope_enter_us(const struct pool *pool, uint32_t to, uint32_t from);
 void lot_claim(struct pool *pool, uint32_t test, uint32_t taker);
 void lot_begin(struct pool *pool, uint32_t test);
 void lot_unclaim(struct pool *pool, uint32_t test);
+
+/* pool_clock.c: a test runs no more; what all takers but one have done of what they run. */
+void clock_forget(struct pool *pool, uint32_t test);
+uint64_t clock_done_us(const struct pool *pool, uint32_t but, uint64_t now_us);
 
 static inline bool taker_is_in(const struct pool *pool, uint32_t taker)
 {

@@ -68,8 +68,9 @@ bool pick_size(struct pick *p, const struct pool_ask *ask)
     const struct pool *pool = p->pool;
     uint64_t mine_milli = taker_milli(p->k);
     uint64_t lead_us = pool_lead_us(pool, ask);
-    uint64_t left_us = pool->free_us + pool->free_setup_us + sub_u64(pool->held_us, p->k->held_us) +
-                       ask->backlog_us;
+    uint64_t others_us = sub_u64(pool->held_us, p->k->held_us);
+    uint64_t left_us = pool->free_us + pool->free_setup_us + ask->backlog_us +
+                       sub_u64(others_us, clock_done_us(pool, p->taker, ask->now_us));
     uint64_t end_us = scale_u64(left_us, 1000000, pool->capacity_milli * pool->pace_milli);
     uint64_t fair_us = scale_u64(left_us, mine_milli, pool->capacity_milli);
     uint64_t all_milli = expected_milli(pool);
@@ -82,9 +83,10 @@ bool pick_size(struct pick *p, const struct pool_ask *ask)
     if (p->k->workers > in_hand + p->least)
         p->least = p->k->workers - in_hand;
     dry = dry_us(p, ask);
-    /* One long test in hand does not mean that the worker beside it has no room. */
+    /* One long test in hand does not mean that the worker beside it has no room: until the end, and
+     * for as long beyond as an answer takes to arrive anywhere else. */
     room_us = max_u64(sub_u64(fair_us, ask->backlog_us),
-                      work_in_us(pool, sub_u64(end_us, dry), p->k->speed_milli));
+                      work_in_us(pool, sub_u64(end_us + lead_us / 2, dry), p->k->speed_milli));
     if (!p->least && (!room_us || dry > max_u64(end_us / GATE_DIVISOR, ahead)))
         return false;
     p->end_us = scale_u64(left_us, 1000, all_milli);

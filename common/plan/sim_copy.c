@@ -68,6 +68,7 @@ void sim_copy_take_over(struct sim *s, uint32_t test)
     if (t->copy_begun) {
         pool_start(s->pool, test);
         t->begun_us = s->now_us;
+        pool_begun(s->pool, test, s->now_us);
         s->begun.items[s->begun.count++] = test;
     }
     t->copy = POOL_NONE;

@@ -74,6 +74,7 @@ static void answer(struct sim *s, uint32_t index)
         return;
     refresh(s, a);
     a->ask.waited_us = s->now_us - a->progress_us;
+    a->ask.now_us = s->now_us;
     n = pool_choose(s->pool, &a->ask, s->answer, s->in->test_count);
     a->held = n == 0;
     if (!n) {
@@ -113,6 +114,7 @@ void desk_begun(struct sim *s, const struct event *ev)
     } else if (s->agents[ev->agent].known && pool_holder(s->pool, ev->test) == ev->agent) {
         pool_start(s->pool, ev->test);
         t->begun_us = s->now_us;
+        pool_begun(s->pool, ev->test, s->now_us);
         s->begun.items[s->begun.count++] = ev->test;
     }
 }

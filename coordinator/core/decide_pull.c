@@ -68,7 +68,8 @@ static void choose(const struct run *run, uint32_t session, const struct pull_re
                                   .backlog_us = req->backlog_us,
                                   .dry_us = req->dry_us,
                                   .waited_us = idle_ms * 1000,
-                                  .lead_us = req->lead_us };
+                                  .lead_us = req->lead_us,
+                                  .now_us = mono_ms * 1000 };
     uint32_t tests[DECIDE_SHARD_TESTS_MAX];
     uint32_t count = pool_choose(run->pool, &ask, tests, ARRAY_LEN(tests));
 

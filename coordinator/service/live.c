@@ -190,13 +190,16 @@ static void note_wake(struct live *live, const struct change *change)
     UNREACHABLE("change kind");
 }
 
-/* When these were heard to have begun: a copy may be worth it when that is long ago. */
+/* When these were heard to have begun: what is left of the run is less since then, and a copy may
+ * be worth it when that is long ago. */
 static void note_begun(struct live *live, const struct index_list *started)
 {
     uint64_t now_ms = service_now_ms(live->svc);
 
-    for (uint32_t i = 0; i < started->count; i++)
+    for (uint32_t i = 0; i < started->count; i++) {
         live->run->tests[started->at[i]].begun_ms = now_ms;
+        pool_begun(live->run->pool, started->at[i], now_ms * 1000);
+    }
 }
 
 static void on_committed(void *ctx, const char *run, uint64_t number, enum err_code rc,

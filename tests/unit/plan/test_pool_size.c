@@ -108,6 +108,42 @@ static void test_pool_choose_gives_less_ahead_at_the_end(void **state)
     pool_free(pool);
 }
 
+/* The neighbour's long test counts for what is left of it, so the end is near when it is; and in
+ * full again for who does not know the time, and once it goes back. */
+static void test_pool_choose_gives_less_when_what_others_run_is_nearly_done(void **state)
+{
+    struct pool_test tests[101];
+    const struct pool_input in = { .tests = tests, .test_count = ARRAY_LEN(tests) };
+    struct pool_ask ask = { .taker = 0, .free_workers = 1, .lead_us = 20 * MS };
+    struct pool *pool, *grown;
+    uint32_t out[ARRAY_LEN(tests)];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(tests); i++)
+        tests[i] = (struct pool_test){ .cost_us = 1 * MS, PLAIN };
+    pool = pool_new(&in);
+    pool_join(pool, 0, 1, AVERAGE);
+    pool_join(pool, 1, 1, AVERAGE);
+    pool_recost(pool, 100, 400 * MS);
+    pool_take(pool, 1, 100);
+    pool_start(pool, 100);
+    pool_begun(pool, 100, 1000 * MS);
+    assert_int_equal(pool_choose(pool, &ask, out, ARRAY_LEN(out)), 60 + 20);
+    ask.now_us = 1000 * MS;
+    assert_int_equal(pool_choose(pool, &ask, out, ARRAY_LEN(out)), 60 + 20);
+    ask.now_us = 1380 * MS;
+    assert_int_equal(pool_choose(pool, &ask, out, ARRAY_LEN(out)), (100 + 20) / 2 / 2 + 20);
+    grown = pool_grown(pool, &in);
+    assert_int_equal(pool_choose(grown, &ask, out, ARRAY_LEN(out)), (100 + 20) / 2 / 2 + 20);
+    ask.now_us = 9000 * MS;
+    assert_int_equal(pool_choose(pool, &ask, out, ARRAY_LEN(out)), 100 / 2 / 2 + 20);
+    pool_put_back(pool, 100);
+    pool_take(pool, 1, 100);
+    assert_int_equal(pool_choose(pool, &ask, out, ARRAY_LEN(out)), 60 + 20);
+    pool_free(grown);
+    pool_free(pool);
+}
+
 /* Everything takes half of what was predicted: twice as much lasts as long. */
 static void test_pool_choose_gives_more_where_all_goes_faster(void **state)
 {
@@ -171,6 +207,7 @@ int main(void)
         cmocka_unit_test(test_pool_choose_shrinks_shares),
         cmocka_unit_test(test_pool_choose_gives_nothing_over_the_fair_share),
         cmocka_unit_test(test_pool_choose_gives_less_ahead_at_the_end),
+        cmocka_unit_test(test_pool_choose_gives_less_when_what_others_run_is_nearly_done),
         cmocka_unit_test(test_pool_choose_gives_more_where_all_goes_faster),
         cmocka_unit_test(test_pool_choose_gives_no_long_test_to_wait_behind_another),
     };
