@@ -183,6 +183,7 @@ void service_status(struct service *svc, const char *bearer, const char *run, st
         reply_err(reply, &err);
         return;
     }
+    INVARIANT(live);
     status_box(live->run, &box);
     live_answer(live, reply, &box);
     live_settle(live);
