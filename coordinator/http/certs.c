@@ -293,6 +293,7 @@ static enum err_code ca_ready(const struct certs_opts *opts, struct certs *certs
                            .constraints = "critical,CA:TRUE,pathlen:0",
                            .usage = "critical,keyCertSign,cRLSign" };
     X509 *ca = NULL;
+    bool is_by_key = false;
     uint64_t least_ms = opts->now_ms + (uint64_t)CERTS_SERVER_DAYS * DAY_S * 1000u;
     enum err_code rc = str_addf(&key_path, err, "%s/ca.key", opts->folder);
 
@@ -300,8 +301,16 @@ static enum err_code ca_ready(const struct certs_opts *opts, struct certs *certs
         rc = key_ready(str_text(&key_path), out_key, &certs->made, err);
     if (!rc && fs_exists(certs->ca_path))
         rc = cert_read(certs->ca_path, &ca, err);
-    if (!rc && (!ca || X509_check_private_key(ca, *out_key) != 1 || expiry_ms(ca) < least_ms)) {
+    if (!rc && ca) {
+        is_by_key = X509_check_private_key(ca, *out_key) == 1;
         ERR_clear_error();
+    }
+    if (!rc && ca && !is_by_key && fs_exists(certs->chain_path))
+        rc = err_set(err, ERR_TLS,
+                     "%s is not the key of %s: put the right one back, or move both and server.pem "
+                     "away to have new ones made",
+                     str_text(&key_path), certs->ca_path);
+    if (!rc && (!is_by_key || expiry_ms(ca) < least_ms)) {
         X509_free(ca);
         ca = cert_make(&want, *out_key, NULL, *out_key, opts->now_ms);
         rc = chain_write(certs->ca_path, ca, NULL, err);

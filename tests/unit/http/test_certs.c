@@ -219,6 +219,32 @@ static void test_certs_makes_the_ca_again_for_another_key(void **state)
     str_fini(&path);
 }
 
+static void test_certs_keeps_the_ca_when_the_key_is_another_one(void **state)
+{
+    struct certs certs = { 0 };
+    struct str path = STR_MAX(PATH_BYTES_MAX);
+    struct str key = STR_MAX(CERTS_FILE_BYTES_MAX);
+    struct str other = STR_MAX(CERTS_FILE_BYTES_MAX);
+    struct certs_opts opts = { .folder = *state, .now_ms = NOW_MS };
+    struct err err = ERR_INIT;
+
+    ready(*state, NULL, NOW_MS, &certs);
+    certs_fini(&certs);
+    path_in(*state, "server.key", &path);
+    assert_int_equal(fs_read(str_text(&path), &other, &err), ERR_NONE);
+    path_in(*state, "ca.key", &path);
+    assert_int_equal(fs_read(str_text(&path), &key, &err), ERR_NONE);
+    assert_int_equal(fs_replace(str_text(&path), other.at, other.len, FS_PRIVATE, &err), ERR_NONE);
+    assert_int_equal(certs_ready(&opts, &certs, &err), ERR_TLS);
+    assert_int_equal(fs_replace(str_text(&path), key.at, key.len, FS_PRIVATE, &err), ERR_NONE);
+    ready(*state, NULL, NOW_MS, &certs);
+    assert_false(certs.made);
+    certs_fini(&certs);
+    str_fini(&path);
+    str_fini(&key);
+    str_fini(&other);
+}
+
 static void test_certs_check_name_refuses_what_is_no_host(void **state)
 {
     static const char *const bad[] = { "",     "a b",  "a..b",      ".a",  "a,DNS:b",
@@ -247,6 +273,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_certs_leaves_the_operators_own_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(test_certs_refuses_to_overwrite_a_foreign_certificate,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(test_certs_keeps_the_ca_when_the_key_is_another_one, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_certs_makes_the_ca_again_for_another_key, setup,
                                         teardown),
         cmocka_unit_test(test_certs_check_name_refuses_what_is_no_host),
