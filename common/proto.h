@@ -277,7 +277,7 @@ struct verdict_answer { /* of GET verdict and of leave */
     char *floor;    /* the test that alone is the lower bound, NULL when it is not one test */
     char *heaviest; /* the test that needed most memory, NULL when that was little */
     uint32_t heaviest_mib;
-    struct bad_test *bad; /* the first PROTO_BAD_NAMED; what never ran is behind, in a final one */
+    struct bad_test *bad; /* the first PROTO_BAD_NAMED; then what was lost, in a final one */
     uint32_t bad_count;
     struct run_error *errors;
     uint32_t error_count;

@@ -20,10 +20,12 @@ static enum err_code add_counts(const struct verdict_answer *v, struct str *out,
     return rc ? rc : str_addz(out, "\n", err);
 }
 
-/* What failed or never ran, as far as it is named. */
+/* What failed or never ran, as far as it is named. What never ran is not, where that is no fault.
+ */
 static enum err_code add_bad(const struct verdict_answer *v, struct str *out, struct err *err)
 {
-    uint32_t all = v->final ? v->unrun : 0;
+    bool names_unrun = v->bad_count && v->bad[v->bad_count - 1].outcome == OUTCOME_NONE;
+    uint32_t all = names_unrun ? v->unrun : 0;
     enum err_code rc = ERR_NONE;
 
     for (uint32_t i = OUTCOME_PASSED; i < OUTCOME_COUNT; i++)

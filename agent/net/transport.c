@@ -67,10 +67,18 @@ static enum err_code code_of(CURLcode code, const char *why)
 }
 
 /* A coordinator that made its own certificate is believed by what it prints about it only. */
-static const char *way_out(const struct transport *t, CURLcode code)
+static const char *way_out(const struct exchange *x, CURLcode code)
 {
-    if (code != CURLE_PEER_FAILED_VERIFICATION && code != CURLE_SSL_PINNEDPUBKEYNOTMATCH)
+    const struct transport *t = x->transport;
+    long distrusted = 0; /* why, in the TLS library's numbers; 1 before the issuer was asked for */
+
+    if (code == CURLE_PEER_FAILED_VERIFICATION) {
+        INVARIANT(!curl_easy_getinfo(x->easy, CURLINFO_SSL_VERIFYRESULT, &distrusted));
+        if (distrusted <= 1) /* then it was the name */
+            return "; makespand has to be started with --name and this name of it";
+    } else if (code != CURLE_SSL_PINNEDPUBKEYNOTMATCH) {
         return "";
+    }
     return t->ca_file || t->pin ? "; MAKESPAN_CA is another coordinator's: set it to what this one "
                                   "prints at its start"
                                 : "; set MAKESPAN_CA to what makespand printed at its start";
@@ -188,7 +196,7 @@ static void finish(struct exchange *x, CURLcode code)
         err_set(&err, ERR_TOO_LARGE, "answer of more than %zu bytes", x->answer.max);
     else if (code != CURLE_OK)
         err_set(&err, code_of(code, x->why), "%s: %s%s", x->transport->url,
-                x->why[0] ? x->why : curl_easy_strerror(code), way_out(x->transport, code));
+                x->why[0] ? x->why : curl_easy_strerror(code), way_out(x, code));
     else
         answer.status = (uint32_t)status;
     answer.body = (struct view){ .at = str_text(&own.answer), .len = own.answer.len };

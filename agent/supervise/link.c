@@ -269,6 +269,7 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
     (void)listener;
     (void)address;
     (void)len;
+    link->failures = 0;
     if (!os_peer(owned, &uid, &pid) || uid != (uint32_t)geteuid() ||
         link->peer_count >= PEERS_MAX) {
         fd_close(&owned);
@@ -277,7 +278,6 @@ static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struc
                                                        : "it is of another user");
         return;
     }
-    link->failures = 0;
     peer = mem_new(1, sizeof(*peer));
     peer->link = link;
     peer->bev = bufferevent_socket_new(link->opts.base, fd, BEV_OPT_CLOSE_ON_FREE);

@@ -3,7 +3,8 @@
  * What is in hand counts in full in pool->held_us, however nearly it is done: a test of half the
  * run's length makes the end look far away until it is there. When tests began is summed up, not
  * looked up, so that asking costs the same however many run. A test beyond its prediction counts
- * for more than it was, then; all together, for no more than all were. */
+ * for more than it was, then; all together, for no more than all were. All count as on machines of
+ * average speed. */
 #include "plan/pool_pick.h"
 
 static void clock_in(struct pool_clock *c, const struct node *t)

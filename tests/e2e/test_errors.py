@@ -51,6 +51,20 @@ class AgentErrorTest(harness.TestCase):
         self.assertEqual(agent.wait(), harness.UNREACHABLE, agent.output)
         self.assert_sentence(agent, r"MAKESPAN_CA is another coordinator's: set it to what this one prints")
 
+    def test_authority_of_another_coordinator(self):
+        agent = self.agent(self.pytest(self.plain), self.coordinator(), options=["--patience", "2s"],
+                           MAKESPAN_CA=str(self.coordinator("other").data / "ca.pem"))
+        self.assertEqual(agent.wait(), harness.UNREACHABLE, agent.output)
+        self.assert_sentence(agent, r"MAKESPAN_CA is another coordinator's: set it to what this one prints")
+
+    def test_name_that_is_not_in_the_certificate(self):
+        coordinator = self.coordinator()
+        agent = self.agent(self.pytest(self.plain), coordinator, options=["--patience", "2s"],
+                           MAKESPAN_URL="https://[::ffff:127.0.0.1]:%d" % coordinator.port,
+                           MAKESPAN_CA=str(coordinator.data / "ca.pem"))
+        self.assertEqual(agent.wait(), harness.UNREACHABLE, agent.output)
+        self.assert_sentence(agent, r"makespand has to be started with --name")
+
     def test_nobody_listens(self):
         coordinator = self.coordinator()
         coordinator.kill9()
