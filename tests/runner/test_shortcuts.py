@@ -309,8 +309,9 @@ class Collected(unittest.TestCase):
         self.assertEqual(self.reordered(self.collect(self.PLAIN) * 2), 1)
 
     def test_a_plain_test_has_neither_group_nor_flags(self):
-        plain = manifest.Plain()
-        found = {item.name for item in self.collect(self.MARKED) if plain.is_one(item)}
+        items = self.collect(self.MARKED)
+        plain = manifest.Plain(items[0].config)
+        found = {item.name for item in items if plain.is_one(item)}
         self.assertEqual(found, {"test_plain"})
         for item in self.collect(self.PLAIN):
             self.assertTrue(plain.is_one(item))

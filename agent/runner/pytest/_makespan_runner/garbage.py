@@ -2,7 +2,7 @@
 
 From our handshake to the end of the collection modules are imported and tests are made, and nearly all of it
 stays. With Python's own threshold it is walked again and again: a tenth of the time that `import pandas`
-takes. What garbage there is goes at the latest before the first worker is forked.
+takes. What garbage there is goes before the first worker is forked, or when Python looks next.
 """
 
 import gc

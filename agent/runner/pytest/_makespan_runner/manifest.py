@@ -15,7 +15,7 @@ def id_of(item):
 
 def send(connection, items, together):
     """MANIFEST, in as many frames as it takes. together: tests that are one group if they have no other."""
-    plain = Plain()
+    plain = Plain(items[0].config) if items else None
     parts = _parts(_plain_row(item) if plain.is_one(item) and not (together and item in together)
                    else _row(id_of(item), *_facts(item, item in together)) for item in items)
     for number, chunk in enumerate(parts, 1):
@@ -61,15 +61,17 @@ def _facts(item, together):
 class Plain:
     """Knows tests that have nothing to tell: most of them, and without looking for each mark by itself."""
 
-    def __init__(self):
+    def __init__(self, config):
+        self._limited = config.pluginmanager.hasplugin("timeout")  # which may limit any test
         self._silent = {None: True}  # a class, module or folder -> whether no mark there tells anything
 
     def is_one(self, item):
         kind = type(item)
-        return (kind.iter_markers is Node.iter_markers
+        return (not self._limited
+                and kind.iter_markers is Node.iter_markers
+                and kind.get_closest_marker is Node.get_closest_marker
                 and kind.iter_markers_with_node is Node.iter_markers_with_node
                 and not hasattr(item, "makespan_facts") and not benchmark.measures(item)
-                and not item.config.pluginmanager.hasplugin("timeout")
                 and _tells_nothing(item) and self._is_silent(item.parent))
 
     def _is_silent(self, node):

@@ -149,7 +149,8 @@ def _know_frames_of_no_module():
 
 def _is_of_a_module(name):
     """Whether one says that this is its file; inspect takes it for a file of the working directory."""
-    return any(str(getattr(module, "__file__", None)).endswith(name) for module in list(sys.modules.values()))
+    return any(str(getattr(module, "__file__", None)).endswith(name)
+               for module in list(sys.modules.values()) if inspect.ismodule(module))
 
 
 def _leave_order_that_nothing_changes():
