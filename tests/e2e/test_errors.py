@@ -125,8 +125,8 @@ class AgentErrorTest(harness.TestCase):
 
     def test_no_descriptor_is_left(self):
         """Nobody waits long for a process that cannot connect; with one more it is pytest that finds none."""
-        for most, said in ((8, "a process of the run cannot connect: Too many open files; raise 'ulimit -n'"),
-                           (9, "Too many open files")):
+        for most, said in ((9, "a process of the run cannot connect: Too many open files; raise 'ulimit -n'"),
+                           (10, "Too many open files")):
             done = subprocess.run(["sh", "-c", f'ulimit -n {most}; exec "$@"', "sh", harness.MAKESPAN, "run", "-n", "4",
                                    "--", *self.pytest("-q", self.plain)], env=harness.clean_environ(),
                                   cwd=self.folder, capture_output=True, text=True, timeout=harness.PATIENCE_S)
