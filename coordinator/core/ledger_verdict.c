@@ -172,7 +172,7 @@ static void name_test(const struct run *run, uint32_t test, struct verdict_answe
 static void name_bad(const struct run *run, struct verdict_answer *out)
 {
     bool is_unrun_told = run->state == RUN_FINAL && !run->stop && !run->mismatch.sessions;
-    uint32_t bad = bad_count(run) < PROTO_BAD_NAMED ? bad_count(run) : PROTO_BAD_NAMED;
+    uint32_t bad = (uint32_t)min_size(bad_count(run), PROTO_BAD_NAMED);
     uint32_t unrun = is_unrun_told ? run->test_count - run->done_count : 0;
 
     if (bad == 0 && unrun == 0)

@@ -28,20 +28,29 @@ static void test_pool_expect_makes_the_first_share_smaller(void **state)
     pool_free(pool);
 }
 
+/* Tests of one length, and two takers of one worker. */
+static struct pool *two_takers(struct pool_test *tests, uint32_t count, uint64_t cost_us)
+{
+    const struct pool_input in = { .tests = tests, .test_count = count };
+    struct pool *pool;
+
+    for (uint32_t i = 0; i < count; i++)
+        tests[i] = (struct pool_test){ .cost_us = cost_us, PLAIN };
+    pool = pool_new(&in);
+    pool_join(pool, 0, 1, AVERAGE);
+    pool_join(pool, 1, 1, AVERAGE);
+    return pool;
+}
+
 /* The first share is large but leaves room to balance; shares shrink; the last are single tests. */
 static void test_pool_choose_shrinks_shares(void **state)
 {
     static struct pool_test tests[1000];
-    const struct pool_input in = { .tests = tests, .test_count = 1000 };
     struct pool *pool;
     uint32_t out[1000], n, before = 1000, shares = 0;
 
     (void)state;
-    for (size_t i = 0; i < 1000; i++)
-        tests[i] = (struct pool_test){ .cost_us = 100 * MS, PLAIN };
-    pool = pool_new(&in);
-    pool_join(pool, 0, 1, AVERAGE);
-    pool_join(pool, 1, 1, AVERAGE);
+    pool = two_takers(tests, 1000, 100 * MS);
     n = choose_and_take(pool, 0, 1, out, 1000);
     assert_in_range(n, 100, 200);
     while (n) {
@@ -61,17 +70,12 @@ static void test_pool_choose_shrinks_shares(void **state)
 static void test_pool_choose_gives_nothing_over_the_fair_share(void **state)
 {
     struct pool_test tests[10];
-    const struct pool_input in = { .tests = tests, .test_count = 10 };
     struct pool *pool;
     struct pool_ask ask = { .taker = 0 };
     uint32_t out[10];
 
     (void)state;
-    for (size_t i = 0; i < 10; i++)
-        tests[i] = (struct pool_test){ .cost_us = 1000 * MS, PLAIN };
-    pool = pool_new(&in);
-    pool_join(pool, 0, 1, AVERAGE);
-    pool_join(pool, 1, 1, AVERAGE);
+    pool = two_takers(tests, 10, 1000 * MS);
     for (uint32_t i = 0; i < 6; i++)
         pool_take(pool, 0, i);
     ask.backlog_us = pool_held_us(pool, 0);
@@ -85,7 +89,6 @@ static void test_pool_choose_gives_nothing_over_the_fair_share(void **state)
 static void test_pool_choose_gives_less_ahead_at_the_end(void **state)
 {
     struct pool_test tests[400];
-    const struct pool_input in = { .tests = tests, .test_count = 400 };
     const struct pool_ask ask = {
         .taker = 0, .backlog_us = 30 * MS, .dry_us = 30 * MS, .lead_us = 20 * MS
     };
@@ -93,11 +96,7 @@ static void test_pool_choose_gives_less_ahead_at_the_end(void **state)
     uint32_t out[400];
 
     (void)state;
-    for (size_t i = 0; i < 400; i++)
-        tests[i] = (struct pool_test){ .cost_us = 1 * MS, PLAIN };
-    pool = pool_new(&in);
-    pool_join(pool, 0, 1, AVERAGE);
-    pool_join(pool, 1, 1, AVERAGE);
+    pool = two_takers(tests, 400, 1 * MS);
     pool_recost(pool, 0, 30 * MS);
     pool_take(pool, 0, 0);
     pool_start(pool, 0);
@@ -119,11 +118,7 @@ static void test_pool_choose_gives_less_when_what_others_run_is_nearly_done(void
     uint32_t out[ARRAY_LEN(tests)];
 
     (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(tests); i++)
-        tests[i] = (struct pool_test){ .cost_us = 1 * MS, PLAIN };
-    pool = pool_new(&in);
-    pool_join(pool, 0, 1, AVERAGE);
-    pool_join(pool, 1, 1, AVERAGE);
+    pool = two_takers(tests, ARRAY_LEN(tests), 1 * MS);
     pool_recost(pool, 100, 400 * MS);
     pool_take(pool, 1, 100);
     pool_start(pool, 100);
@@ -156,11 +151,7 @@ static void test_pool_choose_gives_more_where_all_goes_faster(void **state)
     uint32_t out[430];
 
     (void)state;
-    for (size_t i = 0; i < 430; i++)
-        tests[i] = (struct pool_test){ .cost_us = 1 * MS, PLAIN };
-    pool = pool_new(&in);
-    pool_join(pool, 0, 1, AVERAGE);
-    pool_join(pool, 1, 1, AVERAGE);
+    pool = two_takers(tests, 430, 1 * MS);
     pool_recost(pool, 0, 60 * MS);
     pool_take(pool, 0, 0);
     pool_start(pool, 0);

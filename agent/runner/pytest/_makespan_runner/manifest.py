@@ -16,7 +16,7 @@ def id_of(item):
 def send(connection, items, together):
     """MANIFEST, in as many frames as it takes. together: tests that are one group if they have no other."""
     plain = Plain(items[0].config) if items else None
-    parts = _parts(_plain_row(item) if plain.is_one(item) and not (together and item in together)
+    parts = _parts(id_of(item) + _NOTHING_TO_TELL if plain.is_one(item) and not (together and item in together)
                    else _row(id_of(item), *_facts(item, item in together)) for item in items)
     for number, chunk in enumerate(parts, 1):
         last = 1 if number == len(parts) else 0
@@ -35,6 +35,9 @@ def _row(name, *facts):
     return b"\0".join([name] + [fact.encode("utf-8", "backslashreplace") for fact in facts]) + b"\0"
 
 
+_NOTHING_TO_TELL = _row(b"", "", "")  # behind an id: neither a group nor flags
+
+
 def _parts(rows):
     """Lists of rows that fit into a frame each; the last one may be empty."""
     chunk, size, parts = [], 0, []
@@ -46,11 +49,6 @@ def _parts(rows):
             chunk, size = [], 0
     parts.append(chunk)
     return parts
-
-
-def _plain_row(item):
-    """Neither a group nor flags."""
-    return id_of(item) + b"\0\0\0"
 
 
 def _facts(item, together):
