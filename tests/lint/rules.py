@@ -53,7 +53,7 @@ LIBRARIES = {
     r"sqlite3": ["coordinator/store/sql.c"],
     r"jansson": ["common/json.c"],
     r"zlib": ["common/gz.c"],
-    r"libxml/": ["coordinator/report/report_junit.c"],
+    r"libxml/": ["coordinator/report/junit_writer.c"],
     r"openssl/": ["common/hash.c", "common/id.c", "coordinator/http/tls.c", "coordinator/http/certs.c"],
     r"sys/inotify": ["agent/watch/watch_inotify.c"],
     r"event2/": ["coordinator/http/", "agent/"],
