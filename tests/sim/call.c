@@ -6,6 +6,7 @@
 
 #include "gz.h"
 #include "mem.h"
+#include "work.h"
 
 #define PULL_WAIT_MS 5000u
 #define TIMEOUT_MS   2500u
@@ -269,15 +270,6 @@ void say_part(struct world *w, uint32_t at)
     call_send(w, c);
 }
 
-uint32_t free_workers(const struct agent *a)
-{
-    uint32_t n = 0;
-
-    for (uint32_t i = 0; i < a->workers; i++)
-        n += !a->worker[i].busy;
-    return n;
-}
-
 void say_pull(struct world *w, uint32_t at)
 {
     struct agent *a = &w->agent[at];
@@ -287,7 +279,7 @@ void say_pull(struct world *w, uint32_t at)
     c->pull = (struct pull_request){ .session = mem_strdup(a->session),
                                      .request = ++a->number[CALL_PULL],
                                      .order_seen = a->order_seen,
-                                     .free_workers = a->queue_count ? 0 : free_workers(a),
+                                     .free_workers = a->queue_count ? 0 : work_free(a),
                                      .wait_ms = PULL_WAIT_MS,
                                      .running = mem_new(a->workers, sizeof(struct test_ref)) };
     a->said_free = c->pull.free_workers;

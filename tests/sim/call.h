@@ -35,5 +35,3 @@ void say_pull(struct world *w, uint32_t at);
 void say_results(struct world *w, uint32_t at);
 void say_drain(struct world *w, uint32_t at);
 void say_leave(struct world *w, uint32_t at);
-
-uint32_t free_workers(const struct agent *a);

@@ -205,7 +205,8 @@ void agent_kill(struct world *w, uint32_t at);
 void agent_watch(struct world *w, uint32_t at);
 void agent_drain(struct world *w, uint32_t at);
 void agent_end(struct world *w, uint32_t at); /* its runner ends early */
-void calls_free(void);                        /* at the end of a world */
+void agent_exit(struct world *w, uint32_t at, uint32_t code);
+void calls_free(void); /* at the end of a world */
 void call_deliver(struct world *w, const struct event *event);
 void heard_free(struct heard *heard);
 
