@@ -318,6 +318,55 @@ class Collected(unittest.TestCase):
             self.assertEqual(manifest.facts_of(item), ("", ""))
 
 
+class Request(unittest.TestCase):
+    """The fixture of this name."""
+
+    SUITE = """
+        import pytest
+
+        @pytest.fixture(scope="module")
+        def wide(request):
+            return request.scope, request.node.name
+
+        @pytest.fixture(params=[1, 2])
+        def narrow(request, wide):
+            return request.param, request.scope
+
+        class TestOne:
+            def setup_method(self):
+                self.is_set_up = True
+
+            def test_one(self, narrow, request, wide):
+                assert narrow == (request.node.callspec.params["narrow"], "function")
+                assert wide == ("module", request.module.__name__ + ".py")
+                assert request.getfixturevalue("request") is request
+                assert request.instance is self and self.is_set_up
+    """
+
+    def test_is_there_for_whom_asks_and_is_not_looked_for(self):
+        request, manager = _pytest.fixtures.FixtureRequest, _pytest.fixtures.FixtureManager
+        for of, name in ((request, "_get_active_fixturedef"), (manager, "getfixturedefs")):
+            self.addCleanup(setattr, of, name, getattr(of, name))
+        looked_for, original = [], manager.getfixturedefs
+
+        def getfixturedefs(self, argname, node):
+            looked_for.append(argname)
+            return original(self, argname, node)
+
+        class Begin:
+            @pytest.hookimpl(tryfirst=True)
+            def pytest_runtestloop(self):
+                shortcuts._know_request_at_once()
+                manager.getfixturedefs = getfixturedefs
+
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()) as shown:
+            with open(os.path.join(folder, "test_request.py"), "w") as stream:
+                stream.write(textwrap.dedent(self.SUITE))
+            status = pytest.main(["-p", "no:cacheprovider", "--rootdir", folder, folder], plugins=[Begin()])
+        self.assertIn("2 passed", shown.getvalue())
+        self.assertEqual((status, looked_for), (0, []))
+
+
 class Frames(unittest.TestCase):
     """Those at the bottom of a stack that are of no module."""
 

@@ -7,16 +7,15 @@ are kept on a stack, and a finished inner one is taken off the outer one.
 import time
 
 from _pytest.fixtures import FixtureDef
+from _pytest.scope import Scope
 
 from . import frames
 
 # Below this nobody plans differently, and a frame would cost more than it tells.
 _WORTH_TELLING_US = 50
 
-
-def _scope_name(fixturedef):
-    scope = fixturedef.scope
-    return getattr(scope, "value", scope)  # an enum inside newer pytest, a word outside
+# Asked twice a fixture and test; pytest's own `scope`, a word, is a property behind a property.
+_FUNCTION = Scope.Function
 
 
 class FixtureClock:
@@ -39,7 +38,7 @@ class FixtureClock:
         clock = self
 
         def execute(self, request):
-            if self.scope == "function":
+            if self._scope is _FUNCTION:
                 return original(self, request)
             before = self.cached_result
             begin = clock._enter()
@@ -74,7 +73,7 @@ class FixtureClock:
     def _tell(self, fixturedef, base_id, exclusive, which):
         exclusive_us = int(exclusive * 1e6)
         if exclusive_us >= _WORTH_TELLING_US:
-            self._on_scope(_scope_name(fixturedef), base_id, exclusive_us, which)
+            self._on_scope(fixturedef.scope, base_id, exclusive_us, which)
 
     def _wrap_finish(self):
         """pytest has no hook that comes before a fixture's teardown, so time FixtureDef.finish."""
@@ -84,7 +83,7 @@ class FixtureClock:
         clock = self
 
         def finish(self, *args, **kwargs):
-            if self.scope == "function" or not getattr(self, "_finalizers", None):
+            if self._scope is _FUNCTION or not getattr(self, "_finalizers", None):
                 return original(self, *args, **kwargs)
             begin = clock._enter()
             try:

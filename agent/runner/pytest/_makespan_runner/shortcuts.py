@@ -9,8 +9,11 @@ import os
 import pathlib
 import sys
 
+import _pytest.fixtures
 import _pytest.logging
+import pytest
 from _pytest.nodes import Node
+from _pytest.scope import Scope
 
 from . import filters, statements
 
@@ -27,6 +30,7 @@ def after_collection(config):
     """When all tests are known, before any runs."""
     _drop_idle_hooks(config)
     _add_log_handlers_at_once()
+    _know_request_at_once()
     filters.remember()
     statements.remember()
     _know_frames_of_no_module()
@@ -134,6 +138,21 @@ def _add_log_handlers_at_once():
     catching.__enter__, catching.__exit__ = enter_at_once, leave_at_once
 
 
+def _know_request_at_once():
+    """pytest before 8.2 looks in vain for a fixture of this reserved name, each time one asks for it."""
+    request, stand_in = _pytest.fixtures.FixtureRequest, getattr(_pytest.fixtures, "PseudoFixtureDef", None)
+    original = getattr(request, "_get_active_fixturedef", None)
+    if stand_in is None or original is None or pytest.version_tuple >= (8, 2):
+        return
+
+    def _get_active_fixturedef(self, argname):
+        if argname == "request":
+            return stand_in((self, [0], None), Scope.Function)
+        return original(self, argname)
+
+    request._get_active_fixturedef = _get_active_fixturedef
+
+
 def _know_frames_of_no_module():
     """inspect.stack() looks through all of sys.modules for the module of each frame that has none,
     as those of "python -m pytest" at the bottom of every stack. (To pandas' tests, a fifth of their time.)
@@ -156,12 +175,8 @@ def _is_of_a_module(name):
 def _leave_order_that_nothing_changes():
     """pytest brings together tests that share a parameter of a fixture wider than a function; where there
     is none, it finds after four passes and four levels that all may stay where it is."""
-    import _pytest.fixtures
-    import _pytest.scope
-
     original = getattr(_pytest.fixtures, "reorder_items", None)
-    function = getattr(getattr(_pytest.scope, "Scope", None), "Function", None)
-    if original is None or function is None:
+    if original is None:
         return
 
     def reorder_items(items):
@@ -171,7 +186,7 @@ def _leave_order_that_nothing_changes():
             callspec = getattr(item, "callspec", None)
             if callspec is not None:
                 scopes = getattr(callspec, "_arg2scope", None)
-                if type(scopes) is not dict or any(scope is not function for scope in scopes.values()):
+                if type(scopes) is not dict or any(scope is not Scope.Function for scope in scopes.values()):
                     return original(items)
         return list(items)
 
