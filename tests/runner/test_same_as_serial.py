@@ -87,6 +87,9 @@ class Mixed(SameAsSerial):
         forked = runs.forked(options=["--prefetch", "0", "--answer"])
         self.assertEqual(runs.serial().cases(), forked.cases(), forked.output)
 
+    def test_suite_that_takes_plugins_away(self):
+        self.check(suite("unplugged"), "-rA", status=1)
+
     def test_old_style_setup(self):
         self.check(suite("xunit"), "-rA", status=0)
 

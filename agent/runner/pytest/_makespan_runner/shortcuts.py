@@ -81,13 +81,18 @@ def _drop_idle_hooks(config):
 
 
 def _drop(config, hook, plugin):
-    remove = getattr(getattr(config.hook, hook, None), "_remove_plugin", None)
+    caller = getattr(config.hook, hook, None)
+    remove = getattr(caller, "_remove_plugin", None)
     if plugin is None or remove is None:
         return
     try:
         remove(plugin)
     except ValueError:
-        pass  # it does not implement this one
+        return  # it does not implement this one
+    # pluggy before 1.1 keeps a list, and a suite that takes the plugin away would not find it there.
+    callers = getattr(config.pluginmanager, "_plugin2hookcallers", {}).get(plugin, [])
+    if caller in callers:
+        callers.remove(caller)
 
 
 def _find_markers_at_once():
