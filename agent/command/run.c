@@ -185,8 +185,11 @@ static enum err_code find_share(struct run *r, struct err *err)
 {
     struct str note = STR_MAX(PATH_BYTES_MAX + 100);
     enum err_code rc = fallback_check(&r->fallback, &r->target, err);
+    const char *idle = fallback_idle(&r->fallback, &r->target);
     bool has_index = r->options.index != PROTO_SLOT_NONE, has_total = r->options.total > 0;
 
+    if (idle)
+        say(NULL, idle);
     if (!rc && !r->target.url && has_index != has_total)
         return err_set(err, ERR_USAGE,
                        "--%s without --%s: without a coordinator (MAKESPAN_URL) a machine's part "
@@ -242,6 +245,7 @@ static enum err_code make_source(struct run *r, struct err *err)
     find_history(r);
     r->source = solo_new(&(struct solo_opts){ .history = r->history,
                                               .split = is_split ? &r->share.split : NULL,
+                                              .is_dealt = r->is_share && !is_split,
                                               .first_ppm = r->local.first_ppm,
                                               .store = r->share.store_path,
                                               .shared = tell_share,
@@ -364,8 +368,8 @@ enum err_code command_run(int argc, char *const *argv, uint32_t *out_exit, struc
         if ((r.target.url || r.is_share) && r.local.last_failed)
             rc = err_set(err, ERR_USAGE,
                          "--last-failed is of this machine; a suite that machines share must be "
-                         "collected the same on all: leave it out, or pass --lf to pytest where "
-                         "all restore one cache");
+                         "collected the same on all: leave it out%s",
+                         r.is_share ? "" : ", or pass --lf to pytest where all restore one cache");
         else if (r.target.url && r.local.workers_given && r.local.workers == 0)
             rc = err_set(err, ERR_USAGE, "-n 0 runs no workers; a shared run needs at least one");
         else

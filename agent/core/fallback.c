@@ -38,6 +38,16 @@ enum err_code fallback_check(const struct fallback *f, const struct target *targ
     return ERR_NONE;
 }
 
+const char *fallback_idle(const struct fallback *f, const struct target *target)
+{
+    if (target->url || (!f->wanted && !f->allow_offline))
+        return NULL;
+    return f->wanted ? "--fallback has no effect: no coordinator is given that could be away; set "
+                       "MAKESPAN_URL, or pass --url"
+                     : "--allow-offline has no effect: no coordinator is given; set MAKESPAN_URL, "
+                       "or pass --url";
+}
+
 bool fallback_may(const struct fallback *f, const struct target *target, bool joined,
                   enum err_code code, const char **out_why)
 {

@@ -21,6 +21,9 @@ size_t fallback_rows(struct fallback *f, struct cfg_option *rows); /* writes FAL
 MUST_USE enum err_code fallback_check(const struct fallback *f, const struct target *target,
                                       struct err *err);
 
+/* A sentence when options of the fallback were given where there is no coordinator, else NULL. */
+const char *fallback_idle(const struct fallback *f, const struct target *target);
+
 /* The run failed with this code. True: run the share. *out_why: one sentence on why not, NULL when
  * it was not asked for or the failure is no outage. */
 bool fallback_may(const struct fallback *f, const struct target *target, bool joined,

@@ -95,6 +95,7 @@ struct hello { /* texts are the struct's own */
     char *key, *python, *pytest, *rootdir, *distributions;
     char *dist;       /* xdist's word, or NULL */
     char *run_inline; /* why no workers can be used, or NULL */
+    char *recalls;    /* the option by which pytest's cache chooses or orders tests, or NULL */
     enum frame_numprocesses numprocesses;
     uint32_t workers;         /* with NUMPROCESSES_GIVEN */
     uint32_t max_workers;     /* xdist's --maxprocesses; 0: none */

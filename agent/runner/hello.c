@@ -72,6 +72,7 @@ static enum err_code members(const struct json *obj, struct hello *hello, struct
         (rc = own_text(obj, "distributions", &hello->distributions, err)) != ERR_NONE ||
         (rc = own_text(obj, "dist", &hello->dist, err)) != ERR_NONE ||
         (rc = own_text(obj, "inline", &hello->run_inline, err)) != ERR_NONE ||
+        (rc = own_text(obj, "recalls", &hello->recalls, err)) != ERR_NONE ||
         (rc = small_number(obj, "maxprocesses", &hello->max_workers, err)) != ERR_NONE ||
         (rc = small_number(obj, "maxfail", &hello->maxfail, err)) != ERR_NONE ||
         (rc = small_number(obj, "tests_per_worker", &hello->threads, err)) != ERR_NONE ||
@@ -115,6 +116,7 @@ void hello_fini(struct hello *hello)
     free(hello->distributions);
     free(hello->dist);
     free(hello->run_inline);
+    free(hello->recalls);
     start_facts_fini(&hello->facts);
     *hello = (struct hello){ .role = ROLE_NONE };
 }

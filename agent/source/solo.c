@@ -357,11 +357,19 @@ static const struct source_ops ops = {
     .free = solo_free,
 };
 
+static enum source_share share_of(const struct solo_opts *opts)
+{
+    if (!opts->split)
+        return opts->is_dealt ? SOURCE_SHARE_OF_IDS : SOURCE_NO_SHARE;
+    return opts->split->algorithm == SPLIT_MAKESPAN ? SOURCE_SHARE_OF_IDS : SOURCE_SHARE_OF_ORDER;
+}
+
 struct source *solo_new(const struct solo_opts *opts, const struct source_events *events, void *ctx)
 {
     struct solo *solo = mem_new(1, sizeof(*solo));
 
-    solo->source = (struct source){ .ops = &ops, .events = events, .ctx = ctx };
+    solo->source =
+        (struct source){ .ops = &ops, .events = events, .ctx = ctx, .share = share_of(opts) };
     solo->opts = *opts;
     return &solo->source;
 }

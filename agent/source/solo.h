@@ -8,7 +8,8 @@
 
 struct solo_opts {
     const char *history;            /* file of durations, lent; NULL: none is kept */
-    const struct split_opts *split; /* lent; NULL: every test is ours */
+    const struct split_opts *split; /* lent; NULL: every test that is collected is ours */
+    bool is_dealt;                  /* no split, but files were dealt out before the collection */
     uint32_t first_ppm;             /* share of the time that what failed before goes first for */
     const char *store;              /* where to write what was measured, lent; NULL: nowhere */
     /* Told the split before anything runs; false: run nothing. May be NULL. */

@@ -101,8 +101,16 @@ struct source_ops {
 };
 
 /* First member of every implementation. */
+/* What this machine's part follows from, where each computes the whole plan by itself. */
+enum source_share {
+    SOURCE_NO_SHARE,
+    SOURCE_SHARE_OF_IDS,  /* the ids that were collected, in any order */
+    SOURCE_SHARE_OF_ORDER /* and their order */
+};
+
 struct source {
     const struct source_ops *ops;
     const struct source_events *events;
     void *ctx;
+    enum source_share share;
 };

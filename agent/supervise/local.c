@@ -261,14 +261,19 @@ static enum err_code check_threads(const struct local *local, struct err *err)
     return ERR_NONE;
 }
 
-static enum err_code check_live(const struct local *local, struct err *err)
+static enum err_code check_live(struct local *local, struct err *err)
 {
-    uint32_t worker;
-
-    if (!local->live || strcmp(local->live, "all") == 0 ||
-        (strncmp(local->live, "gw", 2) == 0 &&
-         parse_u32(local->live + 2, 0, PROTO_WORKERS_MAX, &worker, err) == ERR_NONE))
+    local->live_slot = UINT32_MAX;
+    if (!local->live || strcmp(local->live, "all") == 0)
         return ERR_NONE;
+    if (strncmp(local->live, "gw", 2) == 0 &&
+        parse_u32(local->live + 2, 0, PROTO_WORKERS_MAX, &local->live_slot, err) == ERR_NONE) {
+        if (!local->workers_fixed || local->workers == 0 || local->live_slot < local->workers)
+            return ERR_NONE;
+        return err_set(err, ERR_USAGE,
+                       "--live=%s: there is no such worker; with -n %u the last is gw%u",
+                       local->live, local->workers, local->workers - 1);
+    }
     *err = (struct err)ERR_INIT;
     return err_set(err, ERR_USAGE, "--live is all or the name of a worker, such as gw0, not '%s'",
                    local->live);
@@ -302,6 +307,7 @@ void local_unused_inline(const struct local *local, struct str *out)
         { local->recycle_after > 0, "--recycle-after" },
         { local->recycle_above_bytes > 0, "--recycle-above" },
         { local->first_ppm > 0, "--failed-first" },
+        { local->live != NULL, "--live" },
     };
     struct err ignored = ERR_INIT;
 

@@ -26,6 +26,7 @@ struct local {
     uint32_t recycle_after;       /* tests of one worker; 0: any number */
     uint64_t recycle_above_bytes; /* memory of its own; 0: any size */
     /* What it comes to, after local_check. */
+    uint32_t live_slot; /* N of --live=gwN; UINT32_MAX: not one worker */
     uint32_t workers;   /* as many as asked for, or as the machine is good for; 0: plain pytest */
     bool workers_given; /* by makespan's own -n: then pytest's is not asked */
     enum start_wish start;

@@ -103,6 +103,24 @@ static void run_inline(struct supervisor *s, const char *reason)
     send_config(s, 0);
 }
 
+/* pytest's cache is this machine's: what it takes from the plan, no other machine knows. */
+static bool share_holds(struct supervisor *s, const char *recalls)
+{
+    bool only_orders = recalls && (!strcmp(recalls, "--ff") || !strcmp(recalls, "--nf"));
+    struct err err = ERR_INIT;
+
+    if (!recalls || s->source->share == SOURCE_NO_SHARE ||
+        (only_orders && s->source->share == SOURCE_SHARE_OF_IDS))
+        return true;
+    err_set(&err, ERR_USAGE,
+            "pytest's %s goes by this machine's cache, so each machine would split another list "
+            "and tests would run nowhere: leave it out of the command, addopts and "
+            "PYTEST_ADDOPTS (-o addopts=...)",
+            recalls);
+    fail(s, &err);
+    return false;
+}
+
 static bool reporter_joined(struct supervisor *s, struct peer *peer, const struct hello *hello)
 {
     struct str runtime = STR_MAX(1024);
@@ -123,6 +141,8 @@ static bool reporter_joined(struct supervisor *s, struct peer *peer, const struc
                     hello->distributions ? hello->distributions : "?");
     s->runtime = str_take(&runtime);
     s->workers = choose_workers(s, hello);
+    if (!share_holds(s, hello->recalls))
+        return true;
     if (hello->run_inline || s->workers == 0) {
         run_inline(s, hello->run_inline ? hello->run_inline : "-n 0");
         return true;

@@ -76,6 +76,18 @@ class Live(harness.TestCase):
         self.assertEqual(agent.wait(), harness.USAGE, agent.output)
         self.assertIn("--live is all or the name of a worker, such as gw0, not 'second'", agent.output)
 
+    def test_a_worker_that_is_not_there_is_named(self):
+        suite = self.suite({"test_it.py": "def test_it(): pass\n"})
+        agent = self.agent(self.pytest(), options=["--live=gw9"], workers=2, cwd=suite)
+        self.assertEqual(agent.wait(), harness.USAGE, agent.output)
+        self.assertIn("--live=gw9: there is no such worker; with -n 2 the last is gw1", agent.output)
+        known_late = self.makespan(["run", "--live=gw9", "--", *self.pytest("-n", "1")], cwd=suite)
+        self.assertEqual(known_late.wait(), 0, known_late.output)
+        self.assertIn("--live=gw9: there is no such worker, the last is gw0", known_late.output)
+        none = self.agent(self.pytest(), options=["--live=gw0"], workers=0, cwd=suite)
+        self.assertEqual(none.wait(), 0, none.output)
+        self.assertIn("without effect there: --live", none.output)
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

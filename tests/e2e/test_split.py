@@ -54,6 +54,27 @@ class SplitTest(harness.TestCase):
         self.assertEqual(run.returncode, harness.USAGE, run.stderr)
         self.assertIn("--last-failed is of this machine", run.stderr)
 
+    def test_what_pytest_recalls_is_no_share(self):
+        """The same with its own options, wherever they stand; an order alone does not change the default plan."""
+        suite = self.suite({"test_one.py": "def test_one(): pass\n"})
+        pytest = [harness.PYTHON, "-m", "pytest"]
+        part = ["--index", "0", "--total", "2"]
+        for option in ("--lf", "--sw", "--sw-skip"):
+            for command in ("run", "split"):
+                run = self.makespan(command, *part, "--", *pytest, option, cwd=suite)
+                self.assertEqual(run.returncode, harness.USAGE, run.stderr)
+                self.assertIn(f"pytest's {option} goes by this machine's cache", run.stderr)
+                self.assertNotIn("passed", run.stdout)
+        (suite / "pytest.ini").write_text("[pytest]\naddopts = --ff\n")
+        run = self.makespan("run", *part, "--", *pytest, cwd=suite)
+        self.assertEqual(run.returncode, 0, run.stderr)
+        chunks = self.makespan("run", *part, "--algorithm", "duration_based_chunks", "--", *pytest, cwd=suite)
+        self.assertEqual(chunks.returncode, harness.USAGE, chunks.stderr)
+        dealt = self.makespan("run", *part, "--sharded-collection", "--", *pytest, "--lf", cwd=suite)
+        self.assertEqual(dealt.returncode, harness.USAGE, dealt.stderr)
+        alone = self.makespan("run", "--", *pytest, "--lf", cwd=suite)
+        self.assertEqual(alone.returncode, 0, alone.stderr)
+
     def test_nothing_collected_is_said(self):
         suite = self.suite({"test_one.py": "def test_one(): pass\n"})
         run = self.makespan("run", "--", *self.pytest("-k", "none"), cwd=suite)

@@ -32,6 +32,21 @@ static void test_fallback_check_needs_a_slot(void **state)
     assert_int_equal(fallback_check(&wanted, &alone, &err), ERR_NONE); /* no coordinator at all */
 }
 
+/* A run that was meant to have a coordinator, and a pull request from a fork that cannot. */
+static void test_fallback_idle_says_when_there_is_no_coordinator(void **state)
+{
+    const struct target given = target_of(1, 2, 1);
+    const struct target alone = { .index = PROTO_SLOT_NONE };
+
+    (void)state;
+    assert_null(fallback_idle(&(struct fallback){ .wanted = true }, &given));
+    assert_null(fallback_idle(&(struct fallback){ 0 }, &alone));
+    assert_non_null(strstr(fallback_idle(&(struct fallback){ .wanted = true }, &alone),
+                           "--fallback has no effect"));
+    assert_non_null(strstr(fallback_idle(&(struct fallback){ .allow_offline = true }, &alone),
+                           "--allow-offline has no effect"));
+}
+
 /* Whoever believes that this alone brings the fallback should hear of it before an outage. */
 static void test_fallback_check_refuses_allow_offline_alone(void **state)
 {
@@ -103,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_fallback_check_needs_a_slot),
+        cmocka_unit_test(test_fallback_idle_says_when_there_is_no_coordinator),
         cmocka_unit_test(test_fallback_check_refuses_allow_offline_alone),
         cmocka_unit_test(test_fallback_may_only_when_wanted_and_unreachable),
         cmocka_unit_test(test_fallback_may_not_after_a_join_or_in_a_second_attempt),

@@ -63,7 +63,8 @@ static void test_hello_decode_reads_what_a_reporter_says(void **state)
         of(FRAME_HELLO, ROLE_REPORTER, 0,
            "{\"version\":1,\"key\":\"k\",\"pid\":77,\"python\":\"3.11\",\"pytest\":\"7.2\","
            "\"numprocesses\":3,\"maxprocesses\":null,\"dist\":\"loadfile\",\"maxfail\":1,"
-           "\"max_worker_restart\":0,\"inline\":null,\"rootdir\":\"/r\",\"distributions\":\"d\"}");
+           "\"max_worker_restart\":0,\"inline\":null,\"recalls\":\"--lf\",\"rootdir\":\"/"
+           "r\",\"distributions\":\"d\"}");
     struct hello hello;
     struct err err = ERR_INIT;
 
@@ -78,6 +79,7 @@ static void test_hello_decode_reads_what_a_reporter_says(void **state)
     assert_int_equal(hello.max_restarts, 0);
     assert_string_equal(hello.dist, "loadfile");
     assert_null(hello.run_inline);
+    assert_string_equal(hello.recalls, "--lf");
     hello_fini(&hello);
     frame = of(FRAME_HELLO, ROLE_WORKER, 2,
                "{\"version\":1,\"key\":\"k\",\"pid\":1,\"numprocesses\":\"auto\"}");

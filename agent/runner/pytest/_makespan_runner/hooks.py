@@ -106,6 +106,7 @@ def _shake_hands(early_config):
         tests_per_worker=options.threads_wanted(early_config, option),
         max_worker_restart=_whole_number(getattr(option, "maxworkerrestart", None)),
         inline=_why_inline(option),
+        recalls=options.recalls(option),
         rootdir=str(early_config.rootpath),
         distributions=distributions,
     )

@@ -105,6 +105,15 @@ def refuse(option):
                                 " failed, then everything, whenever a file changes")
 
 
+def recalls(option):
+    """The option by which pytest's cache, of this machine alone, chooses or orders tests; or None."""
+    for name, text in (("lf", "--lf"), ("stepwise", "--sw"), ("stepwise_skip", "--sw-skip"),
+                       ("failedfirst", "--ff"), ("newfirst", "--nf")):
+        if getattr(option, name, False):
+            return text
+    return None
+
+
 def add_late_options(parser, args):
     """Options of plugins that are not there but named in addopts: when all that are there have come."""
     if "--forked" in args and "--forked" not in _declared(parser):
