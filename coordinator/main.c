@@ -1,4 +1,5 @@
 /* makespand: wires the coordinator's layers together and serves. */
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,6 +239,22 @@ static enum err_code network_start(struct makespand *m, struct err *err)
     return ERR_NONE;
 }
 
+/* A token that nobody has seen must not be the only one. */
+static enum err_code show(struct makespand *m, const struct str *text, struct err *err)
+{
+    struct err kept = ERR_INIT;
+
+    if (fs_write_all(STDOUT_FILENO, str_text(text), text->len, err) == ERR_NONE)
+        return ERR_NONE;
+    if (!*m->token)
+        return err_wrap(err, "standard output");
+    if (tokens_take_back(m->store, m->token, &kept))
+        return err_wrap(err, "the first token could not be shown, and is kept nevertheless (revoke "
+                             "it, then 'makespand token create'): standard output");
+    return err_wrap(err, "the first token could not be shown, so it was not kept: start again with "
+                         "standard output open: standard output");
+}
+
 static enum err_code greet(struct makespand *m, struct err *err)
 {
     char machine[HOST_NAME_BYTES] = "localhost";
@@ -256,7 +273,7 @@ static enum err_code greet(struct makespand *m, struct err *err)
     (void)gethostname(machine, sizeof(machine) - 1);
     rc = greeting_text(&g, &text, err);
     if (!rc)
-        rc = fs_write_all(STDOUT_FILENO, str_text(&text), text.len, err);
+        rc = show(m, &text, err);
     if (!rc && m->options->ready_fd != UINT32_MAX) {
         rc = fs_write_all(ready_fd, str_text(&text), strcspn(str_text(&text), "\n") + 1, err);
         fd_close(&ready_fd);
@@ -317,7 +334,7 @@ static enum makespand_exit serve(const struct options *options, struct err *err)
     rc = tokens_first(m.store, clock_wall_ms(m.clock), m.token, err); /* can be shown now */
     if (rc)
         goto out;
-    stage = MAKESPAND_INTERNAL;
+    stage = MAKESPAND_CREATE;
     rc = greet(&m, err);
     if (!rc) {
         notify(NOTIFY_READY);
@@ -328,6 +345,17 @@ out:
     return rc ? command_exit(rc, stage) : MAKESPAND_OK;
 }
 
+/* What is opened later must not become the standard output that lines for people are written to:
+ * in place of a closed one stands what refuses them. */
+static void hold_standard_files(void)
+{
+    int fd;
+
+    while ((fd = open("/dev/null", O_RDONLY)) >= 0 && fd <= STDERR_FILENO)
+        ;
+    fd_close(&fd);
+}
+
 int main(int argc, char **argv)
 {
     struct options options = { 0 };
@@ -335,6 +363,7 @@ int main(int argc, char **argv)
     char *help = NULL;
     enum makespand_exit status = MAKESPAND_USAGE;
 
+    hold_standard_files();
     if (options_read(argc, argv, &options, &help, &err) == ERR_NONE) {
         if (help) {
             status = fs_write_all(STDOUT_FILENO, help, strlen(help), &err) ? MAKESPAND_CREATE

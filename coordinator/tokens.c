@@ -132,6 +132,14 @@ enum err_code tokens_command(struct store *store, const struct options *options,
     UNREACHABLE("token command");
 }
 
+enum err_code tokens_take_back(struct store *store, const char *token, struct err *err)
+{
+    char hash[HASH_HEX_BYTES];
+
+    hash_hex(token, strlen(token), hash);
+    return store_token_revoke(store, hash, err);
+}
+
 enum err_code tokens_first(struct store *store, uint64_t now_ms, char out[TOKEN_TEXT_BYTES],
                            struct err *err)
 {

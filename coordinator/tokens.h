@@ -8,6 +8,9 @@
 #define TOKENS_TEXT_BYTES_MAX (16u << 20)
 #define TOKENS_PREFIX_MIN     8u /* digits of a hash that name a token */
 
+/* Nobody has seen the token: what is kept of it goes. */
+MUST_USE enum err_code tokens_take_back(struct store *store, const char *token, struct err *err);
+
 /* What the command prints on standard output. */
 MUST_USE enum err_code tokens_command(struct store *store, const struct options *options,
                                       uint64_t now_ms, struct str *out, struct err *err);

@@ -49,8 +49,8 @@ static enum err_code find_agents(const struct matrix *m, struct forecast *out, s
             break; /* more of them do not help */
     }
     return err_set(err, ERR_INVALID,
-                   "no number of machines does it in %.1f s: start-up %.1f s, and the longest test "
-                   "takes %.1f s: %s",
+                   "no number of machines does it in %.3f s: start-up %.3f s, and the longest test "
+                   "takes %.3f s: %s",
                    (double)m->target_ms / 1e3, (double)m->fleet.opts.startup_us / 1e6,
                    (double)floor->us / 1e6, floor->id);
 }

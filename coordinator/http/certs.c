@@ -102,13 +102,29 @@ static enum err_code pem_open(const char *path, BIO **out, struct err *err)
     return rc;
 }
 
+/* Nobody is there to type one at a restart; without this OpenSSL would ask on the terminal. */
+static int no_password(char *out, int size, int writing, void *was_asked)
+{
+    (void)out;
+    (void)size;
+    (void)writing;
+    *(bool *)was_asked = true;
+    return 0;
+}
+
 static enum err_code key_read(const char *path, EVP_PKEY **out, struct err *err)
 {
     BIO *bio = NULL;
+    bool is_encrypted = false;
     enum err_code rc = pem_open(path, &bio, err);
 
-    if (!rc && !(*out = PEM_read_bio_PrivateKey(bio, NULL, NULL, NULL)))
+    if (!rc && !(*out = PEM_read_bio_PrivateKey(bio, NULL, no_password, &is_encrypted)))
         rc = ssl_err(err, path);
+    if (rc && is_encrypted)
+        rc = err_set(err, ERR_TLS,
+                     "%s is encrypted, and nobody is asked for its password: put the key there "
+                     "without one (openssl pkey -in KEY -out %s)",
+                     path, path);
     BIO_free(bio);
     return rc;
 }

@@ -38,6 +38,18 @@ class AgentErrorTest(harness.TestCase):
         self.assertEqual(agent.wait(), harness.REFUSED, agent.output)
         self.assert_sentence(agent, r"no run \w{26} is known here: it is another coordinator's, or was removed")
 
+    def test_a_first_token_that_nobody_saw_is_not_kept(self):
+        data = self.folder / "unseen"
+        command = [str(harness.MAKESPAND), "--data", str(data), "--listen", "127.0.0.1:0"]
+        for closed in (">&-", ">/dev/full"):
+            done = subprocess.run(["sh", "-c", 'exec "$@" ' + closed, "sh", *command], env=harness.clean_environ(),
+                                  stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, timeout=harness.PATIENCE_S)
+            self.assertEqual(done.returncode, 73, done.stderr)
+            self.assertIn("the first token could not be shown, so it was not kept", done.stderr)
+            listed = subprocess.run([harness.MAKESPAND, "token", "list", "--data", data], capture_output=True, text=True,
+                                    env=harness.clean_environ(), timeout=harness.PATIENCE_S)
+            self.assertEqual((listed.returncode, len(listed.stdout.splitlines())), (0, 1), listed.stdout)
+
     def test_wrong_token(self):
         coordinator = self.coordinator()
         agent = self.agent(self.pytest(self.plain), coordinator, MAKESPAN_TOKEN="mspt_wrong")

@@ -2,12 +2,15 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
 
 #include "fs.h"
 #include "http/certs.h"
@@ -245,6 +248,31 @@ static void test_certs_keeps_the_ca_when_the_key_is_another_one(void **state)
     str_fini(&other);
 }
 
+/* A password would have to be typed at each start. */
+static void test_certs_refuses_an_encrypted_key(void **state)
+{
+    struct certs_opts opts = { .folder = *state, .now_ms = NOW_MS };
+    struct certs certs = { 0 };
+    struct err err = ERR_INIT;
+    struct str path = STR_MAX(PATH_BYTES_MAX);
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    FILE *file;
+
+    ready(*state, NULL, NOW_MS, &certs);
+    certs_fini(&certs);
+    path_in(*state, "server.key", &path);
+    file = fopen(str_text(&path), "w");
+    assert_non_null(key);
+    assert_non_null(file);
+    assert_int_equal(
+        PEM_write_PKCS8PrivateKey(file, key, EVP_aes_256_cbc(), "sesame", 6, NULL, NULL), 1);
+    assert_int_equal(fclose(file), 0);
+    EVP_PKEY_free(key);
+    assert_int_equal(certs_ready(&opts, &certs, &err), ERR_TLS);
+    assert_non_null(strstr(err.text, "server.key is encrypted"));
+    str_fini(&path);
+}
+
 static void test_certs_check_name_refuses_what_is_no_host(void **state)
 {
     static const char *const bad[] = { "",     "a b",  "a..b",      ".a",  "a,DNS:b",
@@ -277,6 +305,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(test_certs_makes_the_ca_again_for_another_key, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_certs_refuses_an_encrypted_key, setup, teardown),
         cmocka_unit_test(test_certs_check_name_refuses_what_is_no_host),
     };
 
