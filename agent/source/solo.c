@@ -26,6 +26,7 @@ struct solo {
     uint32_t done_count, mine_count;
     bool changed;        /* something was learned, and is not kept yet */
     bool scopes_learned; /* what they took is counted */
+    struct err unkept;   /* why it could not be kept: said when pytest has ended */
 };
 
 static void say(const struct solo *solo, const struct err *err)
@@ -290,7 +291,6 @@ static enum err_code store_durations(const struct solo *solo, struct err *err)
 static void solo_settled(struct source *source)
 {
     struct solo *solo = (struct solo *)source;
-    struct err err = ERR_INIT;
 
     if (!solo->changed)
         return;
@@ -298,10 +298,10 @@ static void solo_settled(struct source *source)
     if (!solo->scopes_learned)
         learn_scopes(solo);
     solo->scopes_learned = true;
-    if (solo->opts.history && history_save(solo->opts.history, solo->history, &solo->known, &err)) {
-        (void)err_wrap(&err, "durations are not kept for the next run");
-        say(solo, &err);
-    }
+    solo->unkept = (struct err)ERR_INIT;
+    if (solo->opts.history &&
+        history_save(solo->opts.history, solo->history, &solo->known, &solo->unkept))
+        (void)err_wrap(&solo->unkept, "durations are not kept for the next run");
 }
 
 static void solo_leave(struct source *source, const struct source_leave *how)
@@ -312,6 +312,8 @@ static void solo_leave(struct source *source, const struct source_leave *how)
 
     (void)how;
     solo_settled(source);
+    if (solo->unkept.code)
+        say(solo, &solo->unkept);
     if (solo->took_us && solo->opts.store && store_durations(solo, &err)) {
         (void)err_wrap(&err, "--store-durations");
         say(solo, &err);

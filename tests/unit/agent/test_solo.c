@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -163,6 +164,35 @@ static void test_solo_grants_first_what_failed_last_time(void **state)
     manifest_free(m);
 }
 
+static void count_line(void *ctx, const char *line)
+{
+    assert_non_null(strstr(line, "durations are not kept for the next run"));
+    (*(uint32_t *)ctx)++;
+}
+
+/* While pytest winds up, its last lines are being written. */
+static void test_solo_says_what_it_could_not_keep_when_pytest_has_ended(void **state)
+{
+    struct manifest *m = manifest_of(TESTS);
+    struct told told = { .manifest = m };
+    uint32_t lines = 0;
+    const struct solo_opts opts = { .history = "/proc/none/history.json",
+                                    .say = count_line,
+                                    .say_ctx = &lines };
+    struct source *source = solo_new(&opts, &events, &told);
+
+    (void)state;
+    source->ops->start(source);
+    source->ops->collected(source, m, "python");
+    run_all(source, &told);
+    source->ops->settled(source);
+    assert_int_equal(lines, 0);
+    source->ops->leave(source, &(struct source_leave){ .runner_exit = 0 });
+    assert_int_equal(lines, 1);
+    source->ops->free(source);
+    manifest_free(m);
+}
+
 static void test_solo_grants_everything_alone(void **state)
 {
     struct manifest *m = manifest_of(TESTS);
@@ -223,6 +253,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_solo_grants_first_what_failed_last_time),
+        cmocka_unit_test(test_solo_says_what_it_could_not_keep_when_pytest_has_ended),
         cmocka_unit_test(test_solo_grants_everything_alone),
         cmocka_unit_test(test_solo_grants_each_test_in_one_share),
         cmocka_unit_test(test_solo_tells_an_empty_suite_from_an_empty_share),
