@@ -87,6 +87,10 @@ class Mixed(SameAsSerial):
         forked = runs.forked(options=["--prefetch", "0", "--answer"])
         self.assertEqual(runs.serial().cases(), forked.cases(), forked.output)
 
+    def test_suite_that_keeps_standard_streams(self):
+        for way in "fd", "sys", "tee-sys":
+            self.check(suite("streams"), "-rA", "--capture=" + way, status=1)
+
     def test_suite_that_takes_plugins_away(self):
         self.check(suite("unplugged"), "-rA", status=1)
 

@@ -8,33 +8,26 @@ dies in a test, the agent finds its last words there.
 import functools
 import os
 import sys
+import tempfile
 
-from _pytest.capture import EncodedFile, FDCapture, SysCapture
+from _pytest.capture import FDCapture
 
 from . import frames
 
 
 class NamedCapture(FDCapture):
-    """pytest's capture of a descriptor into a named file, at less cost while nothing is written.
+    """pytest's capture of a descriptor, into a named file and at less cost while nothing is written.
 
     pytest seeks, reads, seeks and truncates after each phase of each test. One lseek tells that the
     file is still empty, which it is after most.
     """
 
-    def __init__(self, targetfd, path):
-        super().__init__(targetfd)
-        self.tmpfile.close()
-        stream = open(path, "w+b", buffering=0)
-        self.tmpfile = EncodedFile(stream, encoding="utf-8", errors="replace", newline="",
-                                   write_through=True)
-        self.syscapture = SysCapture(targetfd, self.tmpfile)
-        self._fd = stream.fileno()
-        self._sys_name = "stdout" if targetfd == 1 else "stderr"
-        self._sys_outside = None
-
-    def start(self):
-        self._sys_outside = getattr(sys, self._sys_name)
-        super().start()
+    def __init__(self, taken, path):
+        vars(self).update(vars(taken))
+        _write_to(self, open(path, "w+b", buffering=0))
+        self._fd = self.tmpfile.fileno()
+        self._sys_name = "stdout" if self.targetfd == 1 else "stderr"
+        self._sys_outside = self.syscapture._old
 
     def suspend(self):
         if self._state != "started":
@@ -137,35 +130,38 @@ def use_named_files(config, prefix):
     running = getattr(manager, "_global_capturing", None)
     if running is None or type(running.out) is not FDCapture:
         return
-    suspended = not running.is_started()
-    running.stop_capturing()
-    manager._global_capturing = type(running)(
-        in_=type(running.in_)(0), out=NamedCapture(1, prefix + ".out"),
-        err=NamedCapture(2, prefix + ".err"))
-    manager._global_capturing.start_capturing()
-    if suspended:
-        manager.suspend_global_capture()
+    running.out = NamedCapture(running.out, prefix + ".out")
+    running.err = NamedCapture(running.err, prefix + ".err")
     if hasattr(manager, "_capture_fixture") and hasattr(manager, "item_capture"):
         manager.item_capture = functools.partial(_ItemCapture, manager)
 
 
 def restart(config, stdout_fd=None, stderr_fd=None):
-    """Give this process a capture of its own; what is written outside it goes to the given fds."""
+    """Give this process a capture of its own; what is written outside it goes to the given fds.
+
+    The streams stay the same objects: what was imported before may have kept sys.stdout.
+    """
     manager = config.pluginmanager.getplugin("capturemanager")
-    inherited = getattr(manager, "_global_capturing", None)
-    if inherited is not None:
-        suspended = not inherited.is_started()
-        # Puts the real descriptors back and closes our side of the shared files; reads nothing.
-        inherited.stop_capturing()
-        manager._global_capturing = None
-    if stdout_fd is not None:
-        os.dup2(stdout_fd, 1)
-    if stderr_fd is not None:
-        os.dup2(stderr_fd, 2)
-    if inherited is not None:
-        manager.start_global_capturing()
-        if suspended:
-            manager.suspend_global_capture()
+    running = getattr(manager, "_global_capturing", None)
+    for targetfd, name, outside in (1, "out", stdout_fd), (2, "err", stderr_fd):
+        one = getattr(running, name, None)
+        saved = getattr(one, "targetfd_save", None)
+        if outside is not None:
+            os.dup2(outside, targetfd)
+        if saved is not None:
+            if outside is not None:
+                os.dup2(outside, saved, inheritable=False)
+            _write_to(one, tempfile.TemporaryFile(buffering=0))
+        elif one is not None:
+            one.snap()  # captured in memory: what was inherited is told by whom it is inherited from
+
+
+def _write_to(one, file):
+    """What a capture of a descriptor writes to from now on, by the same stream object."""
+    with file:
+        os.dup2(file.fileno(), one.tmpfile.fileno(), inheritable=False)
+    if one._state == "started":
+        os.dup2(one.tmpfile.fileno(), one.targetfd)
 
 
 def give_up(config):
