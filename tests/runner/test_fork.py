@@ -164,6 +164,13 @@ class Fork(unittest.TestCase):
         self.assertGreaterEqual(told["session", "", 1], 60000)
         self.assertGreaterEqual(told["session", "", 2], 10000)
 
+    def test_scope_times_pass_while_time_is_frozen(self):
+        forked = self.run_suite("frozen")
+        self.assertEqual(forked.status, 0, forked.output)
+        setup, = [us for kind, _id, us, which in forked.facts["scopes"] if (kind, which) == ("module", 1)]
+        self.assertGreaterEqual(setup, 20000)
+        self.assertLess(setup, 10000000)
+
 
 if __name__ == "__main__":
     unittest.main()

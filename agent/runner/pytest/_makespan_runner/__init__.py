@@ -40,6 +40,7 @@ xmlstub   the JUnit XML object, as far as tests see it
 benchmark what pytest-benchmark measures in a worker, for the reporter
 caches    what pytest's caches learn while collecting
 capture   capture of output for forked processes
+stopwatch seconds that pass, though tests freeze time
 fixtures  exclusive time of set-up and teardown of wider fixtures
 compat    what suites written for pytest-xdist expect to find
 options   the options of pytest-xdist

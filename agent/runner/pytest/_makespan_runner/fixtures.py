@@ -4,12 +4,11 @@ Fixtures nest: a module fixture that asks for a session fixture must not be char
 are kept on a stack, and a finished inner one is taken off the outer one.
 """
 
-import time
 
 from _pytest.fixtures import FixtureDef
 from _pytest.scope import Scope
 
-from . import frames
+from . import frames, stopwatch
 
 # Below this nobody plans differently, and a frame would cost more than it tells.
 _WORTH_TELLING_US = 50
@@ -59,11 +58,11 @@ class FixtureClock:
 
     def _enter(self):
         self._inner.append(0.0)
-        return time.perf_counter()
+        return stopwatch.seconds()
 
     def _leave(self, begin):
         """Seconds since then, without those of fixtures inside."""
-        elapsed = time.perf_counter() - begin
+        elapsed = stopwatch.seconds() - begin
         exclusive = max(0.0, elapsed - self._inner.pop())
         if self._inner:
             self._inner[-1] += elapsed

@@ -12,13 +12,12 @@ A child that dies is a crashed test with its last words; the worker lives on.
 
 import marshal
 import os
-import time
 
 import pytest
 from _pytest import skipping
 from _pytest.runner import CallInfo
 
-from . import atfork, events, frames, orphan, relay
+from . import atfork, events, frames, orphan, relay, stopwatch
 
 
 class ChildError(Exception):
@@ -56,7 +55,7 @@ class Isolation:
             self._begin()
         nextitem = self._set_up_wider(item)
         tests._flush()
-        began = time.perf_counter()
+        began = stopwatch.seconds()
         pid, fd = self._fork(index, item, nextitem)
         tests.stacks.child = pid
         told = relay.Relay(tests, pid)
@@ -68,7 +67,7 @@ class Isolation:
         if told.raised is not None:
             self._raise(told.raised)
         if not told.done:
-            self._crashed(index, item, told, time.perf_counter() - began)
+            self._crashed(index, item, told, stopwatch.seconds() - began)
         elif told.status:
             self._crashed_late(index, item, told)
         elif told.failed:

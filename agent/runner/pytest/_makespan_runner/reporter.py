@@ -14,7 +14,7 @@ import time
 
 import pytest
 
-from . import benchmark, caches, channel, compat, events, frames, live, logs, records, replay, xmlstub
+from . import benchmark, caches, channel, compat, events, frames, live, logs, records, replay, stopwatch, xmlstub
 
 _LAST_WORDS_SECONDS = 5.0
 _GATHER_SECONDS = 0.004
@@ -270,13 +270,13 @@ class Reporter:
         """Their last words may still be on their way through the agent: this is not the end yet."""
         self.channel.close()
         self.channel = None
-        self._children_gone_at = time.monotonic()
+        self._children_gone_at = stopwatch.seconds()
 
     def _patience(self):
         """Seconds to wait for the next frame; None for ever."""
         if self._children_gone_at is None or self.collected is not None:
             return None
-        return max(0.0, self._children_gone_at + _LAST_WORDS_SECONDS - time.monotonic())
+        return max(0.0, self._children_gone_at + _LAST_WORDS_SECONDS - stopwatch.seconds())
 
     def _set_total(self, tests, more):
         self.total = (tests, more.get("message"))
