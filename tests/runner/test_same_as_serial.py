@@ -82,6 +82,11 @@ class Mixed(SameAsSerial):
     def test_two_workers(self):
         self.check_two(suite("mixed"))
 
+    def test_progress_of_two_workers_names_no_files(self):
+        forked = self.open(suite("mixed")).forked(workers=2)
+        self.assertNotRegex(forked.output, r"(?m)^test_\w+\.py [.FEsxX]")
+        self.assertRegex(forked.output, r"(?m)^[.FEsxX]+ +\[100%\]$")
+
     def test_plugin_that_looks_at_the_next_test(self):
         runs = self.open(suite("neighbours"))
         forked = runs.forked(options=["--prefetch", "0", "--answer"])

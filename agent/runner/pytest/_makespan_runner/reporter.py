@@ -61,11 +61,18 @@ class Reporter:
             self._node(slot)
         factory = getattr(self.config, "_tmp_path_factory", None)
         basetemp = str(factory.getbasetemp()) if factory is not None else None
+        self._leave_names_of_files_out(settings)
         self._tell_forker({
             "workerinputs": [node.workerinput for node in self.nodes.values()],
             "basetemp": basetemp,
         })
         self.link.patience.over()
+
+    def _leave_names_of_files_out(self, settings):
+        """Tests of several files end in turns: dots alone, as with -q, and not a line for each of them."""
+        terminal = self.config.pluginmanager.getplugin("terminalreporter")
+        if terminal is not None and settings["workers"] > 1:
+            terminal.showfspath = False
 
     def _node(self, slot):
         """The worker of a slot, made known to the plugins when it is first needed."""
