@@ -1,18 +1,26 @@
 #!/usr/bin/python3
-"""Links in the documents lead somewhere, the index of decisions is whole, and so is the table of the agent's variables.
+"""Links in the documents lead somewhere, the index of decisions is whole, and so is the table of the agent's variables;
+paragraphs stay within the columns. Silent when all is well.
 
-Silent when all is well."""
+    docs.py            tells what is wrong
+    docs.py --wrap     fills the paragraphs that are too wide anew
+"""
 
 import pathlib
 import re
 import sys
+import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 DECISIONS = ROOT / "docs" / "decisions"
+COLUMNS = 120
+# What is not filled: headings, tables, quotes, pictures and HTML.
+NOT_PROSE = re.compile(r"\s*(#|\||>|!\[|<)")
+ITEM = re.compile(r"(\s*)([-*]|\d+\.) +")
 
 
 def documents():
-    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").glob("*/README.md")])
+    return sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "tests").glob("*/*.md")])
 
 
 def without_code(text):
@@ -53,8 +61,61 @@ def untold():
                 yield f"docs/operations.md: {name} of {path.relative_to(ROOT)} is not in the table"
 
 
+def paragraphs(lines):
+    """Pieces of a document, each a list of lines, and whether it is prose that may be filled."""
+    piece, fenced = [], False
+    for line in lines:
+        fence = line.lstrip().startswith("```")
+        plain = not (fenced or fence or not line.strip() or NOT_PROSE.match(line)
+                     or (not piece and line.startswith("    ")))
+        if piece and (not plain or ITEM.match(line)):
+            yield piece, True
+            piece = []
+        if plain:
+            piece.append(line)
+        else:
+            yield [line], False
+        fenced ^= fence
+    if piece:
+        yield piece, True
+
+
+def filled(piece):
+    """A name in backquotes or a link is not broken."""
+    item = ITEM.match(piece[0])
+    first = item.group(0) if item else re.match(r" *", piece[0]).group(0)
+    text = " ".join(line.strip() for line in piece)[len(first.lstrip()):]
+    text = re.sub(r"`[^`]*`|\]\([^)]*\)", lambda found: found.group(0).replace(" ", "\0"), text)
+    lines = textwrap.wrap(text, COLUMNS, initial_indent=first, subsequent_indent=" " * len(first),
+                          break_long_words=False, break_on_hyphens=False)
+    return [line.replace("\0", " ") for line in lines]
+
+
+def is_wide(piece):
+    return any(len(line) > COLUMNS for line in piece)
+
+
+def too_wide(path):
+    number = 1
+    for piece, prose in paragraphs(path.read_text(encoding="utf-8").splitlines()):
+        if prose and is_wide(piece) and filled(piece) != piece:
+            yield f"{path.relative_to(ROOT)}:{number}: wider than {COLUMNS} columns; docs.py --wrap fills it anew"
+        number += len(piece)
+
+
+def wrap(path):
+    lines = []
+    for piece, prose in paragraphs(path.read_text(encoding="utf-8").splitlines()):
+        lines += filled(piece) if prose and is_wide(piece) else piece
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
 def main():
-    found = [line for path in documents() for line in broken(path)] + list(missing()) + list(untold())
+    if sys.argv[1:] == ["--wrap"]:
+        for path in documents():
+            wrap(path)
+    found = [line for path in documents() for line in [*broken(path), *too_wide(path)]]
+    found += [*missing(), *untold()]
     print("\n".join(found), end="\n" if found else "")
     return 1 if found else 0
 
