@@ -100,7 +100,6 @@ struct source_ops {
     void (*free)(struct source *s);
 };
 
-/* First member of every implementation. */
 /* What this machine's part follows from, where each computes the whole plan by itself. */
 enum source_share {
     SOURCE_NO_SHARE,
@@ -108,6 +107,7 @@ enum source_share {
     SOURCE_SHARE_OF_ORDER /* and their order */
 };
 
+/* First member of every implementation. */
 struct source {
     const struct source_ops *ops;
     const struct source_events *events;
