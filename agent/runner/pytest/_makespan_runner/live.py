@@ -117,7 +117,15 @@ class Screen:
         prefix = "gw%d| " % slot if several else ""
         if terminal is None or not lines:
             return
-        terminal.ensure_newline()
+        begin_line(terminal)
         for line in lines:
             terminal._tw.line(prefix + line.decode("utf-8", "replace"))
         terminal._tw.flush()
+
+
+def begin_line(terminal):
+    """Behind dots, too: pytest's ensure_newline() knows only of lines that begin with the name of a file."""
+    if getattr(terminal._tw, "width_of_current_line", 0):
+        terminal._tw.line()
+        terminal.currentfspath = None
+    terminal.ensure_newline()

@@ -374,15 +374,14 @@ class Reporter:
         if terminal is None:
             sys.stderr.write("makespan: %s\n" % text)
             return
-        if getattr(terminal._tw, "width_of_current_line", 0):
-            terminal._tw.line()  # the dots of the tests so far
-            terminal.currentfspath = None
+        live.begin_line(terminal)
         for number, line in enumerate(text.split("\n")):
             terminal.write_line(line if number else "makespan: " + line)
 
     def _event_note(self, text):
         terminal = self.config.pluginmanager.getplugin("terminalreporter")
         if terminal is not None:
+            live.begin_line(terminal)
             terminal.write_line(text)
 
     def _event_suite_property(self, name, value):
