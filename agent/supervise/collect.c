@@ -131,8 +131,7 @@ static void seal(struct supervisor *s)
     json_set_text(doc, "message", s->start_why);
     tell_json(s->reporter, FRAME_TOTAL, count, 0, doc);
     compare_waiting(s);
-    if (s->opts.local->live && s->opts.local->live_slot != UINT32_MAX &&
-        s->opts.local->live_slot >= s->workers)
+    if (s->opts.local->live_slot != UINT32_MAX && s->opts.local->live_slot >= s->workers)
         say(s, "--live=%s: there is no such worker, the last is gw%u; nothing is shown live",
             s->opts.local->live, s->workers - 1);
     s->phase = PHASE_SEAL;

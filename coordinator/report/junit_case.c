@@ -95,15 +95,17 @@ static void begin_test(struct junit *j, const char *id, const char *tail,
                        const struct detail *detail, uint64_t us)
 {
     struct str classname = STR_MAX(NAME_BYTES_MAX), name = STR_MAX(NAME_BYTES_MAX);
-    enum err_code rc = junit_add_names(id, &classname, &name, junit_err(j));
+    enum err_code rc = ERR_NONE;
 
+    if (!junit_failed(j))
+        rc = junit_add_names(id, &classname, &name, junit_err(j));
     if (!rc && detail && detail->name) {
         str_clear(&name);
         rc = str_addz(&name, detail->name, junit_err(j));
     }
     if (!rc)
         rc = str_addz(&name, tail, junit_err(j));
-    (void)junit_failed(j, rc);
+    junit_fail(j, rc);
     begin_case(j, detail && detail->classname ? detail->classname : str_text(&classname),
                str_text(&name), us);
     str_fini(&classname);
@@ -253,7 +255,7 @@ void junit_add_error(struct junit *j, const char *name, const char *message, con
 {
     begin_case(j, "makespan", name, 0);
     junit_begin(j, "error");
-    junit_attribute(j, "message", message);
+    junit_attribute(j, "message", or_else(message, name));
     if (text)
         junit_body(j, text);
     junit_end(j);

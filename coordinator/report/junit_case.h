@@ -17,6 +17,6 @@ void junit_add_test(struct junit *j, const struct run *run, uint32_t test);
 
 /* What was skipped whole while it was collected, as pytest shows it: a case that is no test. */
 void junit_add_skip(struct junit *j, const char *id, const char *text);
-/* What belongs to no test and makes a run red: an error of the class "makespan". text may be NULL.
- */
+/* What belongs to no test and makes a run red: an error of the class "makespan". Its name is the
+ * message where that is NULL or empty; text may be NULL. */
 void junit_add_error(struct junit *j, const char *name, const char *message, const char *text);

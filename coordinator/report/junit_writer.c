@@ -72,16 +72,20 @@ enum err_code junit_close(struct junit *j)
     return rc;
 }
 
-bool junit_failed(struct junit *j, enum err_code rc)
+bool junit_failed(const struct junit *j)
 {
-    if (!j->rc)
-        j->rc = rc;
     return j->rc != ERR_NONE;
 }
 
 struct err *junit_err(struct junit *j)
 {
     return j->err;
+}
+
+void junit_fail(struct junit *j, enum err_code rc)
+{
+    if (!j->rc)
+        j->rc = rc;
 }
 
 void junit_begin(struct junit *j, const char *element)

@@ -13,10 +13,12 @@ struct junit;
 struct junit *junit_open(struct str *out, struct err *err);
 /* Ends the document, lets go of it, and returns the first error there was. */
 MUST_USE enum err_code junit_close(struct junit *j);
-/* An error of the caller's, told to junit_err(j), ends the report, too. True if there was one, now
- * or before. */
-bool junit_failed(struct junit *j, enum err_code rc);
+/* There was an error: nothing more is worth writing. */
+bool junit_failed(const struct junit *j);
+/* Where the caller tells of an error of its own; junit_fail then makes it that of the report,
+ * unless there was one. */
 struct err *junit_err(struct junit *j);
+void junit_fail(struct junit *j, enum err_code rc);
 /* A large report is in memory once: call this after each part of it. */
 void junit_flush(struct junit *j);
 

@@ -34,20 +34,16 @@ static void write_properties(struct junit *j, const struct run *run,
 /* One case a run-level error: what belongs to no test makes a run red all the same. */
 static void write_cases(struct junit *j, const struct run *run, const struct verdict_answer *answer)
 {
-    for (uint32_t i = 0; i < run->skip_count && !junit_failed(j, ERR_NONE); i++)
+    for (uint32_t i = 0; i < run->skip_count && !junit_failed(j); i++)
         junit_add_skip(j, run->skips[i].id, run->skips[i].text);
-    for (uint32_t i = 0; i < run->test_count && !junit_failed(j, ERR_NONE); i++) {
+    for (uint32_t i = 0; i < run->test_count && !junit_failed(j); i++) {
         junit_add_test(j, run, i);
         junit_flush(j);
     }
     for (uint32_t i = 0; i < answer->error_count; i++)
-        junit_add_error(j, answer->errors[i].kind, answer->errors[i].kind, answer->errors[i].text);
-    if (verdict_needs_case(answer)) {
-        const char *verdict = verdict_name(answer->verdict);
-
-        junit_add_error(j, verdict,
-                        answer->message && answer->message[0] ? answer->message : verdict, NULL);
-    }
+        junit_add_error(j, answer->errors[i].kind, NULL, answer->errors[i].text);
+    if (verdict_needs_case(answer))
+        junit_add_error(j, verdict_name(answer->verdict), answer->message, NULL);
 }
 
 static void write_suite(struct junit *j, const struct run *run, const struct verdict_answer *answer)

@@ -91,22 +91,23 @@ def filled(piece):
     return [line.replace("\0", " ") for line in lines]
 
 
-def is_wide(piece):
-    return any(len(line) > COLUMNS for line in piece)
-
-
-def too_wide(path):
+def anew(path):
+    """The pieces of a document: number of the first line, lines, and lines as they should be."""
     number = 1
     for piece, prose in paragraphs(path.read_text(encoding="utf-8").splitlines()):
-        if prose and is_wide(piece) and filled(piece) != piece:
-            yield f"{path.relative_to(ROOT)}:{number}: wider than {COLUMNS} columns; docs.py --wrap fills it anew"
+        is_wide = any(len(line) > COLUMNS for line in piece)
+        yield number, piece, filled(piece) if prose and is_wide else piece
         number += len(piece)
 
 
+def too_wide(path):
+    for number, piece, better in anew(path):
+        if piece != better:
+            yield f"{path.relative_to(ROOT)}:{number}: wider than {COLUMNS} columns; docs.py --wrap fills it anew"
+
+
 def wrap(path):
-    lines = []
-    for piece, prose in paragraphs(path.read_text(encoding="utf-8").splitlines()):
-        lines += filled(piece) if prose and is_wide(piece) else piece
+    lines = [line for _number, _piece, better in anew(path) for line in better]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -136,7 +136,7 @@ def use_named_files(config, prefix):
         manager.item_capture = functools.partial(_ItemCapture, manager)
 
 
-def restart(config, stdout_fd=None, stderr_fd=None):
+def restart(config, stdout_fd, stderr_fd):
     """Give this process a capture of its own; what is written outside it goes to the given fds.
 
     The streams stay the same objects: what was imported before may have kept sys.stdout.
@@ -146,11 +146,9 @@ def restart(config, stdout_fd=None, stderr_fd=None):
     for targetfd, name, outside in (1, "out", stdout_fd), (2, "err", stderr_fd):
         one = getattr(running, name, None)
         saved = getattr(one, "targetfd_save", None)
-        if outside is not None:
-            os.dup2(outside, targetfd)
+        os.dup2(outside, targetfd)
         if saved is not None:
-            if outside is not None:
-                os.dup2(outside, saved, inheritable=False)
+            os.dup2(outside, saved, inheritable=False)
             _write_to(one, tempfile.TemporaryFile(buffering=0))
         elif one is not None:
             one.snap()  # captured in memory: what was inherited is told by whom it is inherited from

@@ -4,7 +4,6 @@ Fixtures nest: a module fixture that asks for a session fixture must not be char
 are kept on a stack, and a finished inner one is taken off the outer one.
 """
 
-
 from _pytest.fixtures import FixtureDef
 from _pytest.scope import Scope
 
