@@ -72,24 +72,27 @@ class TemplateTest(harness.TestCase):
             self.assertNotIn("(epoch 2)", job.output, "two jobs took one place in the matrix")
         folder = self.checkout("github-verdict")
         verdict = self.github_job("verdict", 0, folder)
-        return statuses, verdict.wait(), folder / "junit.xml"
+        return jobs, statuses, verdict.wait(), folder / "junit.xml"
 
     def test_github_actions_green(self):
-        statuses, verdict, junit = self.github(bad=False)
+        _, statuses, verdict, junit = self.github(bad=False)
         self.assertEqual((statuses, verdict), ([0] * SHARDS, 0))
         self.assertEqual(len(harness.ElementTree.parse(junit).findall(".//testcase")), TESTS)
 
     def test_github_actions_red(self):
-        statuses, verdict, _ = self.github(bad=True)
-        self.assertIn(1, statuses)
+        """Jobs that live to see the end of a red run are red with it; the machine that is named is where the test failed."""
+        jobs, statuses, verdict, _ = self.github(bad=True)
+        ran_it = [shard for shard, job in enumerate(jobs) if "FAILED tests/test_7.py::test_7" in job.output]
+        self.assertEqual(len(ran_it), 1, "the bad test ran on one machine")
+        self.assertEqual(statuses[ran_it[0]], 1)
         self.assertEqual(verdict, 1)
         self.assertRegex(self._started[-1].output, r"(?m)^red: 1 of 30 tests failed$")
         self.assertRegex(self._started[-1].output,
-                         rf"(?m)^  failed: tests/test_7.py::test_7 \(machine {statuses.index(1)}\)$")
+                         rf"(?m)^  failed: tests/test_7.py::test_7 \(machine {ran_it[0]}\)$")
 
     def test_github_actions_rerun_of_failed_jobs(self):
         """Only the failed job comes again: it runs the failed test and nothing else, and that turns the run green."""
-        statuses, verdict, _ = self.github(bad=True)
+        _, statuses, verdict, _ = self.github(bad=True)
         self.assertEqual(verdict, 1)
         again = [shard for shard, status in enumerate(statuses) if status]
         jobs = [self.github_job("tests", shard, self.checkout(f"again-{shard}"), attempt=2) for shard in again]
