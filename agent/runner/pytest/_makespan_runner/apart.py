@@ -11,7 +11,7 @@ import threading
 
 from _pytest.fixtures import FixtureDef
 
-from . import capture, records
+from . import capture, journal
 
 _here = threading.local()  # .run: the test that this thread is at
 
@@ -29,8 +29,8 @@ class Run:
     """A test that has been set up, or is being."""
 
     def __init__(self, index, item):
-        self.index = index
         self.item = item
+        self.account = journal.Account(index, item.nodeid)
         self.fixtures = {}  # id of FixtureDef -> its value and finalizers for this test
         self.level = None  # what SetupState knows of the test
         self.in_thread = False
@@ -39,10 +39,6 @@ class Run:
                         for name in ("stdout", "stderr")}
         self.log = []
         self.compare = None  # explains a failed comparison
-        self.out = []  # frames, held until the test is over
-        self.fold = records.Fold(item.nodeid)
-        self.entries = []
-        self.phases = []
 
     def text(self, name):
         return self.streams[name].buffer.getvalue().decode("utf-8", "replace")
@@ -114,7 +110,7 @@ class Apart:
         FixtureDef.cached_result = _PerTest("cached_result", lambda: None)
         FixtureDef._finalizers = _PerTest("_finalizers", list)
         _lock_fixtures()
-        _remember_finalizers(tests._setupstate, hand)
+        _remember_finalizers(tests.setupstate, hand)
         _route_output(config.pluginmanager.getplugin("capturemanager"))
         _route_logs(config.pluginmanager.getplugin("logging-plugin"))
         _route_comparisons(config)

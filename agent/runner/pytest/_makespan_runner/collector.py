@@ -36,7 +36,7 @@ class Collector:
         config._makespan_collector = self
         self.tests = runner.Tests(config, self.link, self.sender)
         config.pluginmanager.register(self, "makespan_collector")
-        config.pluginmanager.register(self.tests, "makespan_worker")
+        config.pluginmanager.register(self.tests.journal, "makespan_journal")
         self.shard = sharded.plan_of(config, self.link)
         if self.shard is not None:
             config.pluginmanager.register(self.shard, "makespan_sharded")
@@ -47,10 +47,10 @@ class Collector:
         if manager.get_name(plugin) == "terminalreporter":
             voice.silence(plugin)
         elif manager.get_name(plugin) == "logging-plugin":
-            logs.forward_from(self.config, plugin, self.tests.log_record)
+            logs.forward_from(self.config, plugin, self.tests.journal.log_record)
 
     def pytest_internalerror(self, excrepr):
-        if self.tests.awake:
+        if self.tests.journal.awake:
             return
         self.exitstatus = 3
         self.problem = str(excrepr)

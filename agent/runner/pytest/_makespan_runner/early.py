@@ -51,7 +51,7 @@ class Early(collector.Collector):
 
     def end(self, outcome):
         """pytest's session is over."""
-        if self.tests.awake:
+        if self.tests.journal.awake:
             worker.leave(self.config, self.tests, outcome)
         self.refuse_after(outcome)
 
@@ -61,7 +61,7 @@ class Early(collector.Collector):
 
     def _become(self):
         """From a process that has collected to one that runs tests."""
-        log = self.tests.past_capture
+        log = self.tests.journal.past_capture
         capture.restart(self.config, log.fd, log.fd)
         if self.outputs is not None:
             self.outputs.close()

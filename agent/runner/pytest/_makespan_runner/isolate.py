@@ -45,18 +45,18 @@ class Isolation:
     def wants(self, item):
         return self._all or item.get_closest_marker("forked") is not None
 
-    def run(self, index, item):
+    def run(self, item):
         """The test, from after its START to its DONE."""
         tests = self._tests
         if _is_skipped(item):
-            tests.run_here(index, item, item.parent)
+            tests.run_here(item, item.parent)
             return
         if self._sockets is None:
             self._begin()
         nextitem = self._set_up_wider(item)
-        tests._flush()
+        tests.journal.flush()
         began = stopwatch.seconds()
-        pid, fd = self._fork(index, item, nextitem)
+        pid, fd = self._fork(item, nextitem)
         tests.stacks.child = pid
         told = relay.Relay(tests, pid)
         try:
@@ -67,13 +67,13 @@ class Isolation:
         if told.raised is not None:
             self._raise(told.raised)
         if not told.done:
-            self._crashed(index, item, told, stopwatch.seconds() - began)
+            self._crashed(item, told, stopwatch.seconds() - began)
         elif told.status:
-            self._crashed_late(index, item, told)
+            self._crashed_late(item, told)
         elif told.failed:
             tests.session.testsfailed += 1
         if told.stopped:
-            tests._told_stop = True
+            tests.told_stop = True
             tests.queue.clear()
 
     def _begin(self):
@@ -92,21 +92,21 @@ class Isolation:
         tests = self._tests
         if self._in_parent:
             self._fill(item)
-        if tests.clock.wide_seconds != self._looked_at:  # here, or before a test that runs here
-            self._looked_at = tests.clock.wide_seconds
+        if tests.journal.clock.wide_seconds != self._looked_at:  # here, or before a test that runs here
+            self._looked_at = tests.journal.clock.wide_seconds
             if self._minds_fork():
                 self._leave_to_children(item)
-        return item.parent if tests._setupstate.stack else None
+        return item.parent if tests.setupstate.stack else None
 
     def _fill(self, item):
         tests = self._tests
         manager = tests.config.pluginmanager.getplugin("capturemanager")
         try:
             if manager is None:
-                _fill_wider(tests._setupstate, item)
+                _fill_wider(tests.setupstate, item)
             else:
                 with manager.item_capture("setup", item):
-                    _fill_wider(tests._setupstate, item)
+                    _fill_wider(tests.setupstate, item)
         except (pytest.exit.Exception, KeyboardInterrupt):
             raise
         except BaseException:
@@ -121,7 +121,7 @@ class Isolation:
                 % item.nodeid.split("::")[0])
         self._in_parent = False
         try:
-            self._tests._teardown_exact(None)
+            self._tests.teardown_exact(None)
         except BaseException:
             pass  # each child sets it up and tears it down again, and says so
 
@@ -130,19 +130,19 @@ class Isolation:
 
     # The child.
 
-    def _fork(self, index, item, nextitem):
+    def _fork(self, item, nextitem):
         reading, writing = os.pipe()
         pid = atfork.fork()
         if pid == 0:
             os.close(reading)
             try:
-                self._child(index, item, nextitem, relay.Pipe(writing))
+                self._child(item, nextitem, relay.Pipe(writing))
             finally:
                 os._exit(70)
         os.close(writing)
         return pid, reading
 
-    def _child(self, index, item, nextitem, pipe):
+    def _child(self, item, nextitem, pipe):
         """The whole life of the child. Does not return."""
         tests = self._tests
         orphan.die_with_parent(os.getppid())
@@ -154,11 +154,11 @@ class Isolation:
         if coverage is not None:
             coverage.pid = os.getpid()
         tests.queue.clear()
-        tests.clock.fresh = fresh = []
-        tests._setupstate.teardown_exact = lambda until: _tear_down(tests, until, fresh)
+        tests.journal.clock.fresh = fresh = []
+        tests.setupstate.teardown_exact = lambda until: _tear_down(tests, until, fresh)
         try:
-            tests.run_here(index, item, nextitem)
-            tests._flush()
+            tests.run_here(item, nextitem)
+            tests.journal.flush()
         except BaseException as problem:
             self._tell_raised(problem)
         if coverage is not None and getattr(coverage, "cov_controller", None) is not None:
@@ -170,7 +170,7 @@ class Isolation:
 
     def _tell_raised(self, problem):
         tests = self._tests
-        tests._end_entry()
+        tests.journal.end_passes()
         code = getattr(problem, "returncode", None)
         if isinstance(problem, pytest.exit.Exception):
             what = ("exit", str(problem.msg), code)
@@ -181,14 +181,15 @@ class Isolation:
         else:
             what = ("internal", events.format_exception(problem), None)
         try:
-            data = marshal.dumps((what, tests._entries))
+            data = marshal.dumps((what, tests.journal.account.entries))
         except ValueError:
             data = marshal.dumps((what, []))
-        tests.link.connection.send(b"".join(tests._out) + frames.frame(relay.RAISED, payload=data))
+        tests.link.connection.send(tests.journal.unsent()
+                                   + frames.frame(relay.RAISED, payload=data))
 
     def _raise(self, data):
         """What ended the session in the child ends it here."""
-        (kind, what, code), self._tests._entries = marshal.loads(data)
+        (kind, what, code), self._tests.journal.account.entries = marshal.loads(data)
         if kind == "exit":
             raise pytest.exit.Exception(what, code)
         if kind == "interrupted":
@@ -201,7 +202,7 @@ class Isolation:
 
     # A child that died.
 
-    def _crashed(self, index, item, told, took):
+    def _crashed(self, item, told, took):
         tests = self._tests
         when = "teardown" if told.failed_report else "call"
         text = "the process of '%s' died: %s" % (item.nodeid, relay.describe_end(told.status))
@@ -215,10 +216,10 @@ class Isolation:
         if when == "call":
             item.ihook.pytest_runtest_logreport(report=pytest.TestReport(
                 item.nodeid, item.location, marks, "passed", None, "teardown", sections))
-        tests._fold.crashed = report.outcome == "failed"
-        tests.finish(index)
+        tests.journal.account.fold.crashed = report.outcome == "failed"
+        tests.finish()
 
-    def _crashed_late(self, index, item, told):
+    def _crashed_late(self, item, told):
         """After its last report: a failed exit handler is none of the test's, a signal is."""
         if not os.WIFSIGNALED(told.status):
             return
@@ -239,7 +240,7 @@ class Isolation:
             if text:
                 sections.append((when, "std" + name, text))
         named = [("Captured %s %s" % (key, phase), text) for phase, key, text in sections]
-        past = tests.past_capture.take()
+        past = tests.journal.past_capture.take()
         if past:
             named.append(("Written past the capture", past))
         return named
@@ -296,7 +297,7 @@ def _tear_down(tests, until, fresh):
     """In the child: the test's own level, then the wider fixtures that were set up here."""
     problem = None
     try:
-        tests._teardown_exact(until)
+        tests.teardown_exact(until)
     except BaseException as raised:
         problem = raised
     while fresh:

@@ -82,9 +82,9 @@ class Threads:
         while len(self._hand) >= self._width:
             self.wait(False)
         if group is None:
-            return self._tests._told_stop
+            return self._tests.told_stop
         self._tests.make_way(item)
-        if self._tests._told_stop:
+        if self._tests.told_stop:
             return True
         self._group = group
         self._begin(apart.Run(index, item))
@@ -116,14 +116,14 @@ class Threads:
             self._tests.config.pluginmanager.register(self, "makespan_threads")
         self._hand.append(run)
         tests = self._tests
-        tests._out.append(frames.frame(frames.START, run.index))
+        tests.journal.put(frames.frame(frames.START, run.account.index))
         tests.phase.set(limits.SETUP)
-        tests._flush()
+        tests.journal.flush()
         with _Main(tests, run):
             run.item.ihook.pytest_runtest_logstart(nodeid=run.item.nodeid,
                                                    location=run.item.location)
             report = self._phase(run, "setup")
-        run.level = tests._setupstate.stack.pop(run.item, None)
+        run.level = tests.setupstate.stack.pop(run.item, None)
         if not report.passed:
             self._finish(run)
             return
@@ -150,14 +150,14 @@ class Threads:
         tests = self._tests
         run.in_thread = False
         if run.level is not None:
-            tests._setupstate.stack[run.item] = run.level
+            tests.setupstate.stack[run.item] = run.level
             run.level = None
         with _Main(tests, run):
             if run.call is not None:
                 run.item.runtest = lambda: self._replay(run)
                 self._phase(run, "call")
                 del run.item.runtest
-            tests._provisional = None
+            tests.provisional = None
             self._phase(run, "teardown", nextitem=run.item.parent)
             if getattr(run.item, "_request", None):
                 run.item._request = False
@@ -165,13 +165,12 @@ class Threads:
             run.item.ihook.pytest_runtest_logfinish(nodeid=run.item.nodeid,
                                                     location=run.item.location)
         self._hand.remove(run)
-        tests._index, tests._fold, tests.current, tests.last = run.index, run.fold, None, run.item
-        tests._entries, tests._phases = run.entries, run.phases
-        tests._out += run.out
-        for ended in tests._after_test:
+        tests.current, tests.last = None, run.item
+        tests.journal.tell(run.account)
+        for ended in tests.after_test:
             ended()
-        tests.finish(run.index)
-        tests._flush()
+        tests.finish()
+        tests.journal.flush()
 
     def _phase(self, run, when, **more):
         item = run.item
@@ -221,21 +220,17 @@ class _Main:
     def __enter__(self):
         tests, run = self._tests, self._run
         apart.set_here(run)
-        self._before = (tests._index, tests._fold, tests._out, tests.current)
-        tests._index, tests._fold, tests._out, tests.current = run.index, run.fold, run.out, run.item
-        tests._entries, tests._phases = run.entries, run.phases
-        tests._wide_before = tests.clock.wide_seconds
-        tests.holds = True
+        self._before = tests.journal.turn_to(run.account), tests.current
+        tests.current = run.item
 
     def __exit__(self, *raised):
         tests, run = self._tests, self._run
-        run.entries, run.phases = tests._entries, tests._phases
-        tests._index, tests._fold, tests._out, tests.current = self._before
-        tests.holds = False
+        journal_before, tests.current = self._before
+        tests.journal.turn_back(journal_before)
         apart.set_here(None)
         if raised[0] is not None:  # the session ends here: this is the test it ends in
-            tests._out += run.out
-            tests._index, tests._fold, tests.current = run.index, run.fold, run.item
+            tests.journal.tell(run.account)
+            tests.current = run.item
 
 
 def _why_not(config):
@@ -268,7 +263,7 @@ def _group_of(tests, item):
         return None
     if marks.of(item).get("serial"):
         return None
-    if tests._isolation.wants(item):
+    if tests.isolation.wants(item):
         return None
     callspec = getattr(item, "callspec", None)
     wide = ()

@@ -58,8 +58,8 @@ def leave(config, tests, outcome):
 def begin(config, link, tests, slot):
     """Files of its own: from here on what it writes outside the capture is its last words."""
     link.role = "worker"
-    tests.past_capture = capture.PastCapture(os.path.join(link.folder, "gw%d.log" % slot))
-    capture.restart(config, tests.past_capture.fd, tests.past_capture.fd)
+    tests.journal.past_capture = capture.PastCapture(os.path.join(link.folder, "gw%d.log" % slot))
+    capture.restart(config, tests.journal.past_capture.fd, tests.journal.past_capture.fd)
     tests.phase = limits.Phase(os.path.join(link.folder, "gw%d.phase" % slot))
     tests.stacks = limits.Stacks(link.settings.get("dump_signal"),
                                  os.path.join(link.folder, "gw%d.stack" % slot))
@@ -79,7 +79,7 @@ def settle_in(config, link, tests, slot):
     else:
         capture.use_named_files(config, os.path.join(link.folder, "gw%d" % slot))
     live.refuse_debugger(config)
-    capture.redirect_faulthandler(config, tests.past_capture.fd)
+    capture.redirect_faulthandler(config, tests.journal.past_capture.fd)
     memory.go_first()
     tests.high_water.told = tests.phase.set_memory
     tests.high_water.reset()
@@ -91,7 +91,7 @@ def settle_in(config, link, tests, slot):
 def wake(link, tests):
     """From here on this process runs tests."""
     os.register_at_fork(after_in_child=link.connection.close)  # a test's child speaks not for us
-    tests.awake = True
+    tests.journal.awake = True
     tests.use_threads(link.settings.get("tests_per_worker") or 1)
 
 
