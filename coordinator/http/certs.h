@@ -17,7 +17,6 @@
 #define CERTS_SERVER_DAYS    397u /* the longest that clients commonly accept */
 #define CERTS_CA_DAYS        3650u
 #define CERTS_PIN_BYTES      64 /* "sha256//", 44 characters of base64 and a NUL */
-#define CERTS_FILE_BYTES_MAX (1u << 20)
 
 struct certs {
     char *ca_path, *chain_path, *key_path;

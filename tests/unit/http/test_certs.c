@@ -14,6 +14,7 @@
 
 #include "fs.h"
 #include "http/certs.h"
+#include "http/x509.h"
 
 #define NOW_MS 1780000000000ull /* in 2026 */
 #define DAY_MS 86400000ull
@@ -128,8 +129,8 @@ static void test_certs_renews_the_ca_before_it_matters(void **state)
 {
     struct certs certs = { 0 };
     struct str path = STR_MAX(PATH_BYTES_MAX);
-    struct str before = STR_MAX(CERTS_FILE_BYTES_MAX);
-    struct str after = STR_MAX(CERTS_FILE_BYTES_MAX);
+    struct str before = STR_MAX(X509_FILE_BYTES_MAX);
+    struct str after = STR_MAX(X509_FILE_BYTES_MAX);
     struct err err = ERR_INIT;
 
     ready(*state, NULL, NOW_MS, &certs);
@@ -176,8 +177,8 @@ static void test_certs_refuses_to_overwrite_a_foreign_certificate(void **state)
 {
     struct certs certs = { 0 };
     struct str path = STR_MAX(PATH_BYTES_MAX);
-    struct str text = STR_MAX(CERTS_FILE_BYTES_MAX);
-    struct str after = STR_MAX(CERTS_FILE_BYTES_MAX);
+    struct str text = STR_MAX(X509_FILE_BYTES_MAX);
+    struct str after = STR_MAX(X509_FILE_BYTES_MAX);
     struct certs_opts opts = { .folder = *state, .now_ms = NOW_MS };
     struct err err = ERR_INIT;
 
@@ -226,8 +227,8 @@ static void test_certs_keeps_the_ca_when_the_key_is_another_one(void **state)
 {
     struct certs certs = { 0 };
     struct str path = STR_MAX(PATH_BYTES_MAX);
-    struct str key = STR_MAX(CERTS_FILE_BYTES_MAX);
-    struct str other = STR_MAX(CERTS_FILE_BYTES_MAX);
+    struct str key = STR_MAX(X509_FILE_BYTES_MAX);
+    struct str other = STR_MAX(X509_FILE_BYTES_MAX);
     struct certs_opts opts = { .folder = *state, .now_ms = NOW_MS };
     struct err err = ERR_INIT;
 
