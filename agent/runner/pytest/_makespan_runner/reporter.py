@@ -14,14 +14,10 @@ import time
 
 import pytest
 
-from . import benchmark, caches, channel, compat, events, frames, live, logs, records, replay, stopwatch, xmlstub
+from . import caches, channel, compat, crash, frames, heard, live, records, replay, stopwatch
 
 _LAST_WORDS_SECONDS = 5.0
 _GATHER_SECONDS = 0.004
-
-
-class RemoteInternalError(Exception):
-    """Something broke in the zygote or in a worker; the text is the traceback from there."""
 
 
 class Reporter:
@@ -37,16 +33,15 @@ class Reporter:
         self.screen = live.Screen(config, link.settings, link.folder)
         if link.settings.get("each"):
             self.replay.node_of = self._node  # else nobody could tell a test from its likes
+        self.heard = heard.Heard(config)
+        config.pluginmanager.register(self.heard, "makespan_heard")
         self.session = None
-        self.collected = None  # what the zygote said of its collection
         self.total = None  # (tests, message) as the agent said
         self.end = None  # (stopped, {"reason", "message", "status"}) of END
-        self.problem = None  # an exception of the zygote or a worker, to be raised here
         self._children_gone_at = None
         self._stop_sent = False
         self._shown = False  # blocks since the last wait
         self._interrupted = False
-        self._interrupted_at = None  # a serialised report that holds the traceback
         link.role = "reporter"
 
     # Configure: the workers' input is made here, as xdist's controller does.
@@ -94,28 +89,28 @@ class Reporter:
     # Collect: wait for the zygote.
 
     def pytest_collection(self, session):
-        while self.collected is None and self.end is None:
+        while self.heard.collected is None and self.end is None:
             self._step()
-        if self.collected is None and self.problem is None:
+        if self.heard.collected is None and self.heard.problem is None:
             self._raise_end()
             pytest.exit("makespan: the process that collects ended before it was done",
                         returncode=3)
         # Where nothing may run, the agent has no number to add.
-        while self.collected is not None and self.collected["runs"] and (
+        while self.heard.collected is not None and self.heard.collected["runs"] and (
                 self.total is None and self.end is None):
             self._step()
         self._print_collected(session)
-        self._raise_problem()
+        self.heard.raise_problem()
         return True
 
     def _print_collected(self, session):
         """'collected N items', in the words of pytest's own terminal reporter."""
-        collected = self.collected or {"found": 0, "deselected": 0, "selected": 0, "lines": []}
+        collected = self.heard.collected or {"found": 0, "deselected": 0, "selected": 0, "lines": []}
         session.items = []
         session.testscollected = collected["selected"]
         if self.total is not None:
             session.testscollected = self._runs()
-        if self.collected:
+        if self.heard.collected:
             caches.take(self.config, collected["caches"])
         terminal = self.config.pluginmanager.getplugin("terminalreporter")
         if terminal is None:
@@ -155,7 +150,7 @@ class Reporter:
             self.replay.flush_all()
         if self._interrupted:
             raise KeyboardInterrupt
-        self._raise_problem()
+        self.heard.raise_problem()
         if session.shouldfail:
             raise session.Failed(session.shouldfail)
         if session.shouldstop:
@@ -198,10 +193,6 @@ class Reporter:
                 self.connection.send(frames.frame(frames.STOP, why, 0, reason.encode()))
             except EOFError:
                 pass  # the next read says the same
-
-    def _raise_problem(self):
-        if self.problem is not None:
-            raise self.problem
 
     def _raise_end(self):
         """The agent ended the run for a reason of its own."""
@@ -281,7 +272,7 @@ class Reporter:
 
     def _patience(self):
         """Seconds to wait for the next frame; None for ever."""
-        if self._children_gone_at is None or self.collected is not None:
+        if self._children_gone_at is None or self.heard.collected is not None:
             return None
         return max(0.0, self._children_gone_at + _LAST_WORDS_SECONDS - stopwatch.seconds())
 
@@ -296,7 +287,7 @@ class Reporter:
 
     def _up(self, node):
         self.config.hook.pytest_testnodeready(node=node)
-        ids = (self.collected or {}).get("ids")
+        ids = (self.heard.collected or {}).get("ids")
         if ids is not None:
             self.config.hook.pytest_xdist_node_collection_finished(node=node, ids=ids)
 
@@ -306,37 +297,10 @@ class Reporter:
         error = (reason or "crashed") if crashed else None
         self.config.hook.pytest_testnodedown(node=self._node(slot), error=error)
 
-    def _crash(self, slot, crash):
-        """A test ended its worker, or had to be ended with it: it failed, and this is its report."""
+    def _crash(self, slot, told):
         self.screen.catch_up(slot)
-        nodeid = crash.get("id") or "worker gw%d" % slot
-        path = nodeid.split("::", 1)[0]
-        text = crash.get("text") or "the worker gw%d died" % slot
-        sections = [(title, crash[name]) for title, name in (
-            ("Stacks", "stacks"), ("Captured output", "output")) if crash.get(name)]
-        # As pytest writes a domain: the terminal takes it off the id and writes it in colour.
-        domain = nodeid[len(path):].lstrip(":").partition("[")
-        location = (path, None, domain[0].replace("::", ".") + domain[1] + domain[2])
-        report = pytest.TestReport(nodeid, location, {}, "failed", text,
-                                   crash.get("when") or "call", sections)
-        if self.replay.node_of is not None:
-            report.node = self._node(slot)
-        hook = self.config.hook
-        hook.pytest_handlecrashitem(crashitem=nodeid, report=report, sched=compat.Scheduler())
-        if crash.get("late"):
-            self.replay.end_badly(slot, report)
-            return
-        self.replay.flush(slot)
-        hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
-        hook.pytest_runtest_logreport(report=report)
-        if report.when != "teardown":
-            teardown = pytest.TestReport(nodeid, location, {}, "passed", None, "teardown", sections)
-            if self.replay.node_of is not None:
-                teardown.node = report.node
-            hook.pytest_runtest_logreport(report=teardown)
-        hook.pytest_runtest_logfinish(nodeid=nodeid, location=location)
-
-    # Events.
+        node = self._node(slot) if self.replay.node_of is not None else None
+        crash.show(self.config, self.replay, node, slot, told)
 
     def _forward(self, slot, is_bye, payload):
         if is_bye:
@@ -348,25 +312,7 @@ class Reporter:
         if name == "abandoned":
             self.replay.abandoned(slot, *what)
         else:
-            getattr(self, "_event_" + name)(*what)
-
-    def _event_collected(self, collected):
-        self.collected = collected
-
-    def _event_collect_report(self, data):
-        report = records.restore(self.config, data)
-        self.config.hook.pytest_collectreport(report=report)
-
-    def _event_warning(self, described, when, nodeid, location):
-        self.config.hook.pytest_warning_recorded.call_historic(kwargs={
-            "warning_message": events.restore_warning(described),
-            "when": when,
-            "nodeid": nodeid,
-            "location": location,
-        })
-
-    def _event_log(self, when, record):
-        logs.replay(self.config, when, record)
+            self.heard.take(name, *what)
 
     def _note(self, text):
         """What the agent has to say, on lines of its own between those of pytest."""
@@ -377,53 +323,3 @@ class Reporter:
         live.begin_line(terminal)
         for number, line in enumerate(text.split("\n")):
             terminal.write_line(line if number else "makespan: " + line)
-
-    def _event_note(self, text):
-        terminal = self.config.pluginmanager.getplugin("terminalreporter")
-        if terminal is not None:
-            live.begin_line(terminal)
-            terminal.write_line(text)
-
-    def _event_suite_property(self, name, value):
-        xmlstub.replay_property(self.config, name, value)
-
-    def _event_benchmark(self, data):
-        benchmark.take(self.config, data)
-
-    def _event_shouldstop(self, reason):
-        if not self.session.shouldfail:
-            self.session.shouldstop = reason
-
-    def _event_failed(self, reason):
-        self._keep_problem(self.session.Failed(reason))
-
-    def _event_usage(self, texts):
-        self._keep_problem(pytest.UsageError(*texts))
-
-    def _event_exit(self, message, returncode):
-        self._keep_problem(pytest.exit.Exception(message, returncode))
-
-    def _event_interrupt(self, data):
-        self._interrupted_at = data
-        self._keep_problem(KeyboardInterrupt())
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_keyboard_interrupt(self):
-        """Show where the test was interrupted, not where this process waited for it."""
-        terminal = self.config.pluginmanager.getplugin("terminalreporter")
-        if self._interrupted_at is None or terminal is None:
-            return
-        report = records.restore(self.config, self._interrupted_at)
-        if hasattr(report.longrepr, "reprcrash"):
-            terminal._keyboardinterrupt_memo = report.longrepr
-
-    def _event_interrupted(self, reason):
-        self._keep_problem(self.session.Interrupted(reason))
-
-    def _event_internal_error(self, text):
-        self._keep_problem(RemoteInternalError("\n" + text))
-
-    def _keep_problem(self, problem):
-        """The first one counts: others are often its consequence."""
-        if self.problem is None:
-            self.problem = problem
