@@ -62,6 +62,8 @@ class FakeAgent:
         self.differs = []
         self.found = {}  # by forker and zygote: what is in the way of a fork
         self.workers = {}
+        self.awaited = set()  # the first workers, until each is up: else one of them may run everything
+        self.early_birds = []
         self.tests = []  # (nodeid, group, flags)
         self.pending = collections.deque()
         self.outcomes = {}
@@ -149,6 +151,8 @@ class FakeAgent:
 
     def _worker_gone(self, peer):
         self.workers.pop(peer.slot, None)
+        if peer in self.early_birds:
+            self.early_birds.remove(peer)
         status = self._reap(peer.pid)
         if not peer.bye:
             index = 0xFFFFFFFF
@@ -172,6 +176,7 @@ class FakeAgent:
             self._fork()
         elif not self.workers:
             self._end()
+        self._no_longer_awaited(peer)
 
     def _end(self):
         if self.ended:
@@ -214,8 +219,7 @@ class FakeAgent:
             if self.options.start == "fork":
                 peer.send(frames.FORK, frames.ZYGOTE)
                 return
-            for number in range(self.options.workers):
-                self._fork()
+            self._fork_first(self.options.workers)
         elif role == frames.ROLE_ZYGOTE:
             self.zygote = peer
         else:
@@ -227,7 +231,13 @@ class FakeAgent:
 
     def _up(self, peer):
         self.reporter.send(frames.UP, peer.slot, peer.pid)
-        self._feed(peer)
+        self.early_birds.append(peer)
+        self._no_longer_awaited(peer)
+
+    def _no_longer_awaited(self, peer):
+        self.awaited.discard(peer.slot)
+        while self.early_birds and not self.awaited:
+            self._feed(self.early_birds.pop(0))
 
     def _on_2(self, peer, _flags, count, last, payload):
         fields = payload.decode("utf-8", "replace").split("\0")
@@ -259,8 +269,7 @@ class FakeAgent:
         if not self.tests:
             self._end()
             return
-        for _ in range(min(self.options.workers, len(self.tests))):
-            self._fork()
+        self._fork_first(min(self.options.workers, len(self.tests)))
 
     def _check_collection(self, peer):
         """Of a worker that has collected for itself."""
@@ -271,6 +280,12 @@ class FakeAgent:
         else:
             self.differs.append(peer.slot)
             self._quit(peer)
+            self._no_longer_awaited(peer)
+
+    def _fork_first(self, workers):
+        self.awaited.update(range(workers))
+        for _ in range(workers):
+            self._fork()
 
     def _fork(self):
         slot, self.next_slot = self.next_slot, self.next_slot + 1

@@ -51,13 +51,12 @@ class Fork(unittest.TestCase):
         self.assertEqual([value for _worker, value in notes["atexit"]], ["ran"])
         self.assertFalse(os.path.exists(notes["tempdir"][0][1]))
         self.assertEqual(len({value for _worker, value in notes["uid"]}), 1)
+        self.assertEqual({worker for worker, _value in notes["pid"]}, {"gw0", "gw1"})
         self.check_notes(notes)
 
     def check_notes(self, notes):
         """What is the same in all processes of a run, and what is not."""
         self.assertEqual(len({value for _worker, value in notes["hash"]}), 1)
-        workers = {worker for worker, _value in notes["pid"]}
-        self.assertEqual(workers, {"gw0", "gw1"})
         for name in ("pid", "numpy", "loop", "basetemp"):
             by_worker = {worker: value for worker, value in notes.get(name, ())}
             self.assertEqual(len(set(by_worker.values())), len(by_worker), name)
