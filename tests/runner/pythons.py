@@ -66,6 +66,9 @@ def main():
     if not found:
         print("skipped: no supported python3.N besides the system's, on PATH or of pyenv")
         sys.exit(77)
+    if not all((PLUGINS / f"python3-{name}").is_dir() for name in BACKPORTS):
+        print(f"skipped: {PLUGINS} lacks what older interpreters need; tests/plugins/unpack brings it")
+        sys.exit(77)
     every = "--all" in sys.argv[1:]
     chosen = found if every else sorted({found[0], found[-1]}, key=found.index)
     with tempfile.TemporaryDirectory(prefix="pythons-") as folder:
