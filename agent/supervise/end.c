@@ -10,14 +10,10 @@
 #include "inner.h"
 #include "json.h"
 #include "mem.h"
-#include "plan/habits.h"
 
-#define GRACE_INTERRUPT_MS 700u /* for the running tests after Ctrl-C: all is over within 1 s */
-#define GRACE_BROKEN_MS    2000u
-#define GRACE_DRAIN_MS     (HABIT_GRACE_US / 1000)
-#define GRACE_END_MS       5000u /* for the rest, after the workers were killed */
-#define PYTEST_USAGE       4u
-#define PYTEST_NO_TESTS    5u
+#define GRACE_BROKEN_MS 2000u
+#define PYTEST_USAGE    4u
+#define PYTEST_NO_TESTS 5u
 
 void finish(struct supervisor *s)
 {
@@ -25,7 +21,7 @@ void finish(struct supervisor *s)
     (void)event_base_loopbreak(s->opts.base);
 }
 
-static void start_grace(struct supervisor *s, uint64_t ms)
+void start_grace(struct supervisor *s, uint64_t ms)
 {
     struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
                           .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
@@ -40,6 +36,7 @@ void on_grace(int fd, short what, void *ctx)
     (void)fd;
     (void)what;
     if (!s->killing) {
+        running_say(s, "not over in time, and killed: ");
         kill_workers(s);
         start_grace(s, GRACE_END_MS);
         return;
@@ -109,6 +106,20 @@ static const char *ending_word(enum ending ending)
     UNREACHABLE("ending");
 }
 
+/* A signal that left time to end, and what was in hand did: nothing was interrupted. */
+static bool nothing_was_cut(const struct supervisor *s)
+{
+    return s->ending == ENDING_INTERRUPTED && s->signal && s->signal != SIGINT &&
+           s->report.granted > 0 && s->report.finished >= s->report.granted;
+}
+
+/* A signal to the whole group has ended what pytest was started by (a shell), and pytest is still
+ * there to show what ran. Its grace is counted. */
+static bool outlived(const struct supervisor *s)
+{
+    return s->reporter && s->signal && WIFSIGNALED(s->command_status);
+}
+
 /* What takes a while and need not wait until pytest has wound up. */
 void on_parting(int fd, short what, void *ctx)
 {
@@ -131,10 +142,12 @@ void end_reporter(struct supervisor *s)
     if (s->phase >= PHASE_END)
         return;
     s->phase = PHASE_END;
+    if (nothing_was_cut(s))
+        s->ending = ENDING_DONE;
     quit_starters(s);
-    if (s->command_ended)
+    if (s->command_ended && !outlived(s))
         leave(s, command_exit(s));
-    if (!s->reporter || s->command_ended)
+    if (!s->reporter || s->phase == PHASE_LEAVE)
         return;
     doc = json_new_object();
     json_set_text(doc, "reason", ending_word(s->ending));
@@ -251,81 +264,6 @@ static void no_handshake(struct supervisor *s)
     gave_up(s, ERR_HANDSHAKE, text.text);
 }
 
-/* To the command, unless the terminal has told it already. */
-static void pass_on(struct supervisor *s, uint32_t sig)
-{
-    if (s->command_pid > 0 && !(s->foreground && sig == SIGINT))
-        keeper_signal(s->opts.keeper, s->command_pid, (int)sig);
-}
-
-static void stop_run(struct supervisor *s, uint32_t sig)
-{
-    uint32_t grace_ms = sig == SIGINT ? GRACE_INTERRUPT_MS : GRACE_DRAIN_MS;
-    struct str name = STR_MAX(32);
-
-    death_signal_name((int)sig, &name);
-    say(s, "stopping: running tests have %u ms to end; a second signal kills them", grace_ms);
-    s->source->ops->drain(s->source, str_text(&name));
-    start_grace(s, grace_ms);
-    if (sig == SIGINT)
-        interrupt_workers(s);
-    stop_tests(s, ENDING_INTERRUPTED, FRAME_ANY, str_text(&name));
-    str_fini(&name);
-}
-
-void first_signal(struct supervisor *s, uint32_t sig)
-{
-    switch (s->phase) {
-    case PHASE_JOIN:
-        s->report.exit = SIGNAL_EXIT + sig;
-        finish(s);
-        return;
-    case PHASE_START:
-        say(s, "stopping: no test has started");
-        s->killing = true; /* no workers: the grace ends the command */
-        start_grace(s, GRACE_DRAIN_MS);
-        pass_on(s, sig);
-        return;
-    case PHASE_INLINE:
-        pass_on(s, sig);
-        return;
-    case PHASE_COLLECT:
-    case PHASE_SEAL:
-    case PHASE_RUN:
-        stop_run(s, sig);
-        return;
-    case PHASE_END:
-    case PHASE_LEAVE:
-        return;
-    }
-    UNREACHABLE("phase");
-}
-
-/* What runs shows where it is before it is interrupted. */
-void out_of_time(struct supervisor *s)
-{
-    double seconds = (double)s->opts.local->run_timeout_ms / 1e3;
-    struct err text = ERR_INIT;
-
-    if (s->signal || s->phase >= PHASE_END)
-        return;
-    s->out_of_time = true;
-    err_set(&text, ERR_TIMEOUT, "the run's time limit of %g s is over", seconds);
-    say(s, "%s", text.text);
-    if (s->phase == PHASE_START || s->phase == PHASE_INLINE) {
-        if (s->command_pid > 0)
-            keeper_signal(s->opts.keeper, s->command_pid, SIGINT);
-        s->killing = true; /* no workers: the grace ends the command */
-        start_grace(s, GRACE_END_MS);
-        return;
-    }
-    stacks_show_all(s);
-    s->source->ops->drain(s->source, text.text);
-    start_grace(s, GRACE_INTERRUPT_MS);
-    interrupt_workers(s);
-    stop_tests(s, ENDING_STOPPED, FRAME_ANY, text.text);
-}
-
 /* It had no last word of its own: neither its terminal nor its reports have the results. */
 static void pytest_died(struct supervisor *s)
 {
@@ -349,11 +287,8 @@ void command_ended(struct supervisor *s)
     uint32_t sig = WIFSIGNALED(s->command_status) ? (uint32_t)WTERMSIG(s->command_status) : 0;
 
     /* A signal to the whole group may be seen here before our own copy of it. */
-    if (s->signal == 0 && (sig == SIGTERM || sig == SIGHUP || sig == SIGINT)) {
-        s->signal = sig;
-        s->signal_inferred = true;
-        first_signal(s, sig);
-    }
+    if (sig == SIGTERM || sig == SIGHUP || sig == SIGINT)
+        infer_signal(s, sig);
     switch (s->phase) {
     case PHASE_JOIN:
     case PHASE_LEAVE:
@@ -384,8 +319,18 @@ void command_ended(struct supervisor *s)
         leave(s, command_exit(s));
         return;
     case PHASE_END:
-        leave(s, command_exit(s));
+        if (!outlived(s))
+            leave(s, command_exit(s));
         return;
     }
     UNREACHABLE("phase");
+}
+
+void reporter_closed(struct supervisor *s)
+{
+    s->reporter = NULL;
+    if (s->phase == PHASE_COLLECT || s->phase == PHASE_SEAL || s->phase == PHASE_RUN)
+        stop_tests(s, ENDING_BROKEN, FRAME_ANY, "pytest ended");
+    else if (s->phase == PHASE_END && s->command_ended)
+        leave(s, command_exit(s));
 }

@@ -114,7 +114,7 @@ struct supervisor {
     uint64_t limit_due_ms; /* what limit_timer waits for */
     bool out_of_time;      /* the whole run's limit is over */
     uint32_t signal;       /* first that came; 0: none */
-    bool signal_inferred;  /* from the command's death; our own copy may still come */
+    bool signal_inferred;  /* from what the command had; our own copy may still come */
     bool killing;          /* workers are being killed on purpose */
 
     struct peer *reporter, *forker, *zygote;
@@ -189,14 +189,22 @@ void gave_up(struct supervisor *s, enum err_code code, const char *text);
 /* No test starts any more; the first reason stands. */
 void stop_tests(struct supervisor *s, enum ending why, uint32_t status, const char *text);
 void end_reporter(struct supervisor *s);
-void first_signal(struct supervisor *s, uint32_t sig);
-void out_of_time(struct supervisor *s); /* --run-timeout is over: as after Ctrl-C */
 void command_ended(struct supervisor *s);
+void reporter_closed(struct supervisor *s); /* it is gone, or has nothing more to show */
 /* The answer to source_leave. */
 void left(struct supervisor *s, uint32_t exit_code, bool complete);
 void on_grace(int fd, short what, void *ctx);   /* the time after a stop is over */
 void on_parting(int fd, short what, void *ctx); /* the reporter has been told of the end */
 void on_alone(int fd, short what, void *ctx);   /* nothing else has come for idle workers */
+
+#define GRACE_END_MS 5000u /* for the rest, after the workers were killed */
+void start_grace(struct supervisor *s, uint64_t ms); /* then workers are killed, then pytest */
+
+/* supervise/stop.c */
+void first_signal(struct supervisor *s, uint32_t sig);
+/* The command had one that may have been for all of us: as if our own copy had come. */
+void infer_signal(struct supervisor *s, uint32_t sig);
+void out_of_time(struct supervisor *s); /* --run-timeout is over: as after Ctrl-C */
 
 /* supervise/abandon.c. False when no worker has the test in hand. */
 bool abandon(struct supervisor *s, uint32_t test, const char *why);
@@ -307,6 +315,10 @@ void strays_free(struct supervisor *s);
 /* supervise/crash.c. A worker died: the test it was in is named and has its result; between tests
  * (test is WORKER_NO_TEST) it is an error of the run. */
 void worker_crashed(struct supervisor *s, uint32_t number, uint32_t test);
+
+/* supervise/running.c. One line: what, then the tests in hand and their workers; nothing if none.
+ */
+void running_say(const struct supervisor *s, const char *what);
 
 /* supervise/effects.c */
 void do_effects(struct supervisor *s);

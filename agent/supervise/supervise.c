@@ -37,10 +37,11 @@ void say(const struct supervisor *s, const char *fmt, ...)
 }
 
 /* pytest writes to the same place and puts our lines between its own, until the terminal has
- * interrupted it. */
+ * interrupted it, or any signal before the tests run, when it does not outlive one. */
 static bool pytest_says_it(const struct supervisor *s)
 {
-    bool is_interrupted = s->foreground && s->signal == SIGINT;
+    bool is_interrupted =
+        s->signal && (s->phase < PHASE_RUN || (s->foreground && s->signal == SIGINT));
 
     return s->reporter && s->one_output && s->phase >= PHASE_COLLECT && s->phase <= PHASE_RUN &&
            !is_interrupted;

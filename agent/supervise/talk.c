@@ -1,5 +1,6 @@
 /* supervise/talk.c - what the reporter and the zygote say. */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -173,30 +174,37 @@ static bool on_joined(void *ctx, struct peer *peer, const struct hello *hello)
 
 static void stop_frame(struct supervisor *s, const struct frame *frame)
 {
-    static const char *const why[] = { "stopped",
-                                       "a limit of failures was reached",
-                                       "the session was told to stop",
-                                       "pytest.exit was called",
-                                       "interrupted",
-                                       "internal error in pytest" };
+    static const char *const why[] = { [STOP_UNKNOWN] = "stopped",
+                                       [STOP_MAXFAIL] = "a limit of failures was reached",
+                                       [STOP_SHOULDSTOP] = "the session was told to stop",
+                                       [STOP_EXIT] = "pytest.exit was called",
+                                       [STOP_INTERRUPTED] = "interrupted",
+                                       [STOP_INTERNAL] = "internal error in pytest" };
     struct str text = STR_MAX(PROTO_TEXT_BYTES_MAX);
     struct err ignored = ERR_INIT;
     size_t len = frame->payload ? utf8_valid_len(frame->payload, frame->size) : 0;
-    uint32_t kind = frame->a < ARRAY_LEN(why) ? frame->a : 0;
+    uint32_t kind = frame->a < ARRAY_LEN(why) ? frame->a : STOP_UNKNOWN;
 
     if (len == 0 || str_add(&text, frame->payload, len, &ignored))
         (void)!str_addz(&text, why[kind], &ignored);
     if (s->phase == PHASE_RUN || s->phase == PHASE_SEAL) {
-        if (kind == 4)
+        if (kind == STOP_INTERRUPTED)
             s->source->ops->drain(s->source, str_text(&text));
         else
             s->source->ops->stop(s->source, str_text(&text));
     }
-    if (kind == 5)
+    if (kind == STOP_INTERNAL)
         report_error(s, "internal", str_text(&text));
-    stop_tests(s, kind == 4 ? ENDING_INTERRUPTED : ENDING_STOPPED,
+    stop_tests(s, kind == STOP_INTERRUPTED ? ENDING_INTERRUPTED : ENDING_STOPPED,
                frame->b == 0 ? FRAME_ANY : frame->b, str_text(&text));
     str_fini(&text);
+}
+
+/* It outlives them, to show what ran; by default they would have ended it. */
+static void reporter_signalled(struct supervisor *s, uint32_t sig)
+{
+    if (sig == SIGTERM || sig == SIGHUP)
+        infer_signal(s, sig);
 }
 
 static void zygote_frame(struct supervisor *s, struct peer *peer, const struct frame *frame)
@@ -240,7 +248,9 @@ static void on_frame(void *ctx, struct peer *peer, const struct frame *frame)
 
     switch (peer_role(peer)) {
     case ROLE_REPORTER:
-        if (frame->kind == FRAME_STOP)
+        if (frame->kind == FRAME_STOP && frame->a == STOP_BY_SIGNAL)
+            reporter_signalled(s, frame->b);
+        else if (frame->kind == FRAME_STOP)
             stop_frame(s, frame);
         else if (frame->kind == FRAME_WORKERS && s->phase == PHASE_COLLECT && frame->a > 0)
             s->workers = frame->a < PROTO_WORKERS_MAX ? frame->a : PROTO_WORKERS_MAX;
@@ -280,11 +290,8 @@ static void on_closed(void *ctx, struct peer *peer, const char *why)
         say(s, "connection of a runner process ended: %s", why);
     switch (peer_role(peer)) {
     case ROLE_REPORTER:
-        if (s->reporter != peer)
-            return;
-        s->reporter = NULL;
-        if (s->phase == PHASE_COLLECT || s->phase == PHASE_SEAL || s->phase == PHASE_RUN)
-            stop_tests(s, ENDING_BROKEN, FRAME_ANY, "pytest ended");
+        if (s->reporter == peer)
+            reporter_closed(s);
         return;
     case ROLE_FORKER:
         if (s->forker == peer)

@@ -383,6 +383,14 @@ def wait(word):
         self._held.append(os.open(path, os.O_RDWR))
 
 
+def children_of(pid):
+    """Pids, oldest first; none of a process that is gone."""
+    try:
+        return [int(word) for word in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
 def gone(pid, timeout_s=PATIENCE_S):
     """True when the process ends within the time: an event, not a poll."""
     try:

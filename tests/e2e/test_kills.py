@@ -48,14 +48,6 @@ def test_it(number, request):
 """
 
 
-def children_of(pid):
-    try:
-        return [int(word) for word in
-                pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-
-
 class KillsTest(harness.TestCase):
     def test_no_result_is_lost_or_doubled(self):
         ledger, junit = self.folder / "ledger", self.folder / "out.xml"
@@ -81,7 +73,7 @@ class KillsTest(harness.TestCase):
         """Pick a worker, whatever it is doing, and kill it; again, until all kills are spent."""
         chance, killed = random.Random(SEED), set()
         self.assertTrue(self.until(lambda: ledger.stat().st_size > 0))
-        (keeper,) = children_of(agent.pid)
+        (keeper,) = harness.children_of(agent.pid)
         while len(killed) < KILLS and agent.child.poll() is None:
             workers = sorted(set(self.workers_of(keeper)) - killed)
             if workers:
@@ -96,7 +88,7 @@ class KillsTest(harness.TestCase):
     def workers_of(keeper):
         """Workers lead sessions; the command and the zygote do not."""
         found = []
-        for pid in children_of(keeper):
+        for pid in harness.children_of(keeper):
             try:
                 fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
             except (FileNotFoundError, ProcessLookupError):

@@ -54,7 +54,8 @@ LIBRARIES = {
     r"jansson": ["common/json.c"],
     r"zlib": ["common/gz.c"],
     r"libxml/": ["coordinator/report/junit_writer.c"],
-    r"openssl/": ["common/hash.c", "common/id.c", "coordinator/http/tls.c", "coordinator/http/certs.c"],
+    r"openssl/": ["common/hash.c", "common/id.c", "coordinator/http/tls.c", "coordinator/http/certs.c",
+                  "coordinator/http/x509.c", "coordinator/http/x509.h"],
     r"sys/inotify": ["agent/watch/watch_inotify.c"],
     r"event2/": ["coordinator/http/", "agent/"],
 }

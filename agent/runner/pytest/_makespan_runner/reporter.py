@@ -4,17 +4,16 @@ It owns the terminal, the JUnit XML, the cache and the exit code. It never colle
 the zygote collects, workers run, and what they say arrives through the agent.
 """
 
-import contextlib
 import gc
 import json
 import select
-import signal
 import sys
 import time
 
 import pytest
 
-from . import caches, channel, compat, crash, frames, heard, live, records, replay, stopwatch
+from . import (caches, channel, compat, crash, frames, heard, interrupts, live, records, replay,
+               stopwatch)
 
 _LAST_WORDS_SECONDS = 5.0
 _GATHER_SECONDS = 0.004
@@ -41,7 +40,7 @@ class Reporter:
         self._children_gone_at = None
         self._stop_sent = False
         self._shown = False  # blocks since the last wait
-        self._interrupted = False
+        self._interrupts = interrupts.Interrupts(self._send_stop)
         link.role = "reporter"
 
     # Configure: the workers' input is made here, as xdist's controller does.
@@ -141,14 +140,14 @@ class Reporter:
         self.replay.begin()
         gc.freeze()  # from here on there will be reports, and they stay
         try:
-            with self._interruptible():
+            with self._interrupts.outlived():
                 while self.end is None:
                     self._step()
                     self._check_stop()
         finally:
             self.screen.close()
             self.replay.flush_all()
-        if self._interrupted:
+        if self._interrupts.interrupted:
             raise KeyboardInterrupt
         self.heard.raise_problem()
         if session.shouldfail:
@@ -158,26 +157,6 @@ class Reporter:
         self._raise_end()
         return True
 
-    @contextlib.contextmanager
-    def _interruptible(self):
-        """The first Ctrl-C asks the workers to stop, so that fixtures are torn down and what ran is
-        shown; the second one ends this process at once."""
-        def on_interrupt(number, frame):
-            if self._interrupted:
-                raise KeyboardInterrupt
-            self._interrupted = True
-            self._send_stop(frames.STOP_INTERRUPTED, "interrupted")
-
-        before = signal.getsignal(signal.SIGINT)
-        if before is not signal.default_int_handler:  # ignored, or the suite has its own way
-            yield
-            return
-        signal.signal(signal.SIGINT, on_interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
-
     def _check_stop(self):
         """-x and kin: as soon as this process knows, no queued test may start."""
         session = self.session
@@ -186,11 +165,11 @@ class Reporter:
         elif session.shouldstop:
             self._send_stop(frames.STOP_SHOULDSTOP, str(session.shouldstop))
 
-    def _send_stop(self, why, reason):
+    def _send_stop(self, why, reason, number=0):
         if not self._stop_sent:
             self._stop_sent = True
             try:
-                self.connection.send(frames.frame(frames.STOP, why, 0, reason.encode()))
+                self.connection.send(frames.frame(frames.STOP, why, number, reason.encode()))
             except EOFError:
                 pass  # the next read says the same
 
