@@ -66,6 +66,8 @@ static enum err_code code_of(CURLcode code, const char *why)
     return ERR_UNREACHABLE;
 }
 
+enum { TLS_NOT_YET_VALID = 9, TLS_EXPIRED = 10 }; /* OpenSSL's X509_V_ERR_CERT_... */
+
 /* A coordinator that made its own certificate is believed by what it prints about it only. */
 static const char *way_out(const struct exchange *x, CURLcode code)
 {
@@ -76,6 +78,8 @@ static const char *way_out(const struct exchange *x, CURLcode code)
         INVARIANT(!curl_easy_getinfo(x->easy, CURLINFO_SSL_VERIFYRESULT, &distrusted));
         if (distrusted <= 1) /* then it was the name */
             return "; makespand has to be started with --name and this name of it";
+        if (distrusted == TLS_NOT_YET_VALID || distrusted == TLS_EXPIRED)
+            return "; it has to be renewed there, or this machine's clock is wrong";
     } else if (code != CURLE_SSL_PINNEDPUBKEYNOTMATCH) {
         return "";
     }

@@ -77,6 +77,20 @@ class AgentErrorTest(harness.TestCase):
         self.assertEqual(agent.wait(), harness.UNREACHABLE, agent.output)
         self.assert_sentence(agent, r"makespand has to be started with --name")
 
+    def test_certificate_that_has_expired(self):
+        """An operator's own: makespand renews what it has made."""
+        data = self.folder / "own"
+        data.mkdir()
+        for words in (["req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj",
+                       "/CN=127.0.0.1", "-keyout", "server.key", "-out", "request"],
+                      ["x509", "-req", "-in", "request", "-signkey", "server.key", "-days", "-1", "-out", "server.pem"]):
+            subprocess.run(["openssl", *words], cwd=data, check=True, capture_output=True)
+        coordinator = self.coordinator("own")
+        agent = self.agent(self.pytest(self.plain), coordinator, options=["--patience", "2s"],
+                           MAKESPAN_CA=str(data / "server.pem"))
+        self.assertEqual(agent.wait(), harness.UNREACHABLE, agent.output)
+        self.assert_sentence(agent, r"certificate has expired; it has to be renewed there, or this machine's clock is wrong")
+
     def test_nobody_listens(self):
         coordinator = self.coordinator()
         coordinator.kill9()
