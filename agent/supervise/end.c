@@ -23,10 +23,7 @@ void finish(struct supervisor *s)
 
 void start_grace(struct supervisor *s, uint64_t ms)
 {
-    struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
-                          .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
-
-    (void)evtimer_add(s->grace, &tv);
+    set_timer(s->grace, ms);
 }
 
 void on_grace(int fd, short what, void *ctx)

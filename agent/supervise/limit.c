@@ -9,19 +9,6 @@
 #define GRACE_MS   3000u /* from SIGTERM to SIGKILL */
 #define LATE_MS    1000u /* a timer that is so late means that we were not running */
 
-static void set_timer(struct event *timer, uint64_t ms)
-{
-    struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
-                          .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
-
-    (void)evtimer_add(timer, &tv);
-}
-
-static uint64_t now_ms(const struct supervisor *s)
-{
-    return clock_mono_ms(s->opts.clock);
-}
-
 /* The timer waits for the first thing that is due. One that comes too early does no harm, so it is
  * set again only when something is due before it. */
 static void await(struct supervisor *s, uint64_t due_ms)

@@ -155,7 +155,15 @@ static size_t output_rows(struct local *local, struct cfg_option *rows)
 {
     const struct cfg_option table[] = {
         { .section = "What is shown",
-          .name = "live",
+          .name = "slow-after",
+          .env = "MAKESPAN_SLOW_AFTER",
+          .value = "TIME",
+          .kind = CFG_DURATION,
+          .into = &local->slow_ms,
+          .max = LIMIT_MS_MAX,
+          .help = "Name the tests that run, and their workers, when none has ended for so long "
+                  "(default 1m; again after twice that time, and so on; 0: never)." },
+        { .name = "live",
           .env = "MAKESPAN_LIVE",
           .value = "WORKER",
           .bare = "all",

@@ -37,15 +37,17 @@ struct local {
     struct resources machine;
     uint64_t timeout_ms, run_timeout_ms; /* of a test, of the run; 0: none */
     uint64_t stall_ms;                   /* of a worker between tests */
+    uint64_t slow_ms; /* without an end of a test, until those that run are named */
     struct sharded sharded;
     struct footprint footprint; /* of earlier runs in this folder */
     char *footprint_path;       /* NULL: not kept */
 };
 
 #define LOCAL_STALL_MS 300000u
+#define LOCAL_SLOW_MS  60000u
 #define LOCAL_INIT                                                                                 \
     {                                                                                              \
-        .stall_ms = LOCAL_STALL_MS                                                                 \
+        .stall_ms = LOCAL_STALL_MS, .slow_ms = LOCAL_SLOW_MS                                       \
     }
 
 void local_fini(struct local *local);

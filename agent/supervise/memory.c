@@ -18,11 +18,6 @@
 
 static void tick(evutil_socket_t fd, short what, void *ctx);
 
-static uint64_t now_ms(const struct supervisor *s)
-{
-    return now_us(s) / 1000;
-}
-
 /* Reads what a worker has for itself; false when it is on its way out. */
 static bool look(struct supervisor *s, uint32_t number)
 {

@@ -1,4 +1,9 @@
-/* supervise/running.c - the tests in hand, by name: for who stops the run. */
+/* supervise/running.c - the tests in hand, by name: for who stops the run, or wonders why it is
+ * quiet. */
+#include <stdio.h>
+
+#include <event2/event.h>
+
 #include "inner.h"
 
 #define NAMED_MAX 4u
@@ -32,4 +37,45 @@ void running_say(const struct supervisor *s, const char *what)
     if (count > 0)
         supervise_say(s, str_text(&line));
     str_fini(&line);
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* None has ended for a while: said once, then after twice that time, until one ends. */
+static void on_quiet(evutil_socket_t fd, short what, void *ctx)
+{
+    struct supervisor *s = ctx;
+    uint64_t since_us = later(s->last_us, s->first_us);
+    uint64_t quiet_ms = since_us ? (now_us(s) - since_us) / 1000 : 0;
+    char line[80];
+
+    (void)fd;
+    (void)what;
+    if (s->phase != PHASE_RUN || s->signal)
+        return;
+    if (since_us != s->quiet_since_us)
+        s->quiet_due_ms = s->opts.local->slow_ms;
+    s->quiet_since_us = since_us;
+    if (quiet_ms >= s->quiet_due_ms) {
+        (void)snprintf(line, sizeof(line),
+                       "no test has ended for %g s; running: ", (double)(quiet_ms / 100) / 10);
+        running_say(s, line);
+        s->quiet_due_ms *= 2;
+    }
+    set_timer(s->quiet_timer, later(s->quiet_due_ms, quiet_ms + 1) - quiet_ms);
+}
+
+void running_new(struct supervisor *s)
+{
+    s->quiet_timer = evtimer_new(s->opts.base, on_quiet, s);
+    INVARIANT(s->quiet_timer);
+}
+
+void running_start(struct supervisor *s)
+{
+    if (s->opts.local->slow_ms > 0)
+        set_timer(s->quiet_timer, s->opts.local->slow_ms);
 }

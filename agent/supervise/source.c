@@ -100,6 +100,7 @@ static void on_sealed(void *ctx, const struct source_costs *costs)
     memory_weigh(s, costs->heavy, costs->heavy_count);
     s->phase = PHASE_RUN;
     s->report.ran = true;
+    running_start(s);
     s->restarts_max =
         s->max_restarts == FRAME_ANY ? RESTARTS_PER_WORKER * s->workers : s->max_restarts;
     s->dispatch = dispatch_new(&(struct dispatch_input){

@@ -25,6 +25,19 @@ uint64_t now_us(const struct supervisor *s)
     return clock_mono_us(s->opts.clock);
 }
 
+uint64_t now_ms(const struct supervisor *s)
+{
+    return clock_mono_ms(s->opts.clock);
+}
+
+void set_timer(struct event *timer, uint64_t ms)
+{
+    struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
+                          .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
+
+    (void)evtimer_add(timer, &tv);
+}
+
 void say(const struct supervisor *s, const char *fmt, ...)
 {
     char line[ERR_TEXT_BYTES];
@@ -168,6 +181,7 @@ enum err_code supervise_new(const struct supervise_opts *opts, struct supervisor
     s->parting = evtimer_new(opts->base, on_parting, s);
     INVARIANT(s->grace && s->alone && s->parting);
     limits_new(s);
+    running_new(s);
     stacks_new(s);
     token_new("mk", s->key);
     id_new(s->run_uid);
@@ -200,6 +214,7 @@ void supervise_free(struct supervisor *s)
     event_free(s->alone);
     event_free(s->parting);
     limits_free(s);
+    event_free(s->quiet_timer);
     stacks_free(s);
     strays_free(s);
     free(s->folder);

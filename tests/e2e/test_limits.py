@@ -98,6 +98,18 @@ class LimitTest(harness.TestCase):
         return self.agent(self.pytest("-q", suite), coordinator, workers=workers,
                           options=["--junit", str(self.junit), *options], **env)
 
+    def test_what_runs_is_named_when_none_ends_for_long(self):
+        gate = self.gate()
+        suite = self.gated_suite(gate, 4)
+        agent = self.agent(self.pytest("-q", suite), options=["--slow-after", "300ms"])
+        running = r"s; running: \S+::test_gated\[\d\] \(gw[01]\), \S+::test_gated\[\d\] \(gw[01]\)$"
+        agent.wait_for_line(r"^makespan: no test has ended for [\d.]+ " + running)
+        agent.wait_for_line(r"^makespan: no test has ended for (0\.[6-9]|[1-9]\.)\d* " + running)
+        gate.open("go")
+        self.assertEqual(agent.wait(), 0, agent.output)
+        self.assertIn("4 passed", agent.output)
+        self.assert_on_lines_of_its_own(agent)
+
     def test_each_phase_is_named_and_the_rest_runs(self):
         child = self.folder / "child"
         agent = self.run_suite({"test_slow.py": SLOW}, "--timeout", "1", workers=6, CHILD=child)
