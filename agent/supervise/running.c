@@ -61,7 +61,8 @@ static void on_quiet(evutil_socket_t fd, short what, void *ctx)
     s->quiet_since_us = since_us;
     if (quiet_ms >= s->quiet_due_ms) {
         (void)snprintf(line, sizeof(line),
-                       "no test has ended for %g s; running: ", (double)(quiet_ms / 100) / 10);
+                       "no test has ended for %u.%u s; running: ", (unsigned)(quiet_ms / 1000),
+                       (unsigned)(quiet_ms % 1000 / 100));
         running_say(s, line);
         s->quiet_due_ms *= 2;
     }

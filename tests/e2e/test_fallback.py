@@ -18,17 +18,13 @@ def test_it(request, number):
 """
 
 
-def silent_port():
-    """A port of this machine on which nobody listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return taken.getsockname()[1]
-
-
 class FallbackTest(harness.TestCase):
     def setUp(self):
         super().setUp()
-        self.away = {"MAKESPAN_URL": f"https://127.0.0.1:{silent_port()}", "MAKESPAN_TOKEN": "mspt_any",
+        taken = socket.socket()  # held as long as the test runs: nobody else may come to listen there
+        self.addCleanup(taken.close)
+        taken.bind(("127.0.0.1", 0))
+        self.away = {"MAKESPAN_URL": f"https://127.0.0.1:{taken.getsockname()[1]}", "MAKESPAN_TOKEN": "mspt_any",
                      "MAKESPAN_RUN_KEY": "run-1", "XDG_CACHE_HOME": self.folder / "cache"}
         self.ran_file = self.folder / "ran"
 
