@@ -59,14 +59,15 @@ enum frame_kind {
 #define FRAME_BLOCK_LATE  1u /* flag of BLOCK: the test was shown before; reports only */
 #define FRAME_BLOCK_MORE  2u /* flag of BLOCK: the next BLOCK is of the same test */
 
-enum frame_stop { /* a of STOP */
-                  STOP_UNKNOWN,
-                  STOP_MAXFAIL,
-                  STOP_SHOULDSTOP,
-                  STOP_EXIT,
-                  STOP_INTERRUPTED,
-                  STOP_INTERNAL,
-                  STOP_BY_SIGNAL, /* b: which */
+/* a of STOP */
+enum frame_stop {
+    STOP_UNKNOWN,
+    STOP_MAXFAIL,
+    STOP_SHOULDSTOP,
+    STOP_EXIT,
+    STOP_INTERRUPTED,
+    STOP_INTERNAL,
+    STOP_BY_SIGNAL, /* b: which */
 };
 
 struct frame {

@@ -9,8 +9,6 @@
 #include <signal.h>
 #include <stdlib.h>
 
-#include <event2/event.h>
-
 #include "inner.h"
 #include "mem.h"
 
@@ -42,7 +40,6 @@ static bool waits(const struct supervisor *s, uint32_t test)
 static void end_try(struct supervisor *s, uint32_t number)
 {
     struct slot *slot = slot_at(s, number);
-    struct timeval tv = { .tv_sec = GRACE_MS / 1000 };
 
     slot->abandons = true;
     dispatch_condemn(s->dispatch, number);
@@ -50,7 +47,7 @@ static void end_try(struct supervisor *s, uint32_t number)
     if (slot->pid > 0 && !slot->exited)
         keeper_signal(s->opts.keeper, slot->pid, SIGINT);
     slot->timer_kills = true;
-    (void)evtimer_add(slot->timer, &tv);
+    set_timer(slot->timer, GRACE_MS);
 }
 
 bool abandon(struct supervisor *s, uint32_t test, const char *why)

@@ -152,10 +152,8 @@ void on_alone(int fd, short what, void *ctx)
 /* Other work would be here by then, if there were any. */
 static void watch_waiting(struct supervisor *s)
 {
-    const struct timeval wait = { .tv_usec = HABIT_ALONE_US };
-
     if (dispatch_waits(s->dispatch) && !evtimer_pending(s->alone, NULL))
-        (void)evtimer_add(s->alone, &wait);
+        set_timer(s->alone, HABIT_ALONE_US / 1000);
 }
 
 void do_effects(struct supervisor *s)

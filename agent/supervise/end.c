@@ -133,7 +133,6 @@ void on_parting(int fd, short what, void *ctx)
 
 void end_reporter(struct supervisor *s)
 {
-    const struct timeval once_it_is_told = { 0 };
     struct json *doc;
 
     if (s->phase >= PHASE_END)
@@ -154,7 +153,7 @@ void end_reporter(struct supervisor *s)
     else
         json_set_text(doc, "status", NULL);
     tell_json(s->reporter, FRAME_END, s->ending != ENDING_DONE, 0, doc);
-    (void)evtimer_add(s->parting, &once_it_is_told);
+    set_timer(s->parting, 0); /* once it is told */
 }
 
 void stop_tests(struct supervisor *s, enum ending why, uint32_t status, const char *text)

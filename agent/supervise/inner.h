@@ -107,18 +107,17 @@ struct supervisor {
     bool foreground; /* a terminal sends its Ctrl-C to the command too */
     bool one_output; /* stdout and stderr are the same terminal or file */
 
-    struct event *keeper_event, *grace, *alone, *parting;
+    struct event *keeper_event, *grace, *alone, *parting, *quiet;
     struct event *signals[SIGNALS_MAX];
     struct limit_rules rules;
     struct event *limit_timer, *run_timer, *stacks_timer;
-    uint64_t limit_due_ms;     /* what limit_timer waits for */
-    struct event *quiet_timer; /* supervise/running.c */
-    uint64_t quiet_since_us;   /* no test has ended since, when it was looked last */
-    uint64_t quiet_due_ms;     /* of such a time: then it is said */
-    bool out_of_time;          /* the whole run's limit is over */
-    uint32_t signal;           /* first that came; 0: none */
-    bool signal_inferred;      /* from what the command had; our own copy may still come */
-    bool killing;              /* workers are being killed on purpose */
+    uint64_t limit_due_ms;   /* what limit_timer waits for */
+    uint64_t quiet_since_us; /* no test has ended since, when it was looked last */
+    uint64_t quiet_due_ms;   /* of such a time: then it is said */
+    bool out_of_time;        /* the whole run's limit is over */
+    uint32_t signal;         /* first that came; 0: none */
+    bool signal_inferred;    /* from what the command had; our own copy may still come */
+    bool killing;            /* workers are being killed on purpose */
 
     struct peer *reporter, *forker, *zygote;
     enum start_mode start;
@@ -324,8 +323,8 @@ void worker_crashed(struct supervisor *s, uint32_t number, uint32_t test);
 /* supervise/running.c. One line: what, then the tests in hand and their workers; nothing if none.
  */
 void running_say(const struct supervisor *s, const char *what);
-void running_new(struct supervisor *s);
 void running_start(struct supervisor *s); /* tests run: they are named when none ends for long */
+void on_quiet(int fd, short what, void *ctx); /* none may have */
 
 /* supervise/effects.c */
 void do_effects(struct supervisor *s);

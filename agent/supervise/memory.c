@@ -187,10 +187,8 @@ static void add_measured(struct supervisor *s, const struct pressure_now *now)
 
 static void again(struct supervisor *s, uint64_t ms)
 {
-    struct timeval tv = { .tv_usec = (suseconds_t)(ms * 1000) };
-
     s->memory.due_ms = now_ms(s) + ms;
-    (void)evtimer_add(s->memory.timer, &tv);
+    set_timer(s->memory.timer, ms);
 }
 
 /* Decides; the effects are the caller's to do. */

@@ -2,8 +2,6 @@
  * quiet. */
 #include <stdio.h>
 
-#include <event2/event.h>
-
 #include "inner.h"
 
 #define NAMED_MAX 4u
@@ -39,16 +37,11 @@ void running_say(const struct supervisor *s, const char *what)
     str_fini(&line);
 }
 
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
-/* None has ended for a while: said once, then after twice that time, until one ends. */
-static void on_quiet(evutil_socket_t fd, short what, void *ctx)
+/* Said once, then after twice that time, until one ends. */
+void on_quiet(int fd, short what, void *ctx)
 {
     struct supervisor *s = ctx;
-    uint64_t since_us = later(s->last_us, s->first_us);
+    uint64_t since_us = s->last_us ? s->last_us : s->first_us;
     uint64_t quiet_ms = since_us ? (now_us(s) - since_us) / 1000 : 0;
     char line[80];
 
@@ -64,19 +57,15 @@ static void on_quiet(evutil_socket_t fd, short what, void *ctx)
                        "no test has ended for %u.%u s; running: ", (unsigned)(quiet_ms / 1000),
                        (unsigned)(quiet_ms % 1000 / 100));
         running_say(s, line);
-        s->quiet_due_ms *= 2;
     }
-    set_timer(s->quiet_timer, later(s->quiet_due_ms, quiet_ms + 1) - quiet_ms);
-}
-
-void running_new(struct supervisor *s)
-{
-    s->quiet_timer = evtimer_new(s->opts.base, on_quiet, s);
-    INVARIANT(s->quiet_timer);
+    while (quiet_ms >= s->quiet_due_ms)
+        s->quiet_due_ms *= 2;
+    set_timer(s->quiet, s->quiet_due_ms - quiet_ms);
 }
 
 void running_start(struct supervisor *s)
 {
-    if (s->opts.local->slow_ms > 0)
-        set_timer(s->quiet_timer, s->opts.local->slow_ms);
+    s->quiet_due_ms = s->opts.local->slow_ms;
+    if (s->quiet_due_ms > 0)
+        set_timer(s->quiet, s->quiet_due_ms);
 }

@@ -70,11 +70,8 @@ static uint32_t number_of(const struct supervisor *s, const struct slot *slot)
 
 static void wait_ms(struct slot *slot, uint64_t ms, bool kills)
 {
-    struct timeval tv = { .tv_sec = (time_t)(ms / 1000),
-                          .tv_usec = (suseconds_t)(ms % 1000 * 1000) };
-
     slot->timer_kills = kills;
-    (void)evtimer_add(slot->timer, &tv);
+    set_timer(slot->timer, ms);
 }
 
 void worker_gone(struct supervisor *s, uint32_t number)

@@ -108,7 +108,6 @@ static void on_stacks(evutil_socket_t fd, short what, void *ctx)
 
 void stacks_show_all(struct supervisor *s)
 {
-    struct timeval wait = { .tv_usec = STACKS_WAIT_MS * 1000 };
     bool any = false;
 
     for (uint32_t i = 0; i < s->slot_count; i++) {
@@ -122,7 +121,7 @@ void stacks_show_all(struct supervisor *s)
         }
     }
     if (any)
-        (void)evtimer_add(s->stacks_timer, &wait);
+        set_timer(s->stacks_timer, STACKS_WAIT_MS);
     else
         say(s, "no worker runs that could show its stacks");
 }

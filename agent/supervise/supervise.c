@@ -179,9 +179,9 @@ enum err_code supervise_new(const struct supervise_opts *opts, struct supervisor
     s->grace = evtimer_new(opts->base, on_grace, s);
     s->alone = evtimer_new(opts->base, on_alone, s);
     s->parting = evtimer_new(opts->base, on_parting, s);
-    INVARIANT(s->grace && s->alone && s->parting);
+    s->quiet = evtimer_new(opts->base, on_quiet, s);
+    INVARIANT(s->grace && s->alone && s->parting && s->quiet);
     limits_new(s);
-    running_new(s);
     stacks_new(s);
     token_new("mk", s->key);
     id_new(s->run_uid);
@@ -213,8 +213,8 @@ void supervise_free(struct supervisor *s)
     event_free(s->grace);
     event_free(s->alone);
     event_free(s->parting);
+    event_free(s->quiet);
     limits_free(s);
-    event_free(s->quiet_timer);
     stacks_free(s);
     strays_free(s);
     free(s->folder);

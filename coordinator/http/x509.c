@@ -85,7 +85,6 @@ static enum err_code bio_to_file(BIO *bio, const char *path, enum fs_mode mode, 
     return fs_replace(path, bytes, (size_t)len, mode, err);
 }
 
-/* Reads a key or makes one (P-256) and keeps it readable by its owner only. */
 enum err_code x509_key_ready(const char *path, EVP_PKEY **out, bool *out_made, struct err *err)
 {
     EVP_PKEY *key = NULL;
@@ -124,7 +123,6 @@ static void extension_add(X509 *cert, X509 *issuer, int nid, const char *value)
     X509_EXTENSION_free(ext);
 }
 
-/* Signs a certificate for key by issuer (NULL: by itself). */
 X509 *x509_make(const struct x509_wanted *want, EVP_PKEY *key, X509 *issuer, EVP_PKEY *issuer_key,
                 uint64_t now_ms)
 {

@@ -11,15 +11,14 @@
 #define X509_FILE_BYTES_MAX (1u << 20)
 #define X509_PIN_BYTES      64 /* "sha256//", 44 characters of base64 and a NUL */
 
-struct x509_wanted { /* what a new certificate is to say */
+/* What a new certificate is to say; extensions as openssl.cnf has them, NULL to leave one out. */
+struct x509_wanted {
     const char *common_name;
     uint32_t days;
-    const char *constraints, *usage, *extended,
-        *names; /* as openssl.cnf has them; NULL: leave out */
+    const char *constraints, *usage, *extended, *names;
 };
 
-/* Reads a key, or makes one (P-256) that its owner only can read. *out_made is set, never cleared.
- */
+/* Reads a key, or makes one (P-256) that its owner only can read: then *out_made becomes true. */
 MUST_USE enum err_code x509_key_ready(const char *path, EVP_PKEY **out, bool *out_made,
                                       struct err *err);
 

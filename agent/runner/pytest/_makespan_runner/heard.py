@@ -56,10 +56,7 @@ class Heard:
         logs.replay(self.config, when, record)
 
     def _note(self, text):
-        terminal = self.config.pluginmanager.getplugin("terminalreporter")
-        if terminal is not None:
-            live.begin_line(terminal)
-            terminal.write_line(text)
+        live.write_lines(self.config, text)
 
     def _suite_property(self, name, value):
         xmlstub.replay_property(self.config, name, value)

@@ -10,9 +10,6 @@ import signal
 
 from . import frames
 
-# By default they would end the reporter, and with it all that it has to show.
-_ENDS = (signal.SIGTERM, signal.SIGHUP)
-
 
 class Interrupts:
     """on_stop(why, reason, number) is told of the first signal; the second one ends this process at once."""
@@ -21,22 +18,24 @@ class Interrupts:
         self._on_stop = on_stop
         self.interrupted = False
         self._told_to_end = False
+        self._ways = {  # by default all of them end the reporter, and with it all that it has to show
+            signal.SIGINT: (signal.default_int_handler, self._interrupt),
+            signal.SIGTERM: (signal.SIG_DFL, self._end),
+            signal.SIGHUP: (signal.SIG_DFL, self._end),
+        }
 
     @contextlib.contextmanager
     def outlived(self):
         """Signals are taken so in here, where nobody ignores them or has his own way."""
-        before = {number: signal.getsignal(number) for number in (signal.SIGINT, *_ENDS)}
-        if before[signal.SIGINT] is signal.default_int_handler:
-            signal.signal(signal.SIGINT, self._interrupt)
-        for number in _ENDS:
-            if before[number] is signal.SIG_DFL:
-                signal.signal(number, self._end)
+        taken = [number for number, (default, _) in self._ways.items()
+                 if signal.getsignal(number) is default]
+        for number in taken:
+            signal.signal(number, self._ways[number][1])
         try:
             yield
         finally:
-            for number, handler in before.items():
-                if handler in (signal.default_int_handler, signal.SIG_DFL):
-                    signal.signal(number, handler)
+            for number in taken:
+                signal.signal(number, self._ways[number][0])
 
     def _interrupt(self, number, frame):
         if self.interrupted:

@@ -17,7 +17,6 @@ class Account:
 
     def __init__(self, index, nodeid, wide_before=0.0):
         self.index = index
-        self.nodeid = nodeid
         self.fold = records.Fold(nodeid)
         self.entries = []  # for the reporter, not packed yet
         self.phases = []  # plain passes at the end of them

@@ -123,6 +123,17 @@ class Screen:
         terminal._tw.flush()
 
 
+def write_lines(config, text):
+    """On lines of its own between those of pytest. False where there is no terminal."""
+    terminal = config.pluginmanager.getplugin("terminalreporter")
+    if terminal is None:
+        return False
+    begin_line(terminal)
+    for line in text.split("\n"):
+        terminal.write_line(line)
+    return True
+
+
 def begin_line(terminal):
     """Behind dots, too: pytest's ensure_newline() knows only of lines that begin with the name of a file."""
     if getattr(terminal._tw, "width_of_current_line", 0):

@@ -294,11 +294,7 @@ class Reporter:
             self.heard.take(name, *what)
 
     def _note(self, text):
-        """What the agent has to say, on lines of its own between those of pytest."""
-        terminal = self.config.pluginmanager.getplugin("terminalreporter")
-        if terminal is None:
-            sys.stderr.write("makespan: %s\n" % text)
-            return
-        live.begin_line(terminal)
-        for number, line in enumerate(text.split("\n")):
-            terminal.write_line(line if number else "makespan: " + line)
+        """What the agent has to say."""
+        text = "makespan: " + text
+        if not live.write_lines(self.config, text):
+            sys.stderr.write(text + "\n")

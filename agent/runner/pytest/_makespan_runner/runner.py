@@ -80,12 +80,12 @@ class Tests:
         self._stand_in = stand_in
         self.items = list(self.items)
 
-    # Frames.
-
     def use_threads(self, width):
         """In a worker: up to so many tests at a time."""
         if width > 1:
             self._threads = threads.Threads(self, width)
+
+    # Frames.
 
     def _handle(self, message):
         kind, _flags, a, b, payload = message
