@@ -62,6 +62,7 @@ class FakeAgent:
         self.differs = []
         self.found = {}  # by forker and zygote: what is in the way of a fork
         self.workers = {}
+        self.coming = set()  # slots of workers that have not said HELLO
         self.awaited = set()  # the first workers, until each is up: else one of them may run everything
         self.early_birds = []
         self.tests = []  # (nodeid, group, flags)
@@ -174,7 +175,7 @@ class FakeAgent:
         self.reporter.send(frames.DOWN, peer.slot, 0 if peer.bye else 1, b"")
         if not peer.bye and self.pending and not self.stopped:
             self._fork()
-        elif not self.workers:
+        elif not self.workers and not self.coming:
             self._end()
         self._no_longer_awaited(peer)
 
@@ -224,6 +225,7 @@ class FakeAgent:
             self.zygote = peer
         else:
             peer.slot = slot
+            self.coming.discard(slot)
             self.workers[slot] = peer
             self.pids[slot] = hello["pid"]
             if self.options.start == "fork":
@@ -289,6 +291,7 @@ class FakeAgent:
 
     def _fork(self):
         slot, self.next_slot = self.next_slot, self.next_slot + 1
+        self.coming.add(slot)
         if self.options.start == "fork":
             self.zygote.send(frames.FORK, slot)
         else:
