@@ -23,8 +23,9 @@ def test_own_session():
     time.sleep(0.1)
 
 def test_clean_environment():
+    time.sleep(0.3)  # when a process began is all that is known of it
     subprocess.Popen(["sleep", "1002"], env={"PATH": os.environ["PATH"]})
-    time.sleep(0.1)
+    time.sleep(0.3)
 
 def test_fork():
     time.sleep(0.1)

@@ -85,7 +85,8 @@ class Coordinator:
         self.session_prefix = "s"
         self.parts, self.ids, self.waiting = {}, None, []
         self.results = collections.Counter()  # test id -> times accepted
-        self.released, self.orders, self.numbers = [], [], {}
+        self.released, self.orders = [], []
+        self.numbers = collections.defaultdict(dict)  # session -> number of a request -> its body
         self.next_number, self.pull_number, self.left = 1, 0, []
         self.connections = set()
         self.port, self.server = 0, None
@@ -239,11 +240,11 @@ class Coordinator:
     def do_results(self, _, body):
         results = json.loads(body)
         with self.lock:
-            number = results["request"]
-            if number in self.numbers:
-                assert self.numbers[number] == body, "the same number with another body"
+            number, seen = results["request"], self.numbers[results["session"]]
+            if number in seen:
+                assert seen[number] == body, "the same number with another body"
             else:
-                self.numbers[number] = body
+                seen[number] = body
                 for result in results.get("results", ()):
                     self.results[result["test"][0]] += 1
                 for test, _ in results.get("released", ()):

@@ -1,6 +1,6 @@
 """A small agent for tests of the Python side: speaks docs/runner-protocol.md, decides simply.
 
-    fake_agent.py [-n WORKERS] [--start fork|early|spawn] [--prefetch 0|1] [--answer] [--settle-each] [--log FILE] -- python3 -m pytest ...
+    fake_agent.py [-n WORKERS] [--start fork|early|spawn] [--prefetch 0|1] [--answer] [--settle-each] [--in-turn] -- python3 -m pytest ...
 
 It gives each worker the next test of the manifest, keeps the outcomes, and exits as pytest did. It is
 subreaper and keeper in one. Not for: users, or the quality of its schedule.
@@ -362,13 +362,20 @@ class FakeAgent:
         """Asked for the next test. Without --answer it is not known in time."""
         if peer.queue:
             return
-        if self.options.answer and self.pending and not self.stopped:
+        there_is_one = self._next(peer) is not None
+        if self.options.answer and there_is_one and not self.stopped:
             self._name(peer)
         else:
-            peer.send(frames.NONE, frames.NONE_YET if self.pending else frames.NONE_LAST)
+            peer.send(frames.NONE, frames.NONE_YET if there_is_one else frames.NONE_LAST)
+
+    def _next(self, peer):
+        """Index of the test that this worker is to run next; None for none."""
+        return next((index for index in self.pending if not self.options.in_turn
+                     or index % self.options.workers == peer.slot), None)
 
     def _name(self, peer):
-        index = self.pending.popleft()
+        index = self._next(peer)
+        self.pending.remove(index)
         peer.queue.append(index)
         peer.send(frames.RUN, index, 0, self.tests[index][0].encode())
 
@@ -378,10 +385,10 @@ class FakeAgent:
         if self.options.settle_each and may_settle and not peer.running and not peer.queue:
             peer.send(frames.SETTLE)
             return
-        while self.pending and not self.stopped and (
+        while self._next(peer) is not None and not self.stopped and (
                 len(peer.queue) + (peer.running is not None) < wanted):
             self._name(peer)
-        if not peer.queue and peer.running is None and not self.pending:
+        if not peer.queue and peer.running is None and self._next(peer) is None:
             self._quit(peer)
 
     def _quit(self, peer):
@@ -397,6 +404,7 @@ def main():
     parser.add_argument("--prefetch", type=int, default=1)
     parser.add_argument("--answer", action="store_true", help="name the next test when asked")
     parser.add_argument("--settle-each", action="store_true")
+    parser.add_argument("--in-turn", action="store_true", help="each test to the worker whose turn it is")
     parser.add_argument("--late-run", action="store_true", help="a RUN and no CANCEL after a STOP")
     parser.add_argument("--facts", help="write outcomes and scopes here, as JSON")
     parser.add_argument("command", nargs="+")

@@ -35,7 +35,7 @@ class Fork(unittest.TestCase):
                 self.check_like_fresh(start)
 
     def check_like_fresh(self, start):
-        forked = self.run_suite("fork", workers=2, options=["--start", start])
+        forked = self.run_suite("fork", workers=2, options=["--start", start, "--in-turn"])
         self.assertIn("2 failed, %d passed" % (FRESH - 2), forked.output)
         self.assertIn("straight to the terminal", forked.output)
         failed = [id for id, word in forked.facts["outcomes"] if word != "passed"]
