@@ -116,7 +116,8 @@ void deal_hurry(struct deal *deal, uint32_t test)
 
 bool deal_withdraw(struct deal *deal, uint32_t test)
 {
-    if (deal->pile_count > 1 || pool_holder(deal->piles[0].pool, test) != POOL_NONE)
+    if (deal->pile_count > 1 || pool_holder(deal->piles[0].pool, test) != POOL_NONE ||
+        pool_unit_owner(deal->piles[0].pool, test) != POOL_NONE)
         return false;
     pool_finish(deal->piles[0].pool, test);
     return true;

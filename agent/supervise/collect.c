@@ -9,16 +9,40 @@
 
 #define NAMED_MAX 3u /* ids of a difference that are shown, each way */
 
-static void take_manifest(struct manifest *manifest, const struct frame *frame, struct err *err)
+enum err_code flags_with_dist(const struct supervisor *s, struct view flags, struct str *out,
+                              struct err *err)
 {
+    static const struct {
+        const char *dist, *flag;
+    } words[] = { { "loadfile", SUITE_TOGETHER_FILE }, { "loadscope", SUITE_TOGETHER_SCOPE } };
+    enum err_code rc;
+
+    str_clear(out);
+    rc = str_add(out, flags.at, flags.len, err);
+    for (size_t i = 0; !rc && s->dist && i < ARRAY_LEN(words); i++)
+        if (strcmp(words[i].dist, s->dist) == 0)
+            rc = str_addf(out, err, "%s%s", flags.len ? "," : "", words[i].flag);
+    return rc;
+}
+
+static void take_manifest(const struct supervisor *s, struct manifest *manifest,
+                          const struct frame *frame, struct err *err)
+{
+    struct str flags = STR_MAX(FRAME_BYTES_MAX);
     struct frame_test test;
+    enum err_code rc = ERR_NONE;
     uint32_t offset = 0;
 
-    for (uint32_t i = 0; i < frame->a; i++) {
-        if (frame_test_next(frame, &offset, &test, err) ||
-            manifest_add(manifest, test.id, test.group, test.flags, err))
-            return;
+    for (uint32_t i = 0; !rc && i < frame->a; i++) {
+        rc = frame_test_next(frame, &offset, &test, err);
+        if (!rc)
+            rc = flags_with_dist(s, test.flags, &flags, err);
+        if (!rc)
+            rc = manifest_add(manifest, test.id, test.group, view_of(str_text(&flags)), err);
     }
+    str_fini(&flags);
+    if (rc)
+        return;
     if (offset != frame->size)
         err_set(err, ERR_MALFORMED, "MANIFEST with %u bytes too many", frame->size - offset);
 }
@@ -198,11 +222,11 @@ void collect_frame(struct supervisor *s, struct peer *peer, const struct frame *
     switch ((int)frame->kind) {
     case FRAME_MANIFEST:
         if (is_first) {
-            take_manifest(s->manifest, frame, err);
+            take_manifest(s, s->manifest, frame, err);
         } else if (slot && !slot->own_whole) {
             if (!slot->own)
                 slot->own = manifest_new();
-            take_manifest(slot->own, frame, err);
+            take_manifest(s, slot->own, frame, err);
         }
         return;
     case FRAME_COLLECT_END:

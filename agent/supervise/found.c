@@ -80,6 +80,7 @@ static void found_here(struct supervisor *s, uint32_t before)
 
 void found_frame(struct supervisor *s, const struct frame *frame, struct err *err)
 {
+    struct str flags = STR_MAX(FRAME_BYTES_MAX);
     uint32_t before, offset = 0;
     struct manifest_test test;
 
@@ -89,10 +90,13 @@ void found_frame(struct supervisor *s, const struct frame *frame, struct err *er
     }
     before = s->manifest->count;
     for (uint32_t i = 0; i < frame->a; i++) {
-        if (frame_found_next(frame, &offset, &test, err))
+        if (frame_found_next(frame, &offset, &test, err) ||
+            flags_with_dist(s, view_of(test.flags), &flags, err))
             break;
+        test.flags = str_text(&flags);
         add(s, &test);
     }
+    str_fini(&flags);
     found_here(s, before);
 }
 

@@ -274,6 +274,10 @@ void quit_starters(struct supervisor *s);
 void collect_frame(struct supervisor *s, struct peer *peer, const struct frame *frame,
                    struct err *err);
 void collector_died(struct supervisor *s);
+/* A test's flags, with what --dist keeps in one worker: planners between machines know of nothing
+ * else. ERR_TOO_LARGE when out is too small. */
+MUST_USE enum err_code flags_with_dist(const struct supervisor *s, struct view flags,
+                                       struct str *out, struct err *err);
 
 /* supervise/found.c. FOUND of a worker; err when it is malformed. What others have found. */
 void found_frame(struct supervisor *s, const struct frame *frame, struct err *err);

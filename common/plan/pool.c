@@ -183,7 +183,7 @@ void pool_join(struct pool *pool, uint32_t taker, uint32_t workers, uint32_t spe
         .held_tail = POOL_NONE,
         .owned = POOL_NONE,
         .last = POOL_NONE,
-        .at = POOL_NONE,
+        .took = POOL_NONE,
         .workers = workers,
         .speed_milli = speed_ppm < 1000 ? 1 : speed_ppm / 1000,
     };
@@ -330,8 +330,8 @@ void pool_take(struct pool *pool, uint32_t taker, uint32_t test)
     INVARIANT(t->state == TEST_FREE);
     lot_claim(pool, test, taker);
     detach(pool, test);
-    t->setup_us = scope_enter_us(pool, t->scope, k->at);
-    k->at = t->scope;
+    t->setup_us = scope_enter_us(pool, t->scope, taker_at(pool, k));
+    k->took = test;
     count_in(pool, k, taker, t);
     count_scopes(pool, t->scope, 0, 1);
     t->state = TEST_HELD;

@@ -142,6 +142,10 @@ void pool_begun(struct pool *pool, uint32_t test, uint64_t now_us);
 uint32_t pool_free_count(const struct pool *pool);
 uint64_t pool_free_us(const struct pool *pool);
 bool pool_is_free(const struct pool *pool, uint32_t test);
+/* What a free test may not be parted from, POOL_NONE for nothing; and the taker who is in that. */
+uint32_t pool_unit_of(const struct pool *pool, uint32_t test);
+uint32_t pool_unit_owner(const struct pool *pool, uint32_t test);
+bool pool_is_owner(const struct pool *pool, uint32_t taker);       /* of a unit with free tests */
 bool pool_may_copy(const struct pool *pool, uint32_t test);        /* by its flags, and its run's */
 bool pool_is_alone(const struct pool *pool, uint32_t test);        /* POOL_ALONE */
 bool pool_is_first(const struct pool *pool, uint32_t test);        /* POOL_FIRST */

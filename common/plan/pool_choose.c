@@ -279,14 +279,35 @@ static void pick_tests(struct pick *p, enum test_queue which, bool without_lot)
             pick_alone(p, t);
 }
 
+static bool same_file(const struct pool *pool, uint32_t a, uint32_t b)
+{
+    uint32_t of_a = pool->tests[a].scope, of_b = pool->tests[b].scope;
+
+    return of_a != POOL_NONE && of_b != POOL_NONE &&
+           pool->scopes[of_a].root == pool->scopes[of_b].root;
+}
+
+static void pick_if_free(struct pick *p, uint32_t test)
+{
+    const struct node *t = &p->pool->tests[test];
+
+    if (t->state == TEST_FREE && t->queue != TESTS_FIRST && eligible(p, test))
+        pick_test(p, test);
+}
+
 /* Alone in the run, order does not matter to the end of it: that of collection then, so that all is
- * as without us. */
+ * as without us. A file that is begun goes on, also if tests before it have come meanwhile. */
 static void pick_in_order(struct pick *p)
 {
-    for (uint32_t t = p->pool->first_free; t < p->pool->test_count && !pick_full(p); t++)
-        if (p->pool->tests[t].state == TEST_FREE && p->pool->tests[t].queue != TESTS_FIRST &&
-            eligible(p, t))
-            pick_test(p, t);
+    const struct pool *pool = p->pool;
+    uint32_t took = p->k->took;
+
+    for (uint32_t t = took + 1;
+         took != POOL_NONE && t < pool->test_count && !pick_full(p) && same_file(pool, took, t);
+         t++)
+        pick_if_free(p, t);
+    for (uint32_t t = pool->first_free; t < pool->test_count && !pick_full(p); t++)
+        pick_if_free(p, t);
 }
 
 static void pick_rest(struct pick *p, uint32_t from)
@@ -344,7 +365,7 @@ uint32_t pool_choose(const struct pool *pool, const struct pool_ask *ask, uint32
 
     INVARIANT(taker_is_in(pool, ask->taker));
     p.k = &pool->takers[ask->taker];
-    p.scope = p.k->at;
+    p.scope = taker_at(pool, p.k);
     if (!pool->free_count || !max || !pick_size(&p, ask))
         return 0;
     pick_outlasting(&p);

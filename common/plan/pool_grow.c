@@ -55,7 +55,7 @@ static void take_in_order(struct pool *pool, const struct pool *old, uint32_t ta
         pool_take(pool, taker, test);
         pool->tests[test].promised = old->tests[test].promised;
     }
-    pool->takers[taker].at = old->takers[taker].at;
+    pool->takers[taker].took = old->takers[taker].took;
 }
 
 struct pool *pool_grown(const struct pool *old, const struct pool_input *in)

@@ -83,7 +83,7 @@ struct pool_taker {
     uint32_t held_count, running;  /* unstarted, started */
     uint32_t owned;                /* its units with free tests */
     uint32_t last;                 /* the scope or file that it took from last */
-    uint32_t at;                   /* the scope of the test that it took last */
+    uint32_t took;                 /* the test that it took last */
     uint32_t workers, speed_milli; /* 0 workers: not there */
     struct pool_clock clock;
 };
@@ -133,6 +133,9 @@ void lot_insert(struct pool *pool, uint32_t test);
 void lot_remove(struct pool *pool, uint32_t test);
 void lot_disown(struct pool *pool, uint32_t index);
 uint64_t lot_setup_us(const struct pool *pool, const struct lot *lot);
+
+/* The scope of the test that a taker took last. */
+uint32_t taker_at(const struct pool *pool, const struct pool_taker *k);
 
 /* Set-ups that a worker pays on going from one scope to another. */
 uint64_t scope_enter_us(const struct pool *pool, uint32_t to, uint32_t from);

@@ -82,6 +82,11 @@ uint64_t lot_setup_us(const struct pool *pool, const struct lot *lot)
     return setup_us;
 }
 
+uint32_t taker_at(const struct pool *pool, const struct pool_taker *k)
+{
+    return k->took == POOL_NONE ? POOL_NONE : pool->tests[k->took].scope;
+}
+
 uint64_t scope_enter_us(const struct pool *pool, uint32_t to, uint32_t from)
 {
     uint64_t setup_us = 0;

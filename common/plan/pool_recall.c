@@ -88,7 +88,7 @@ uint32_t pool_choose_recall(const struct pool *pool, const struct pool_ask *ask,
     uint64_t lead_us = 2 * pool_lead_us(pool, ask);
     uint64_t end_us, want_us, moved_us = 0;
     const struct pool_taker *holder, *k = &pool->takers[taker];
-    uint32_t from, keep, at = k->at, n = 0, lot = POOL_NONE;
+    uint32_t from, keep, at = taker_at(pool, k), n = 0, lot = POOL_NONE;
     uint64_t spared_us = UINT64_MAX;
 
     INVARIANT(taker_is_in(pool, taker));

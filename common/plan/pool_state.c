@@ -51,6 +51,29 @@ uint32_t pool_holder(const struct pool *pool, uint32_t test)
     return t->state == TEST_HELD || t->state == TEST_STARTED ? t->taker : POOL_NONE;
 }
 
+uint32_t pool_unit_of(const struct pool *pool, uint32_t test)
+{
+    const struct node *t;
+
+    INVARIANT(test < pool->test_count);
+    t = &pool->tests[test];
+    return t->state == TEST_FREE && t->lot != POOL_NONE && pool->lots[t->lot].kind == LOT_UNIT
+               ? t->lot
+               : POOL_NONE;
+}
+
+uint32_t pool_unit_owner(const struct pool *pool, uint32_t test)
+{
+    uint32_t unit = pool_unit_of(pool, test);
+
+    return unit == POOL_NONE ? POOL_NONE : pool->lots[unit].owner;
+}
+
+bool pool_is_owner(const struct pool *pool, uint32_t taker)
+{
+    return taker_is_in(pool, taker) && pool->takers[taker].owned != POOL_NONE;
+}
+
 bool pool_may_copy(const struct pool *pool, uint32_t test)
 {
     bool by_scope = pool->policy == POOL_SCOPE || pool->policy == POOL_FILE;

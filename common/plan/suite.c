@@ -139,6 +139,29 @@ static void read_flags(const char *flags, struct pool_test *test, struct names *
     }
 }
 
+static bool has_flag(const char *flags, const char *wanted)
+{
+    while (*flags) {
+        size_t len = strcspn(flags, ",");
+
+        if (view_eq((struct view){ .at = flags, .len = len }, wanted))
+            return true;
+        flags += len + (flags[len] == ',');
+    }
+    return false;
+}
+
+/* What a test is never parted from: the whole of its file or scope, else its group. */
+static struct view together_of(const struct manifest_test *test, struct view file,
+                               struct view scope)
+{
+    if (has_flag(test->flags, SUITE_TOGETHER_FILE))
+        return file;
+    if (has_flag(test->flags, SUITE_TOGETHER_SCOPE))
+        return scope;
+    return view_of(test->group);
+}
+
 struct suite *suite_new(const struct manifest *manifest)
 {
     struct whole *w = mem_new(1, sizeof(*w));
@@ -151,14 +174,16 @@ struct suite *suite_new(const struct manifest *manifest)
         struct view file = manifest_id_file(from->id);
         struct view scope = manifest_id_scope(from->id);
         struct pool_test *test = &w->suite.tests[i];
+        struct view together;
         bool is_new;
 
         *test = (struct pool_test){ .group = POOL_NONE, .mutex = POOL_NONE, .threads = 1 };
         test->scope = scope_of(w, file, "module", POOL_NONE);
         if (scope.len > file.len)
             test->scope = scope_of(w, scope, "class", test->scope);
-        if (from->group[0])
-            test->group = names_add(&groups, view_of(from->group), &is_new);
+        together = together_of(from, file, scope);
+        if (together.len)
+            test->group = names_add(&groups, together, &is_new);
         read_flags(from->flags, test, &mutexes);
     }
     w->suite.group_count = groups.count;

@@ -8,6 +8,11 @@
 #include "manifest.h"
 #include "pool.h"
 
+/* Flags of a test whose file, or class (module, where it is in none), is one group; another group
+ * that it is in does not count. */
+#define SUITE_TOGETHER_FILE  "together=file"
+#define SUITE_TOGETHER_SCOPE "together=scope"
+
 struct suite_scope {
     struct view id;   /* "tests/a.py", "tests/a.py::TestA"; lent from the manifest */
     const char *kind; /* "module" or "class" */

@@ -39,21 +39,35 @@ void decide_started(const struct run *run, uint32_t session, const struct test_r
     }
 }
 
+/* What is left of a unit stays with whom it was begun, if that can run it. */
+static bool may_have(const struct run *run, uint32_t session, uint32_t test)
+{
+    uint32_t owner = pool_unit_owner(run->pool, test);
+
+    return session_may_run(run, session, test) && pool_may_take(run->pool, session, test) &&
+           (owner == POOL_NONE || owner == session || !session_may_run(run, owner, test));
+}
+
 /* A session that collected another set gets only what it has, and nobody what another has found;
  * the planner does not know of that, so when its choice is of no use the first free test that the
- * session may have is taken. */
+ * session may have is taken, or the whole unit that it is of. */
 static uint32_t keep_known(const struct run *run, uint32_t session, uint32_t *tests, uint32_t count)
 {
-    uint32_t kept = 0;
+    uint32_t kept = 0, unit = POOL_NONE;
 
     for (uint32_t i = 0; i < count; i++)
         if (session_may_run(run, session, tests[i]))
             tests[kept++] = tests[i];
     if (kept || pool_free_count(run->pool) == 0)
         return kept;
-    for (uint32_t i = 0; i < run->test_count && !kept; i++)
-        if (session_may_run(run, session, i) && pool_may_take(run->pool, session, i))
-            tests[kept++] = i;
+    for (uint32_t i = 0; i < run->test_count && kept < DECIDE_SHARD_TESTS_MAX; i++) {
+        if (kept && (unit == POOL_NONE || pool_unit_of(run->pool, i) != unit))
+            continue;
+        if (!may_have(run, session, i))
+            continue;
+        unit = pool_unit_of(run->pool, i);
+        tests[kept++] = i;
+    }
     return kept;
 }
 
@@ -173,6 +187,8 @@ static const char *why_release(const struct run *run, uint32_t session, uint64_t
 
     if (run->lanes.count > 1)
         return decide_lane_over(run, session) ? "every test has run on this machine" : NULL;
+    if (run->held_count > 0 && pool_is_owner(run->pool, session))
+        return NULL; /* it waits for tests that exclude others */
     if (run->held_count > 0)
         return tail_ms(run, session, mono_ms) > DECIDE_TAIL_MS
                    ? "nothing is left for this agent; others still run"

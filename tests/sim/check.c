@@ -161,6 +161,21 @@ static void check_overlaps(struct world *w)
                 sim_fail(w, "two tests run at once that must not", busy[i].test, busy[k].test);
 }
 
+/* What stays together is run by one machine, unless that has gone or what it said was lost. */
+void check_start(struct world *w, uint32_t at, uint32_t test)
+{
+    uint32_t *by = &w->ran_by[sim_file(test)];
+
+    if (!w->together || w->troubled)
+        return;
+    for (uint32_t i = 0; i < w->agent_count; i++)
+        if (w->agent[i].odd)
+            return; /* it cannot run all of a file */
+    if (*by > w->phase_first && *by != at + 1)
+        sim_fail(w, "a file in two places", sim_file(test), at);
+    *by = at + 1;
+}
+
 /* ---- what happens at all ---- */
 
 struct seen sim_seen;
@@ -277,15 +292,27 @@ static const struct agent *agent_of(const struct world *w, const struct session 
     return NULL;
 }
 
-/* A free test that none which is in somebody's hands stands against. */
-static bool any_may_begin(const struct world *w, const struct run *run)
+/* The tests of a unit begin in order, and stay with whom the first was given to. */
+static bool is_next_for(const struct run *run, uint32_t test, uint32_t session)
+{
+    uint32_t unit = pool_unit_of(run->pool, test);
+    uint32_t owner = pool_unit_owner(run->pool, test);
+
+    for (uint32_t i = 0; unit != POOL_NONE && i < test; i++)
+        if (pool_unit_of(run->pool, i) == unit)
+            return false;
+    return owner == POOL_NONE || owner == session;
+}
+
+/* A free test that this session may have, and none which is in somebody's hands stands against. */
+static bool any_may_begin(const struct world *w, const struct run *run, uint32_t session)
 {
     uint32_t test[TESTS_MAX]; /* the world's number of each */
 
     for (uint32_t i = 0; i < run->test_count; i++)
         test[i] = sim_test(w, run->manifest->tests[i].id);
     for (uint32_t i = 0; i < run->test_count; i++) {
-        bool may = run->tests[i].place == TEST_FREE;
+        bool may = run->tests[i].place == TEST_FREE && is_next_for(run, i, session);
 
         for (uint32_t k = 0; may && k < run->test_count; k++)
             may = run->tests[k].place == TEST_FREE || run->tests[k].place == TEST_DONE ||
@@ -298,14 +325,15 @@ static bool any_may_begin(const struct world *w, const struct run *run)
 
 static bool somebody_waits(const struct world *w, const struct run *run)
 {
-    if (run->state != RUN_RUNNING || run->stop || !any_may_begin(w, run))
+    if (run->state != RUN_RUNNING || run->stop)
         return false;
     for (uint32_t i = 0; i < run->session_count; i++) {
         const struct session *s = run->sessions[i];
         const struct agent *a = agent_of(w, s);
 
         if (s->state == SESSION_LIVE && s->collected && !s->held_count && !s->lack_count && a &&
-            a->state == AG_RUNNING && !a->draining && w->now_ms >= a->mute_to_ms)
+            a->state == AG_RUNNING && !a->draining && w->now_ms >= a->mute_to_ms &&
+            any_may_begin(w, run, i))
             return true;
     }
     return false;

@@ -44,9 +44,14 @@ static void obey(struct world *w, struct agent *a, const struct heard *h, uint32
         return;
     case ORDER_RECALL:
         for (uint32_t k = 0; k < h->piece_count[i]; k++) {
+            bool tied = w->together && a->begun[sim_file(h->pieces[i][k].test)];
+
             for (uint32_t q = 0; q < a->queue_count; q++) {
                 if (a->queue[q].test != h->pieces[i][k].test)
                     continue;
+                sim_seen.kept += tied;
+                if (tied)
+                    break;
                 a->release[a->release_count++] = a->queue[q];
                 memmove(&a->queue[q], &a->queue[q + 1], (--a->queue_count - q) * sizeof(*a->queue));
                 break;

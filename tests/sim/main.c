@@ -32,6 +32,7 @@ static bool show_seen(void)
         { "such by who could not be given them", sim_seen.found_free, false },
         { "agents that joined again", sim_seen.again, false },
         { "drains", sim_seen.drained, false },
+        { "recalls of what was begun", sim_seen.kept, true },
         { "sessions lost", sim_seen.expired, false },
     };
     bool all = true;

@@ -197,9 +197,12 @@ static void make_exclusive(struct world *w, uint32_t test)
 
 const char *sim_flags(const struct world *w, uint32_t test)
 {
-    static const char *const mutexes[] = { "", "mutex=a", "mutex=b" };
+    static const char *const apart[] = { "", "mutex=a", "mutex=b", "serial=run" };
+    static const char *const together[] = { "together=file", "mutex=a,together=file",
+                                            "mutex=b,together=file", "serial=run,together=file" };
+    uint32_t at = w->alone[test] ? 3 : w->mutex[test];
 
-    return w->alone[test] ? "serial=run" : mutexes[w->mutex[test]];
+    return w->together ? together[at] : apart[at];
 }
 
 static struct view flags_of(const struct world *w, uint32_t test)
@@ -349,6 +352,7 @@ static void world_begin(struct world *w, uint64_t seed)
     w->fault_ppm = trouble == 2 && sim_chance(w, 400000) ? (uint32_t)sim_random(w, 30000) : 0;
     w->troubled = w->loss_ppm || w->fault_ppm;
     w->stall_ppm = sim_chance(w, 350000) ? 100000 : 0;
+    w->together = seed % 5 == 2;
     start_service(w);
     make_tests(w);
     make_agents(w, trouble);

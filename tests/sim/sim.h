@@ -134,6 +134,7 @@ struct agent {
     struct piece cut[TESTS_MAX]; /* abandoned, as it was told */
     uint32_t cut_count, cut_sent;
     bool speculate;
+    bool begun[FILES];                    /* a test of it was started here */
     bool found[FILES], found_said[FILES]; /* has imported it, and so met what was not collected */
     uint64_t heard_ms;                    /* when that request was sent which was answered last */
     bool bad, ran;
@@ -145,7 +146,7 @@ struct agent {
 struct seen {
     uint64_t recalled, sent_home, observed, voided, adopted, late, narrow, widened, differs;
     uint64_t drained, expired;
-    uint64_t copies, copies_won, abandoned, cut_off, found, found_free, again;
+    uint64_t copies, copies_won, abandoned, cut_off, found, found_free, again, kept;
 };
 extern struct seen sim_seen;
 
@@ -163,6 +164,8 @@ struct world {
     uint8_t mutex[TESTS_MAX];                    /* 0: none */
     bool alone[TESTS_MAX];                       /* needs the whole run alone */
     bool any_exclusive, any_alone;
+    bool together;          /* the tests of a file */
+    uint32_t ran_by[FILES]; /* then: the agent that began it in this phase, plus one */
     bool hidden[TESTS_MAX]; /* not collected: found by who imports its file */
     bool passed[TESTS_MAX]; /* was seen to pass with what is around it, in this epoch */
     char *id[TESTS_MAX];
@@ -210,7 +213,9 @@ void calls_free(void); /* at the end of a world */
 void call_deliver(struct world *w, const struct event *event);
 void heard_free(struct heard *heard);
 
-/* check.c: fails the test with the seed in the message. */
+/* check.c: a test starts. */
+void check_start(struct world *w, uint32_t at, uint32_t test);
+/* Fails the test with the seed in the message. */
 void check_step(struct world *w);
 void check_end(struct world *w, const struct run *run);
 struct run *sim_run(struct world *w); /* the newest epoch, as the service has it, or NULL */

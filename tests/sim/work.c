@@ -90,6 +90,8 @@ void work_start(struct world *w, uint32_t at)
         k->piece = a->queue[q];
         memmove(&a->queue[q], &a->queue[q + 1], (--a->queue_count - q) * sizeof(*a->queue));
         k->try_number = ++w->tries;
+        a->begun[sim_file(k->piece.test)] = true;
+        check_start(w, at, k->piece.test);
         if (!a->found_said[sim_file(k->piece.test)])
             a->found[sim_file(k->piece.test)] = w->seed % 3 == 1;
         sim_event(w, takes_ms(w, k->piece.test),

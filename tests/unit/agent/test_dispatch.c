@@ -349,6 +349,48 @@ static void test_dispatch_keeps_the_order_of_collection_when_asked(void **state)
     }
 }
 
+/* A file that is begun goes on, whatever comes meanwhile. */
+static void test_dispatch_ends_a_file_before_what_came_later(void **state)
+{
+    struct bench *b = *state;
+
+    opens(b, 6, ONE_FILE, (struct dispatch_input){ .workers = 1, .restarts_max = 4 });
+    for (uint32_t i = 2; i < 6; i++)
+        dispatch_grant(b->d, i, 1000000);
+    dispatch_granted(b->d);
+    count_effects(b);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    assert_int_equal(b->ran[0], 2);
+    heard(b, 0, WORKER_EV_START, 2);
+    dispatch_grant(b->d, 0, 1000000);
+    dispatch_grant(b->d, 1, 1000000);
+    dispatch_granted(b->d);
+    count_effects(b);
+    heard(b, 0, WORKER_EV_DONE, 2);
+    for (uint32_t i = 3; i < 6; i++) {
+        assert_int_equal(b->ran[0], i);
+        run_one(b, 0);
+    }
+    assert_int_equal(b->ran[0], 0);
+}
+
+/* What stays together is not parted because others would have a part of it. */
+static void test_dispatch_keeps_what_is_recalled_of_a_unit_that_is_begun(void **state)
+{
+    struct bench *b = *state;
+
+    opens(b, 3, ONE_FILE,
+          (struct dispatch_input){ .workers = 2, .restarts_max = 4, .policy = POOL_FILE });
+    grant_all(b, 1000000);
+    assert_true(dispatch_release(b->d, 2));
+    dispatch_again(b->d, 2);
+    count_effects(b);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    assert_false(dispatch_release(b->d, 2));
+    run_one(b, 0);
+    assert_false(dispatch_release(b->d, 2));
+}
+
 /* A worker that answers what was not asked is killed, and its death is a crash. */
 static void test_dispatch_kills_a_worker_when_it_speaks_out_of_turn(void **state)
 {
@@ -460,6 +502,8 @@ int main(void)
         bench_test(test_dispatch_release_gives_back_only_what_nobody_has),
         bench_test(test_dispatch_starts_one_worker_first_when_nothing_is_known),
         bench_test(test_dispatch_keeps_the_order_of_collection_when_asked),
+        bench_test(test_dispatch_ends_a_file_before_what_came_later),
+        bench_test(test_dispatch_keeps_what_is_recalled_of_a_unit_that_is_begun),
         bench_test(test_dispatch_kills_a_worker_when_it_speaks_out_of_turn),
         bench_test(test_dispatch_recycles_a_worker_after_its_tests),
         bench_test(test_dispatch_gives_a_held_worker_nothing_until_it_is_resumed),

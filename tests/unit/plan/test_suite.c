@@ -71,6 +71,36 @@ static void test_suite_new_reads_marks_and_ignores_what_it_does_not_know(void **
     manifest_free(m);
 }
 
+/* What --dist keeps in one worker is a group, whatever marks say. */
+static void test_suite_new_keeps_together_what_flags_say(void **state)
+{
+    struct manifest *m = manifest_new();
+    struct suite *s;
+
+    (void)state;
+    add(m, "a.py::1", "g", "serial,together=file");
+    add(m, "a.py::C::2", "", "together=file");
+    add(m, "b.py::1", "g", "together=file,mutex=db");
+    add(m, "c.py::1", "", "together=scope");
+    add(m, "c.py::C::2", "g", "together=scope");
+    add(m, "c.py::C::3[x::y]", "", "together=scope");
+    add(m, "d.py::1", "g", "together=files");
+    add(m, "d.py::2", "", "not_together=file");
+    manifest_seal(m);
+    s = suite_new(m);
+    assert_int_equal(s->tests[0].group, s->tests[1].group);
+    assert_int_equal(s->tests[0].flags, POOL_SERIAL);
+    assert_int_not_equal(s->tests[2].group, s->tests[0].group);
+    assert_int_equal(s->tests[2].mutex, 0);
+    assert_int_not_equal(s->tests[3].group, s->tests[4].group);
+    assert_int_equal(s->tests[4].group, s->tests[5].group);
+    assert_int_not_equal(s->tests[6].group, s->tests[0].group);
+    assert_int_equal(s->tests[7].group, POOL_NONE);
+    assert_int_equal(s->group_count, 5);
+    suite_free(s);
+    manifest_free(m);
+}
+
 /* Many files: the table grows and still tells them apart. */
 static void test_suite_new_keeps_a_thousand_files_apart(void **state)
 {
@@ -99,6 +129,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_suite_new_makes_a_tree_of_files_and_classes),
         cmocka_unit_test(test_suite_new_reads_marks_and_ignores_what_it_does_not_know),
+        cmocka_unit_test(test_suite_new_keeps_together_what_flags_say),
         cmocka_unit_test(test_suite_new_keeps_a_thousand_files_apart),
     };
 
