@@ -215,7 +215,8 @@ struct results_request {
     uint32_t skip_count;
     struct found_test *found; /* counts before the results of the same request */
     uint32_t found_count;
-    char *stop; /* reason to cancel the run everywhere */
+    char *stop;       /* reason to cancel the run everywhere */
+    uint32_t maxfail; /* cancel it, too, if so many tests are bad by now; 0: never */
 };
 struct results_answer {
     uint64_t accepted;

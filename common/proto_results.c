@@ -315,6 +315,8 @@ char *results_request_encode(const struct results_request *m)
     put_list(obj, "skips", m->skips, m->skip_count, sizeof(*m->skips), skip_of);
     put_found(obj, m->found, m->found_count);
     put_text(obj, "stop", m->stop);
+    if (m->maxfail)
+        json_set_u64(obj, "maxfail", m->maxfail);
     return json_finish(obj);
 }
 
@@ -349,6 +351,7 @@ enum err_code results_request_decode(const char *bytes, size_t len, struct resul
         field_list(&f, "skips", PROTO_SKIPS_MAX, sizeof(*out->skips), read_skip, &out->skip_count);
     field_found(&f, &out->found, &out->found_count);
     field_people(&f, "stop", &out->stop);
+    field_u32_opt(&f, "maxfail", 0, UINT32_MAX, &out->maxfail);
     rc = fields_close(&f);
     if (rc)
         results_request_fini(out);

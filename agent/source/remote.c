@@ -277,7 +277,6 @@ static void remote_free(struct source *s)
 
 static const struct source_ops remote_ops = {
     .start = remote_start,
-    .each = remote_each,
     .collected = remote_collected,
     .result = remote_result,
     .error = remote_error,

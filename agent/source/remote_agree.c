@@ -132,15 +132,17 @@ void remote_offer(struct remote *r)
                     (struct client_reply){ on_offer, r });
 }
 
-void remote_collected(struct source *s, struct manifest *manifest, const char *runtime)
+void remote_collected(struct source *s, const struct source_collected *collected)
 {
     struct remote *r = (struct remote *)s;
     struct err err = ERR_INIT;
 
     if (r->state != REMOTE_JOINED && !r->again)
         return; /* it failed or leaves while the runner collected */
-    r->own = manifest;
-    r->runtime = runtime ? mem_strdup(runtime) : NULL;
+    r->own = collected->manifest;
+    r->runtime = collected->runtime ? mem_strdup(collected->runtime) : NULL;
+    r->each = collected->each;
+    r->maxfail = collected->maxfail;
     if (remote_lane_make(r, &err)) {
         remote_fail(r, &err);
         return;

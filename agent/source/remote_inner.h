@@ -72,6 +72,7 @@ struct remote {
     const struct manifest *own;      /* lent */
     struct manifest *whole;          /* where every machine runs everything: with a lane for each */
     bool each;
+    uint32_t maxfail; /* as the command has it; 0: none */
     char *runtime;
     struct str text; /* of the manifest, while it is uploaded */
     uint32_t part, part_count, rounds;
@@ -134,7 +135,6 @@ PRINTF_LIKE(2, 3) void remote_say(struct remote *r, const char *fmt, ...);
 
 /* remote_lane.c: where every machine runs everything, the run counts occurrences of a test through
  * all machines, and this one its own. Elsewhere both are the same. */
-void remote_each(struct source *s);
 MUST_USE enum err_code remote_lane_make(struct remote *r, struct err *err);
 uint32_t remote_run_k(const struct remote *r, const char *id, uint32_t k);
 void remote_own_k(const struct remote *r, struct test_ref *ref);
@@ -148,7 +148,7 @@ void remote_not_again(struct remote *r, const struct err *why);
 
 /* remote_agree.c */
 void remote_offer(struct remote *r);
-void remote_collected(struct source *s, struct manifest *manifest, const char *runtime);
+void remote_collected(struct source *s, const struct source_collected *collected);
 
 /* remote_pull.c */
 void remote_pull_start(struct remote *r);

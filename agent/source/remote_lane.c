@@ -2,11 +2,6 @@
 #include "manifest_lanes.h"
 #include "remote_inner.h"
 
-void remote_each(struct source *s)
-{
-    ((struct remote *)s)->each = true;
-}
-
 static uint32_t lane_first(const struct remote *r)
 {
     return r->opts.target->index * r->own->count;

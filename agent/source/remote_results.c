@@ -219,6 +219,7 @@ static void close_batch(struct remote *r)
                                      .skip_count = p->skip_count,
                                      .found_count = at_most(p->found_count, REMOTE_FOUND_MAX),
                                      .stop = p->stop,
+                                     .maxfail = r->maxfail,
                                      .running = remote_running(r),
                                      .running_count = r->running_count,
                                      .abandoned_count =

@@ -89,13 +89,16 @@ static void seal(struct solo *solo, const struct source_cost *tests)
 
 /* Which tests are ours: positions into mine; returns how many. Every machine of a matrix comes to
  * its part by the same file, whatever its own history says. */
-static uint32_t choose_mine(struct solo *solo, uint32_t *mine)
+static uint32_t choose_mine(struct solo *solo, bool each, uint32_t *mine)
 {
     uint32_t count = solo->manifest->count;
     struct split_about plan = { 0 };
     uint64_t *costs_us;
 
-    if (!solo->opts.split) {
+    if (solo->opts.split && each)
+        solo->opts.say(solo->opts.say_ctx,
+                       "nothing is split: every machine runs everything (--dist each)");
+    if (!solo->opts.split || each) {
         for (uint32_t i = 0; i < count; i++)
             mine[i] = i;
         return count;
@@ -146,13 +149,13 @@ static void grant(struct solo *solo, const uint32_t *mine, const struct source_c
     free(granted);
 }
 
-static void solo_collected(struct source *source, struct manifest *manifest, const char *runtime)
+static void solo_collected(struct source *source, const struct source_collected *collected)
 {
     struct solo *solo = (struct solo *)source;
+    struct manifest *manifest = collected->manifest;
     uint32_t *mine = mem_new(manifest->count, sizeof(*mine));
     struct source_cost *costs;
 
-    (void)runtime;
     solo->manifest = manifest;
     solo->suite = suite_new(manifest);
     solo->known = (struct history_known){
@@ -168,7 +171,7 @@ static void solo_collected(struct source *source, struct manifest *manifest, con
     if (solo->history)
         history_tell(solo->history, &solo->known);
     costs = predict_tests(solo);
-    solo->mine_count = choose_mine(solo, mine);
+    solo->mine_count = choose_mine(solo, collected->each, mine);
     seal(solo, costs);
     grant(solo, mine, costs);
     free(costs);

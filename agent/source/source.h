@@ -25,6 +25,14 @@ struct source_costs {
     uint32_t heavy_count;
 };
 
+/* What was found, and what the command asks of the whole run. */
+struct source_collected {
+    struct manifest *manifest; /* lent until free */
+    const char *runtime;       /* lent; NULL: not known */
+    bool each;                 /* every machine runs everything (--dist each) */
+    uint32_t maxfail;          /* so many failures on all machines end it; 0: none do */
+};
+
 /* How the runner ended, and what its largest worker had of its own. */
 struct source_leave {
     uint32_t runner_exit;
@@ -72,10 +80,7 @@ struct source_events {
 
 struct source_ops {
     void (*start)(struct source *s); /* join */
-    /* Every machine runs everything (--dist each); before collected. */
-    void (*each)(struct source *s);
-    void (*collected)(struct source *s, struct manifest *manifest /* lent until free */,
-                      const char *runtime);
+    void (*collected)(struct source *s, const struct source_collected *collected);
     void (*result)(struct source *s, struct result *take_result); /* contents are taken */
     void (*error)(struct source *s, const char *kind, const char *text);
     void (*scope)(struct source *s, const char *kind, const char *id, uint64_t setup_us,

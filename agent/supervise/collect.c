@@ -159,9 +159,11 @@ static void seal(struct supervisor *s)
         say(s, "--live=%s: there is no such worker, the last is gw%u; nothing is shown live",
             s->opts.local->live, s->workers - 1);
     s->phase = PHASE_SEAL;
-    if (s->dist && strcmp(s->dist, "each") == 0 && !s->opts.alone)
-        s->source->ops->each(s->source);
-    s->source->ops->collected(s->source, s->manifest, s->runtime);
+    s->source->ops->collected(
+        s->source, &(struct source_collected){ .manifest = s->manifest,
+                                               .runtime = s->runtime,
+                                               .each = s->dist && strcmp(s->dist, "each") == 0,
+                                               .maxfail = s->maxfail });
 }
 
 static void first_ended(struct supervisor *s, const struct frame_collected *collected)

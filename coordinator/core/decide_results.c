@@ -282,8 +282,36 @@ static void copy_rest(const struct run *run, const struct results_request *req,
                                  .setup_us = req->scopes[i].setup_us,
                                  .teardown_us = req->scopes[i].teardown_us };
     copy_skips(run, req, r);
-    if (req->stop && !run->stop)
+}
+
+/* Of all machines, with this request. An amendment of a bad result adds nothing. */
+static uint32_t bad_by_now(const struct run *run, const struct change_results *r)
+{
+    uint32_t bad = 0;
+
+    for (uint32_t i = 1; i < OUTCOME_COUNT; i++)
+        bad += outcome_is_good((enum outcome)i) ? 0 : run->counts[i];
+    for (uint32_t i = 0; i < r->item_count; i++)
+        bad += r->items[i].way == RESULT_ACCEPT && !outcome_is_good(r->items[i].outcome);
+    return bad;
+}
+
+/* -x where it was met, and --maxfail, which counts on all machines. */
+static void decide_stop(const struct run *run, const struct results_request *req,
+                        struct change_results *r)
+{
+    uint32_t bad = req->maxfail ? bad_by_now(run, r) : 0;
+    struct str text = STR_MAX(PROTO_TEXT_BYTES_MAX);
+    struct err ignored = ERR_INIT;
+
+    if (run->stop)
+        return;
+    if (req->stop) {
         r->stop = mem_strdup(req->stop);
+    } else if (bad && bad >= req->maxfail) {
+        (void)!str_addf(&text, &ignored, "stopping after %u failures", bad);
+        r->stop = str_take(&text);
+    }
 }
 
 static enum err_code fill(const struct run *run, uint32_t session,
@@ -307,6 +335,7 @@ static enum err_code fill(const struct run *run, uint32_t session,
     if (lives) {
         copy_errors(run, session, req, r);
         copy_rest(run, req, r);
+        decide_stop(run, req, r);
     }
     return ERR_NONE;
 }

@@ -64,6 +64,13 @@ class EachTest(harness.TestCase):
         self.assertEqual((status, verdict["verdict"], verdict["unrun"]),
                          (harness.MACHINES, "machines-missing", 5))
 
+    def test_without_a_coordinator_nothing_is_split(self):
+        agents, statuses = self.go(None)
+        self.assertEqual(statuses, [0, 0], [agent.output for agent in agents])
+        for agent in agents:
+            self.assertIn("5 passed", agent.output)
+            self.assertIn("nothing is split: every machine runs everything (--dist each)", agent.output)
+
     def test_it_needs_to_know_the_machines(self):
         coordinator = self.coordinator()
         self.suite({"test_each.py": SUITE})

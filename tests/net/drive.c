@@ -113,7 +113,8 @@ static void on_joined(void *ctx, uint64_t seed, uint64_t worker_bytes)
                                 none, &err));
     }
     manifest_seal(d->manifest);
-    d->source->ops->collected(d->source, d->manifest, "drive-1");
+    d->source->ops->collected(
+        d->source, &(struct source_collected){ .manifest = d->manifest, .runtime = "drive-1" });
 }
 
 static void on_sealed(void *ctx, const struct source_costs *costs)

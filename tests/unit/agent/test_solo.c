@@ -118,7 +118,7 @@ static void go_with(const struct solo_opts *opts, struct told *told)
 
     source->ops->start(source);
     assert_int_equal(told->joined, 1);
-    source->ops->collected(source, m, "python");
+    source->ops->collected(source, &(struct source_collected){ .manifest = m });
     assert_int_equal(told->sealed, 1);
     run_all(source, told);
     source->ops->settled(source);
@@ -183,7 +183,7 @@ static void test_solo_says_what_it_could_not_keep_when_pytest_has_ended(void **s
 
     (void)state;
     source->ops->start(source);
-    source->ops->collected(source, m, "python");
+    source->ops->collected(source, &(struct source_collected){ .manifest = m });
     run_all(source, &told);
     source->ops->settled(source);
     assert_int_equal(lines, 0);

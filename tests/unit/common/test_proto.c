@@ -70,7 +70,7 @@ REPEATS(
     "\"session-teardown\","
     "\"text\":\"x\"}],\"scopes\":[{\"kind\":\"module\",\"id\":\"a.py\",\"setup_us\":9,"
     "\"teardown_us\":8}],\"found\":[{\"test\":[\"f\",1],\"group\":\"\",\"flags\":\"serial\"}],"
-    "\"stop\":\"-x\"}")
+    "\"stop\":\"-x\",\"maxfail\":3}")
 REPEATS(results_answer, "{\"accepted\":8}")
 REPEATS(drain_request, "{\"session\":\"s\",\"request\":9,\"reason\":\"SIGTERM\"}")
 REPEATS(leave_request, "{\"session\":\"s\",\"request\":10,\"exit\":0,"

@@ -64,6 +64,27 @@ static void test_results_repeated_request_counts_once(void **state)
     assert_int_equal(change.kind, CHANGE_NONE);
 }
 
+/* --maxfail: what has failed on all machines counts, and what this very request brings. */
+static void test_results_stop_the_run_after_so_many_bad_ones(void **state)
+{
+    struct fixture *f = *state;
+    struct change change = { .kind = CHANGE_NONE };
+    struct result r;
+    struct results_request req = { .results = &r, .result_count = 1, .maxfail = 2 };
+
+    hold_all(f);
+    for (uint32_t i = 0; i < 2; i++) {
+        req.request = 50 + i;
+        r = (struct result){ .test = { .id = i ? (char *)"a.py::t1" : (char *)"a.py::t0" },
+                             .fence = f->run->tests[i].fence,
+                             .outcome = i ? OUTCOME_ERROR : OUTCOME_FAILED };
+        assert_int_equal(decide_results(f->run, 0, &req, &change, &f->err), ERR_NONE);
+        assert_int_equal(change.as.results.stop != NULL, i == 1);
+        turn(f, &change);
+    }
+    assert_string_equal(f->run->stop, "stopping after 2 failures");
+}
+
 /* Two agents skip the same file while they collect; the run keeps one entry, and it is no fault. */
 static void test_results_skipped_file_is_kept_once(void **state)
 {
@@ -373,6 +394,7 @@ int main(void)
         fixture_test(test_results_first_accepted_stands),
         fixture_test(test_results_tell_what_runs),
         fixture_test(test_results_repeated_request_counts_once),
+        fixture_test(test_results_stop_the_run_after_so_many_bad_ones),
         fixture_test(test_results_skipped_file_is_kept_once),
         fixture_test(test_results_beat_is_no_change),
         fixture_test(test_results_amendment_makes_an_error),
