@@ -54,6 +54,11 @@ class Mixed(SameAsSerial):
     def test_verbose(self):
         self.check(suite("mixed"), "-v")
 
+    def test_faults_of_fixtures(self):
+        for words in ([], ["--tb=short"], ["--tb=line"]):
+            with self.subTest(words):
+                self.check(suite("faults"), *words, status=1)
+
     def test_quiet(self):
         self.check(suite("mixed"), "-q", "--tb=short")
 

@@ -32,6 +32,14 @@ def _take_environment():
     return taken
 
 
+def _leave_the_command():
+    """The words that name us, before another pytest in this process takes them for its own."""
+    for at in range(1, len(sys.argv) - 1):
+        if sys.argv[at:at + 2] == ["-p", "_makespan"]:
+            del sys.argv[at:at + 2]
+            return
+
+
 def _keep_bytecode():
     """In a folder that outlives the run; even if the user forbids it, for that is about their files, and
     the switch is one for all that is imported."""
@@ -46,6 +54,7 @@ def _keep_bytecode():
 
 
 _taken = _take_environment()
+_leave_the_command()
 if os.path.dirname(_taken["socket"] or "") != os.path.dirname(_FOLDER):  # not the run's own folder
     _keep_bytecode()
 if _FOLDER not in sys.path:

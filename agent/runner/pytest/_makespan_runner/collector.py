@@ -10,7 +10,7 @@ import os
 import pytest
 
 from . import (atfork, caches, capture, compat, events, frames, logs, lookers, manifest, runner, sharded,
-               shortcuts, voice)
+               shortcuts, tracebacks, voice)
 
 
 class Collector:
@@ -70,6 +70,7 @@ class Collector:
             self.sender.start()
             capture.restart(self.config, self.outputs.stdout, self.outputs.stderr)
         shortcuts.before_collection(self.config, session)
+        tracebacks.leave_ours_out()
         outcome = yield
         self.collecting = False
         if outcome.excinfo is not None:

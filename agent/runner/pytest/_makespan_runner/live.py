@@ -51,8 +51,12 @@ def refuse_debugger(config):
     if getattr(config.option, "usepdb_cls", None) or not hasattr(debugging.pytestPDB, "_init_pdb"):
         return  # one that was chosen, perhaps since it needs no terminal
 
+    original = debugging.pytestPDB._init_pdb.__func__
+
     def refuse(cls, *args, **kwargs):
         __tracebackhide__ = True
+        if cls._config is not config:
+            return original(cls, *args, **kwargs)  # of a pytest that a test runs in its own process
         pytest.fail("a debugger needs a terminal, and a worker has none. Run this test without"
                     " workers: makespan run -n 0 -- pytest ... (or with --pdb)")
 

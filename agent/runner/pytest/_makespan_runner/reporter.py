@@ -166,7 +166,7 @@ class Reporter:
             self._send_stop(frames.STOP_SHOULDSTOP, str(session.shouldstop))
 
     def _send_stop(self, why, reason, number=0):
-        if not self._stop_sent:
+        if not self._stop_sent or why == frames.STOP_SIGNAL:  # which gives the tests in hand less time
             self._stop_sent = True
             try:
                 self.connection.send(frames.frame(frames.STOP, why, number, reason.encode()))

@@ -144,18 +144,21 @@ def _add_log_handlers_at_once():
 
 
 def _know_request_at_once():
-    """pytest before 8.2 looks in vain for a fixture of this reserved name, each time one asks for it."""
-    request, stand_in = _pytest.fixtures.FixtureRequest, getattr(_pytest.fixtures, "PseudoFixtureDef", None)
-    original = getattr(request, "_get_active_fixturedef", None)
-    if stand_in is None or original is None or pytest.version_tuple >= (8, 2):
+    """pytest before 8.2 looks in vain for a fixture of this reserved name, each time one asks for it.
+
+    (Not where it gets a fixture: messages count the frames from there to who has asked.)
+    """
+    request, nothing = _pytest.fixtures.FixtureRequest, _pytest.fixtures.FixtureLookupError
+    original = getattr(request, "_getnextfixturedef", None)
+    if original is None or pytest.version_tuple >= (8, 2):
         return
 
-    def _get_active_fixturedef(self, argname):
+    def _getnextfixturedef(self, argname):
         if argname == "request":
-            return stand_in((self, [0], None), Scope.Function)
+            raise nothing.__new__(nothing)  # to be caught at once
         return original(self, argname)
 
-    request._get_active_fixturedef = _get_active_fixturedef
+    request._getnextfixturedef = _getnextfixturedef
 
 
 def _know_frames_of_no_module():

@@ -67,6 +67,7 @@ def test_worker_identity(request, worker_id):
 def test_environment_is_clean():
     assert not [name for name in os.environ if name.startswith("_MAKESPAN")]
     assert not [entry for entry in sys.path if "makespan." in entry]
+    assert "_makespan" not in sys.argv
 
 
 def test_own_exit_handler_runs():

@@ -1,0 +1,37 @@
+"""Our frames in a traceback: pytest leaves its own out of what it shows, and we stand between them.
+
+A fixture that pytest itself finds fault with has no other frames, and then all of pytest's are shown;
+with ours among the rest, ours alone would be. The same holds for a pytest that a test runs in its own
+process, so it is the class that is changed.
+"""
+
+import os
+
+from _pytest._code.code import FormattedExcinfo
+from _pytest.nodes import Node
+
+_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def _is_theirs(entry):
+    return not entry.frame.code.raw.co_filename.startswith(_FOLDER)
+
+
+def leave_ours_out():
+    """Before any is shown, and of exceptions that led to others, too. (--tb=native shows what Python has.)"""
+    _wrap(Node, "_repr_failure_py")
+    _wrap(FormattedExcinfo, "repr_traceback")
+
+
+def _wrap(owner, name):
+    original = getattr(owner, name, None)
+    if original is None:
+        return
+
+    def wrapped(self, excinfo, *args, **kwargs):
+        theirs = excinfo.traceback.filter(_is_theirs)
+        if theirs:
+            excinfo.traceback = theirs
+        return original(self, excinfo, *args, **kwargs)
+
+    setattr(owner, name, wrapped)
