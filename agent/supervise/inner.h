@@ -116,6 +116,7 @@ struct supervisor {
     uint64_t quiet_due_ms;   /* of such a time: then it is said */
     bool out_of_time;        /* the whole run's limit is over */
     uint32_t signal;         /* first that came; 0: none */
+    uint64_t signal_us;      /* when it came */
     bool signal_inferred;    /* from what the command had; our own copy may still come */
     bool killing;            /* workers are being killed on purpose */
 

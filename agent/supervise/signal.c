@@ -7,6 +7,8 @@
 
 #include "inner.h"
 
+#define SAID_TWICE_US 100000u
+
 static const int signals_taken[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
 
 static void signal_group_of_each_worker(struct supervisor *s, int sig)
@@ -48,6 +50,12 @@ static void stand_still(struct supervisor *s)
     watch_shift(s, clock_mono_ms(s->opts.clock) - from_ms);
 }
 
+/* timeout(1) signals what it has started, and then its whole group. */
+static bool said_twice(const struct supervisor *s, uint32_t sig)
+{
+    return sig == s->signal && sig != SIGINT && now_us(s) - s->signal_us < SAID_TWICE_US;
+}
+
 static void on_signal(evutil_socket_t fd, short what, void *ctx)
 {
     struct supervisor *s = ctx;
@@ -70,10 +78,11 @@ static void on_signal(evutil_socket_t fd, short what, void *ctx)
         return;
     }
     if (s->signal == 0) {
-        s->signal = sig;
         first_signal(s, sig);
         return;
     }
+    if (said_twice(s, sig))
+        return;
     s->report.exit = SIGNAL_EXIT + sig;
     finish(s);
 }

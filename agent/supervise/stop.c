@@ -35,6 +35,8 @@ static void stop_run(struct supervisor *s, uint32_t sig)
 
 void first_signal(struct supervisor *s, uint32_t sig)
 {
+    s->signal = sig;
+    s->signal_us = now_us(s);
     switch (s->phase) {
     case PHASE_JOIN:
         s->report.exit = SIGNAL_EXIT + sig;
@@ -65,7 +67,6 @@ void infer_signal(struct supervisor *s, uint32_t sig)
 {
     if (s->signal)
         return;
-    s->signal = sig;
     s->signal_inferred = true;
     first_signal(s, sig);
 }

@@ -69,6 +69,20 @@ static void on_report(struct supervisor *s, struct peer *peer, const struct fram
         send_block(s, frame->a, number, FRAME_BLOCK_LATE);
 }
 
+/* A test that puts a clock of its own in pytest's place has taken decades; none took longer than
+ * the run. */
+static void tame(const struct supervisor *s, struct frame_done *done)
+{
+    uint64_t run_us = now_us(s) - s->joined_us;
+
+    if (done->setup_us > run_us)
+        done->setup_us = 0;
+    if (done->call_us > run_us)
+        done->call_us = 0;
+    if (done->teardown_us > run_us)
+        done->teardown_us = 0;
+}
+
 static void on_done(struct supervisor *s, struct peer *peer, const struct frame *frame)
 {
     uint32_t number = peer_slot(peer);
@@ -87,6 +101,7 @@ static void on_done(struct supervisor *s, struct peer *peer, const struct frame 
     }
     s->last_us = now_us(s);
     s->runs[frame->a].ended_us = s->last_us;
+    tame(s, &done);
     if (slot->abandons) {
         detail_free(done.detail);
         if (late)

@@ -2,9 +2,11 @@
 nothing lost."""
 
 import gzip
+import json
 import os
 import signal
 import subprocess
+import time
 import unittest
 
 import harness
@@ -159,11 +161,22 @@ class AgentErrorTest(harness.TestCase):
             self.assertNotIn(done.returncode, (0, 70), done.stderr)
             self.assertIn(said, done.stderr)
 
+    def test_a_clock_in_the_place_of_pytests_own(self):
+        """What a test of decades would spoil: the lower bound, and what is remembered."""
+        suite = self.suite({"test_clock.py": "import pytest, _pytest.timing\n\n@pytest.fixture\ndef mocked(monkeypatch):\n"
+                            "    monkeypatch.setattr(_pytest.timing, 'perf_counter', lambda: 1590150050.0)\n\n"
+                            "def test_it(mocked): pass\ndef test_other(): pass\n"})
+        agent = self.agent(self.pytest("-q", suite), options=["--output", "json"])
+        self.assertEqual(agent.wait(), 0, agent.output)
+        closing = json.loads(next(line for line in agent.lines if line.startswith("{")))
+        self.assertLess(closing["bound_us"], 10_000_000, closing)
+
     def test_told_to_stop_before_pytest_has_started(self):
         agent = self.agent(["sh", "-c", "trap '' TERM; echo begun; exec sleep 60"])
         agent.wait_for_line("begun")
         agent.signal(signal.SIGTERM)
         agent.wait_for_line("stopping: no test has started")
+        time.sleep(0.2)  # what comes at once is the first one, said twice
         agent.signal(signal.SIGTERM)
         self.assertNotIn(agent.wait(10), (0, 70), agent.output)
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 import unittest
 
 import harness
@@ -73,10 +74,20 @@ class SignalsTest(harness.TestCase):
         self.assertEqual(agent.wait(), harness.DRAINED, agent.output)
         self.assert_on_lines_of_its_own(agent)
 
+    def test_said_twice_as_timeout_does_it_is_once(self):
+        agent = self.at_work(2)
+        os.kill(agent.pid, signal.SIGTERM)
+        agent.wait_for_line("^makespan: stopping")
+        os.killpg(agent.pid, signal.SIGTERM)
+        self.let_two_end(agent)
+        self.assertEqual(agent.wait(), 0, agent.output)
+        self.assertIn("2 of 2 tests ran here", agent.output)
+
     def test_a_second_one_ends_all_at_once(self):
         agent = self.at_work(6)
         os.killpg(agent.pid, signal.SIGTERM)
         agent.wait_for_line("^makespan: stopping")
+        time.sleep(0.2)  # what comes at once is the first one, said twice
         os.killpg(agent.pid, signal.SIGTERM)
         self.assertEqual(agent.wait(), 128 + signal.SIGTERM, agent.output)
 
