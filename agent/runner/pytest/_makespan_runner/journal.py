@@ -1,7 +1,7 @@
 """What a worker tells of its tests: their reports to the reporter, their outcomes and times to the agent.
 
 Everything that belongs to one test goes into its account, and out as frames when the test is over; what
-has failed goes at once, since the test may kill the worker yet.
+has failed goes at once, since the test may kill the worker yet (of several at a time, when it is over).
 """
 
 import pytest
