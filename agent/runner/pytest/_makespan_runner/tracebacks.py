@@ -17,10 +17,16 @@ def _is_theirs(entry):
     return not entry.frame.code.raw.co_filename.startswith(_FOLDER)
 
 
+def _theirs(traceback):
+    """Without our frames; the whole where there are no others."""
+    return traceback.filter(_is_theirs) or traceback
+
+
 def leave_ours_out():
     """Before any is shown, and of exceptions that led to others, too. (--tb=native shows what Python has.)"""
     _wrap(Node, "_repr_failure_py")
     _wrap(FormattedExcinfo, "repr_traceback")
+    _wrap_filter()
 
 
 def _wrap(owner, name):
@@ -29,9 +35,20 @@ def _wrap(owner, name):
         return
 
     def wrapped(self, excinfo, *args, **kwargs):
-        theirs = excinfo.traceback.filter(_is_theirs)
-        if theirs:
-            excinfo.traceback = theirs
+        excinfo.traceback = _theirs(excinfo.traceback)
         return original(self, excinfo, *args, **kwargs)
 
     setattr(owner, name, wrapped)
+
+
+def _wrap_filter():
+    """From 7.4 on pytest cuts as the last thing that it does, and takes the rest from Python's again."""
+    original = FormattedExcinfo.repr_excinfo
+
+    def repr_excinfo(self, excinfo):
+        cut = self.tbfilter
+        if callable(cut):
+            self.tbfilter = lambda of: _theirs(cut(of))
+        return original(self, excinfo)
+
+    FormattedExcinfo.repr_excinfo = repr_excinfo
