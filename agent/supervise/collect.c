@@ -1,7 +1,6 @@
 /* supervise/collect.c - what was collected: by the one whose collection is the run's, and by
  * workers that collect for themselves and must have found the same. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "inner.h"
 #include "json.h"
@@ -9,20 +8,22 @@
 
 #define NAMED_MAX 3u /* ids of a difference that are shown, each way */
 
+static const char *flag_of(enum pool_policy policy)
+{
+    if (policy == POOL_FILE)
+        return SUITE_TOGETHER_FILE;
+    return policy == POOL_SCOPE ? SUITE_TOGETHER_SCOPE : "";
+}
+
 enum err_code flags_with_dist(const struct supervisor *s, struct view flags, struct str *out,
                               struct err *err)
 {
-    static const struct {
-        const char *dist, *flag;
-    } words[] = { { "loadfile", SUITE_TOGETHER_FILE }, { "loadscope", SUITE_TOGETHER_SCOPE } };
-    enum err_code rc;
+    const char *more = flag_of(s->policy);
 
     str_clear(out);
-    rc = str_add(out, flags.at, flags.len, err);
-    for (size_t i = 0; !rc && s->dist && i < ARRAY_LEN(words); i++)
-        if (strcmp(words[i].dist, s->dist) == 0)
-            rc = str_addf(out, err, "%s%s", flags.len ? "," : "", words[i].flag);
-    return rc;
+    if (str_add(out, flags.at, flags.len, err))
+        return err->code;
+    return str_addf(out, err, "%s%s", flags.len && more[0] ? "," : "", more);
 }
 
 static void take_manifest(const struct supervisor *s, struct manifest *manifest,
@@ -159,11 +160,10 @@ static void seal(struct supervisor *s)
         say(s, "--live=%s: there is no such worker, the last is gw%u; nothing is shown live",
             s->opts.local->live, s->workers - 1);
     s->phase = PHASE_SEAL;
-    s->source->ops->collected(
-        s->source, &(struct source_collected){ .manifest = s->manifest,
-                                               .runtime = s->runtime,
-                                               .each = s->dist && strcmp(s->dist, "each") == 0,
-                                               .maxfail = s->maxfail });
+    s->source->ops->collected(s->source, &(struct source_collected){ .manifest = s->manifest,
+                                                                     .runtime = s->runtime,
+                                                                     .each = s->policy == POOL_EACH,
+                                                                     .maxfail = s->maxfail });
 }
 
 static void first_ended(struct supervisor *s, const struct frame_collected *collected)

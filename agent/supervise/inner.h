@@ -133,8 +133,9 @@ struct supervisor {
     int command_status;
     enum inject_way way;
     char *dist, *runtime;
-    bool each;        /* every worker runs everything */
-    uint32_t threads; /* tests that a worker runs at a time */
+    enum pool_policy policy; /* what dist means */
+    bool each;               /* every worker runs everything */
+    uint32_t threads;        /* tests that a worker runs at a time */
     uint32_t maxfail;
     uint32_t max_restarts;     /* as pytest was told; FRAME_ANY: not */
     uint32_t restarts_max;     /* what follows from it */

@@ -1,6 +1,5 @@
 /* supervise/source.c - what the source says, and what it is told. */
 #include <stdlib.h>
-#include <string.h>
 
 #include "core/verdict_text.h"
 #include "inner.h"
@@ -56,22 +55,6 @@ static void on_joined(void *ctx, uint64_t seed, uint64_t worker_bytes)
         fail(s, &err);
 }
 
-static enum pool_policy policy_of(const char *dist)
-{
-    static const struct {
-        const char *word;
-        enum pool_policy policy;
-    } words[] = { { "load", POOL_AUTO },       { "loadscope", POOL_SCOPE },
-                  { "loadfile", POOL_FILE },   { "loadgroup", POOL_GROUP },
-                  { "worksteal", POOL_STEAL }, { "each", POOL_EACH } };
-
-    for (size_t i = 0; dist && i < ARRAY_LEN(words); i++) {
-        if (strcmp(words[i].word, dist) == 0)
-            return words[i].policy;
-    }
-    return POOL_AUTO;
-}
-
 static void take_costs(struct supervisor *s, const struct source_costs *costs)
 {
     for (uint32_t i = 0; costs->tests && i < s->manifest->count; i++) {
@@ -105,7 +88,7 @@ static void on_sealed(void *ctx, const struct source_costs *costs)
         s->max_restarts == FRAME_ANY ? RESTARTS_PER_WORKER * s->workers : s->max_restarts;
     s->dispatch = dispatch_new(&(struct dispatch_input){
         .suite = s->suite,
-        .policy = policy_of(s->dist),
+        .policy = s->policy,
         .each = s->each,
         .threads = s->threads,
         .workers = memory_first_workers(s),

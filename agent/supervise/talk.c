@@ -122,6 +122,22 @@ static bool share_holds(struct supervisor *s, const char *recalls)
     return false;
 }
 
+static enum pool_policy policy_of(const char *dist)
+{
+    static const struct {
+        const char *word;
+        enum pool_policy policy;
+    } words[] = { { "load", POOL_AUTO },       { "loadscope", POOL_SCOPE },
+                  { "loadfile", POOL_FILE },   { "loadgroup", POOL_GROUP },
+                  { "worksteal", POOL_STEAL }, { "each", POOL_EACH } };
+
+    for (size_t i = 0; dist && i < ARRAY_LEN(words); i++) {
+        if (strcmp(words[i].word, dist) == 0)
+            return words[i].policy;
+    }
+    return POOL_AUTO;
+}
+
 static bool reporter_joined(struct supervisor *s, struct peer *peer, const struct hello *hello)
 {
     struct str runtime = STR_MAX(1024);
@@ -136,7 +152,8 @@ static bool reporter_joined(struct supervisor *s, struct peer *peer, const struc
     s->max_restarts = hello->max_restarts;
     s->dist = hello->dist ? mem_strdup(hello->dist) : NULL;
     s->threads = s->opts.local->threads > 0 ? s->opts.local->threads : hello->threads;
-    s->each = s->opts.alone && s->dist && strcmp(s->dist, "each") == 0;
+    s->policy = policy_of(s->dist);
+    s->each = s->opts.alone && s->policy == POOL_EACH;
     (void)!str_addf(&runtime, &ignored, "python %s, pytest %s, %s",
                     hello->python ? hello->python : "?", hello->pytest ? hello->pytest : "?",
                     hello->distributions ? hello->distributions : "?");

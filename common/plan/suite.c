@@ -112,9 +112,13 @@ static void read_number(struct view text, uint64_t max, uint64_t *out)
         *out = value;
 }
 
-/* The comma list of marks that docs/runner-protocol.md describes. */
-static void read_flags(const char *flags, struct pool_test *test, struct names *mutexes)
+/* The comma list of marks that docs/runner-protocol.md describes. together stays as it is where no
+ * mark says more. */
+static void read_flags(const struct manifest_test *from, struct pool_test *test,
+                       struct names *mutexes, struct view *together)
 {
+    const char *flags = from->flags;
+
     while (*flags) {
         size_t len = strcspn(flags, ",");
         struct view word = { .at = flags, .len = len };
@@ -134,32 +138,13 @@ static void read_flags(const char *flags, struct pool_test *test, struct names *
             read_number(rest, POOL_MEM_BYTES_MAX, &test->mem_bytes);
         else if (starts(word, "mutex=", &rest))
             test->mutex = names_add(mutexes, rest, &is_new);
+        else if (view_eq(word, SUITE_TOGETHER_FILE))
+            *together = manifest_id_file(from->id);
+        else if (view_eq(word, SUITE_TOGETHER_SCOPE))
+            *together = manifest_id_scope(from->id);
         test->threads = (uint32_t)threads;
         flags += len + (flags[len] == ',');
     }
-}
-
-static bool has_flag(const char *flags, const char *wanted)
-{
-    while (*flags) {
-        size_t len = strcspn(flags, ",");
-
-        if (view_eq((struct view){ .at = flags, .len = len }, wanted))
-            return true;
-        flags += len + (flags[len] == ',');
-    }
-    return false;
-}
-
-/* What a test is never parted from: the whole of its file or scope, else its group. */
-static struct view together_of(const struct manifest_test *test, struct view file,
-                               struct view scope)
-{
-    if (has_flag(test->flags, SUITE_TOGETHER_FILE))
-        return file;
-    if (has_flag(test->flags, SUITE_TOGETHER_SCOPE))
-        return scope;
-    return view_of(test->group);
 }
 
 struct suite *suite_new(const struct manifest *manifest)
@@ -174,17 +159,16 @@ struct suite *suite_new(const struct manifest *manifest)
         struct view file = manifest_id_file(from->id);
         struct view scope = manifest_id_scope(from->id);
         struct pool_test *test = &w->suite.tests[i];
-        struct view together;
+        struct view together = view_of(from->group); /* what it is never parted from */
         bool is_new;
 
         *test = (struct pool_test){ .group = POOL_NONE, .mutex = POOL_NONE, .threads = 1 };
         test->scope = scope_of(w, file, "module", POOL_NONE);
         if (scope.len > file.len)
             test->scope = scope_of(w, scope, "class", test->scope);
-        together = together_of(from, file, scope);
+        read_flags(from, test, &mutexes, &together);
         if (together.len)
             test->group = names_add(&groups, together, &is_new);
-        read_flags(from->flags, test, &mutexes);
     }
     w->suite.group_count = groups.count;
     w->suite.mutex_count = mutexes.count;

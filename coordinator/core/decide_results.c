@@ -6,6 +6,7 @@
 #include "core/decide.h"
 #include "core/decide_inner.h"
 #include "core/index_map.h"
+#include "core/ledger.h"
 #include "mem.h"
 
 /* A test of weeks is a broken clock; sums of two million of these still fit. */
@@ -287,10 +288,8 @@ static void copy_rest(const struct run *run, const struct results_request *req,
 /* Of all machines, with this request. An amendment of a bad result adds nothing. */
 static uint32_t bad_by_now(const struct run *run, const struct change_results *r)
 {
-    uint32_t bad = 0;
+    uint32_t bad = ledger_bad_count(run);
 
-    for (uint32_t i = 1; i < OUTCOME_COUNT; i++)
-        bad += outcome_is_good((enum outcome)i) ? 0 : run->counts[i];
     for (uint32_t i = 0; i < r->item_count; i++)
         bad += r->items[i].way == RESULT_ACCEPT && !outcome_is_good(r->items[i].outcome);
     return bad;

@@ -28,6 +28,9 @@ enum verdict ledger_verdict(const struct run *run);
 /* Is it known already, whatever still comes? VERDICT_NONE if not. */
 enum verdict ledger_verdict_so_far(const struct run *run);
 
+/* Tests whose result is not good. */
+uint32_t ledger_bad_count(const struct run *run);
+
 /* Exit code for a verdict of this run: verdict_exit, but pytest's own 5 where nothing was
  * collected. */
 uint32_t ledger_exit(const struct run *run, enum verdict verdict);

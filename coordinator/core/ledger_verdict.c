@@ -25,15 +25,22 @@ uint32_t ledger_slots_missing(const struct run *run)
     return run->slots_expected > came ? run->slots_expected - came : 0;
 }
 
+uint32_t ledger_bad_count(const struct run *run)
+{
+    uint32_t bad = 0;
+
+    for (uint32_t i = 1; i < OUTCOME_COUNT; i++)
+        if (!outcome_is_good((enum outcome)i))
+            bad += run->counts[i];
+    return bad;
+}
+
 enum verdict ledger_verdict_so_far(const struct run *run)
 {
     if (run->mismatch.sessions)
         return VERDICT_MISMATCH;
-    if (run->faults.count || run->stop)
+    if (run->faults.count || run->stop || ledger_bad_count(run))
         return VERDICT_RED;
-    for (uint32_t i = 0; i < OUTCOME_COUNT; i++)
-        if (i != OUTCOME_NONE && run->counts[i] && !outcome_is_good((enum outcome)i))
-            return VERDICT_RED;
     return VERDICT_NONE;
 }
 
@@ -59,22 +66,12 @@ uint32_t ledger_exit(const struct run *run, enum verdict verdict)
     return verdict_exit(verdict);
 }
 
-static uint32_t bad_count(const struct run *run)
-{
-    uint32_t bad = 0;
-
-    for (uint32_t i = 1; i < OUTCOME_COUNT; i++)
-        if (!outcome_is_good((enum outcome)i))
-            bad += run->counts[i];
-    return bad;
-}
-
 /* What there is of the three, with commas. */
 static enum err_code red_message_add(const struct run *run, struct str *s, struct err *err)
 {
     uint32_t faults = run->faults.count + run->faults.dropped;
     uint32_t unrun = run->test_count - run->done_count;
-    uint32_t bad = bad_count(run);
+    uint32_t bad = ledger_bad_count(run);
     enum err_code rc = ERR_NONE;
 
     if (bad || !faults)
@@ -101,7 +98,7 @@ static enum err_code message_add(const struct run *run, enum verdict verdict, st
     case VERDICT_RED:
         if (run->stop)
             return str_addf(s, err, "stopped (%s): %u of %u tests failed, %u never ran", run->stop,
-                            bad_count(run), total, unrun);
+                            ledger_bad_count(run), total, unrun);
         return red_message_add(run, s, err);
     case VERDICT_MISMATCH:
         return str_addf(s, err,
@@ -172,7 +169,7 @@ static void name_test(const struct run *run, uint32_t test, struct verdict_answe
 static void name_bad(const struct run *run, struct verdict_answer *out)
 {
     bool is_unrun_told = run->state == RUN_FINAL && !run->stop && !run->mismatch.sessions;
-    uint32_t bad = (uint32_t)min_size(bad_count(run), PROTO_BAD_NAMED);
+    uint32_t bad = (uint32_t)min_size(ledger_bad_count(run), PROTO_BAD_NAMED);
     uint32_t unrun = is_unrun_told ? run->test_count - run->done_count : 0;
 
     if (bad == 0 && unrun == 0)
