@@ -53,6 +53,8 @@ def pytest_xdist_auto_num_workers(config):
     return 3
 def pytest_xdist_make_scheduler(config, log):
     raise AssertionError("called")
+def pytest_runtestloop(session):
+    raise AssertionError("called")
 
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session):
@@ -122,6 +124,7 @@ class Xdist(harness.TestCase):
         self.assertEqual(agent.wait(), 1, agent.output)
         self.assertIn("1 failed, 5 passed", agent.output)
         self.assertIn("pytest_xdist_make_scheduler is not called", agent.output)
+        self.assertRegex(agent.output, r"pytest_runtestloop of \S+/conftest\.py is not called")
         notes = (suite / "notes").read_text().splitlines()
         self.assertEqual(notes[:7], ["setupnodes 3", "newgateway gw0", "configure gw0", "newgateway gw1",
                                      "configure gw1", "newgateway gw2", "configure gw2"])

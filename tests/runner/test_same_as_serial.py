@@ -107,6 +107,12 @@ class Mixed(SameAsSerial):
     def test_old_style_setup(self):
         self.check(suite("xunit"), "-rA", status=0)
 
+    def test_conftests_found_while_collecting(self):
+        self.check(suite("found"), "-rA", status=9)
+        self.check(suite("found"), "--strict-config", status=4)
+        self.check(suite("found"), "--strict-config", "--strict-markers", "-c", "strict.ini", status=9)
+        self.check_two(suite("found"))
+
 
 class Plugins(SameAsSerial):
     """Plugins that know of workers."""

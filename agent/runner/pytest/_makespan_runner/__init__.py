@@ -43,6 +43,7 @@ caches    what pytest's caches learn while collecting
 capture   capture of output for forked processes
 stopwatch seconds that pass, though tests freeze time
 fixtures  exclusive time of set-up and teardown of wider fixtures
+conftests found while collecting, and loaded where the terminal is as well
 compat    what suites written for pytest-xdist expect to find
 options   the options of pytest-xdist
 frames    the wire; docs/runner-protocol.md is the contract

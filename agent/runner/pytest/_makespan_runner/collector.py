@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from . import (atfork, caches, capture, compat, events, frames, logs, lookers, manifest, runner, sharded,
+from . import (atfork, caches, capture, compat, conftests, events, frames, logs, lookers, manifest, runner, sharded,
                shortcuts, tracebacks, voice)
 
 
@@ -28,6 +28,7 @@ class Collector:
         self.collecting = False
         self.deselected = 0
         self.shard = None
+        self._known_conftests = set()  # before the collection
         self.items = []  # all tests of this collection, those that are known without it too
 
     def register(self):
@@ -71,6 +72,7 @@ class Collector:
             capture.restart(self.config, self.outputs.stdout, self.outputs.stderr)
         shortcuts.before_collection(self.config, session)
         tracebacks.leave_ours_out()
+        self._known_conftests = conftests.loaded(self.config)
         outcome = yield
         self.collecting = False
         if outcome.excinfo is not None:
@@ -132,6 +134,7 @@ class Collector:
             "selected": session.testscollected,
             "lines": voice.take_lines(terminal),
             "caches": caches.learned(self.config),
+            "conftests": conftests.found_since(self.config, self._known_conftests),
             "ids": compat.ids_for_hook(self.config, session.items if runs else []),
         })
 
@@ -182,7 +185,9 @@ class Collector:
         self.link.connection.send(frames.frame(frames.COLLECT_END, status, runs, frames.document(more)))
 
     def refuse_after(self, outcome):
-        """pytest's session is over, and never came to collect."""
+        """pytest's session is over, and never came to the end of collecting."""
+        if self.collecting and outcome.excinfo is not None:  # by a wrapper of pytest's own, inside ours
+            self._collection_raised(outcome.excinfo[1])
         text = "the session ended before the collection"
         if outcome.excinfo is not None:
             text = "%s: %s" % (outcome.excinfo[0].__name__, outcome.excinfo[1])

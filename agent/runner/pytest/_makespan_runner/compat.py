@@ -44,10 +44,16 @@ def keep_required(pluginmanager):
 
 def explain(config):
     """A line for each hook of the suite that is not called."""
+    lines = []
     if config.hook.pytest_xdist_make_scheduler.get_hookimpls():
-        return ["pytest_xdist_make_scheduler is not called: makespan schedules by itself; keep tests"
-                " together by --dist, xdist_group or the mark makespan(mutex=...)"]
-    return []
+        lines.append("pytest_xdist_make_scheduler is not called: makespan schedules by itself; keep tests"
+                     " together by --dist, xdist_group or the mark makespan(mutex=...)")
+    lines += ["pytest_runtestloop of %s is not called: makespan runs the tests by itself"
+              % implementation.plugin_name
+              for implementation in config.hook.pytest_runtestloop.get_hookimpls()
+              if not implementation.hookwrapper and not getattr(implementation, "wrapper", False)
+              and implementation.plugin_name not in ("main", "makespan_reporter")]
+    return lines
 
 
 class HookSpecs:

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from . import frames, logs, records, unread, xmlstub
+from . import conftests, frames, logs, records, unread, xmlstub
 
 
 class Progress(set):
@@ -26,7 +26,7 @@ class Replay:
 
     def __init__(self, config):
         self.config = config
-        self.hook = config.hook
+        self._hooks = conftests.Hooks(config)
         self.node_of = None  # slot -> node, where reports must say which worker they are from
         self._held = {}  # slot -> the passed teardown report held back
         self._finish = {}  # slot -> (nodeid, location) of the logfinish held back
@@ -55,7 +55,7 @@ class Replay:
         if where is None:
             where = _where(entries)
             if where is not None:
-                self.hook.pytest_runtest_logstart(nodeid=where[0], location=where[1])
+                self._hooks.of(where[0]).pytest_runtest_logstart(nodeid=where[0], location=where[1])
         for entry in entries:
             self._entry(slot, entry)
         if flags & frames.BLOCK_MORE:
@@ -66,7 +66,7 @@ class Replay:
     def abandoned(self, slot, nodeid, location, entries):
         """A test that was left in the middle (pytest.exit, Ctrl-C): it began, and that is all."""
         self.flush(slot)
-        self.hook.pytest_runtest_logstart(nodeid=nodeid, location=location)
+        self._hooks.of(nodeid).pytest_runtest_logstart(nodeid=nodeid, location=location)
         for entry in entries:
             self._entry(slot, entry)
 
@@ -110,7 +110,7 @@ class Replay:
             self._shelf.add(report)
             return
         told = unread.read(report)
-        self.hook.pytest_runtest_logreport(report=told)
+        self._hooks.of(told.nodeid).pytest_runtest_logreport(report=told)
         if self._shelf is not None and told is not report:
             self._shelf.shorten(told, report)
 
@@ -132,7 +132,7 @@ class Replay:
             if report.outcome == "passed":
                 self._held[slot] = report
             else:
-                self.hook.pytest_runtest_logreport(report=report)
+                self._hooks.of(report.nodeid).pytest_runtest_logreport(report=report)
 
     def end_badly(self, slot, report):
         """A test that was shown before: its worker died in what was torn down after it."""
@@ -140,7 +140,7 @@ class Replay:
         if held is not None and held.nodeid == report.nodeid:
             report.duration += held.duration
             del self._held[slot]  # that teardown has not passed after all
-        self.hook.pytest_runtest_logreport(report=report)
+        self._hooks.of(report.nodeid).pytest_runtest_logreport(report=report)
         self.flush(slot)
 
     def flush(self, slot):
@@ -149,7 +149,7 @@ class Replay:
         self._release(slot)
         where = self._finish.pop(slot, None)
         if where is not None:
-            self.hook.pytest_runtest_logfinish(nodeid=where[0], location=where[1])
+            self._hooks.of(where[0]).pytest_runtest_logfinish(nodeid=where[0], location=where[1])
 
     def flush_all(self):
         for slot in sorted(set(self._held) | set(self._finish)):

@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from . import (caches, channel, compat, crash, frames, heard, interrupts, live, records, replay,
+from . import (caches, channel, compat, conftests, crash, frames, heard, interrupts, live, records, replay,
                stopwatch)
 
 _LAST_WORDS_SECONDS = 5.0
@@ -42,6 +42,8 @@ class Reporter:
         self._shown = False  # blocks since the last wait
         self._interrupts = interrupts.Interrupts(self._send_stop)
         link.role = "reporter"
+        # The process that collects knows what its conftests have declared.
+        config._validate_config_options = lambda: None
 
     # Configure: the workers' input is made here, as xdist's controller does.
 
@@ -98,11 +100,16 @@ class Reporter:
         while self.heard.collected is not None and self.heard.collected["runs"] and (
                 self.total is None and self.end is None):
             self._step()
-        self._print_collected(session)
+        failed = self._load_conftests()
+        self._print_collected(session, failed)
         self.heard.raise_problem()
         return True
 
-    def _print_collected(self, session):
+    def _load_conftests(self):
+        """Those that were found while collecting. Returns lines to be printed."""
+        return conftests.load(self.config, (self.heard.collected or {}).get("conftests", ()))
+
+    def _print_collected(self, session, lines):
         """'collected N items', in the words of pytest's own terminal reporter."""
         collected = self.heard.collected or {"found": 0, "deselected": 0, "selected": 0, "lines": []}
         session.items = []
@@ -118,7 +125,7 @@ class Reporter:
         if collected["deselected"]:
             terminal.stats.setdefault("deselected", []).extend([None] * collected["deselected"])
         terminal.report_collect(True)
-        for line in collected["lines"]:
+        for line in collected["lines"] + lines:
             terminal.write_line(line)
         if self.total is not None and self.total[1]:
             terminal.write_line(self.total[1])
@@ -133,6 +140,7 @@ class Reporter:
 
     # Run: replay what comes.
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session):
         if session.testsfailed and not self.config.option.continue_on_collection_errors:
             raise session.Interrupted("%d error%s during collection" % (
