@@ -106,8 +106,8 @@ static const char *ending_word(enum ending ending)
 /* A signal that left time to end, and what was in hand did: nothing was interrupted. */
 static bool nothing_was_cut(const struct supervisor *s)
 {
-    return s->ending == ENDING_INTERRUPTED && s->signal && s->signal != SIGINT &&
-           s->report.granted > 0 && s->report.finished >= s->report.granted;
+    return s->ending == ENDING_INTERRUPTED && s->told_to_go && s->report.granted > 0 &&
+           s->report.finished >= s->report.granted;
 }
 
 /* A signal to the whole group has ended what pytest was started by (a shell), and pytest is still
@@ -192,8 +192,7 @@ void left(struct supervisor *s, uint32_t exit_code, bool complete)
     s->report.guessed = guessed_of_granted(s);
     s->report.complete = complete && !lost;
     s->report.out_of_time = s->out_of_time;
-    s->report.drained = ((s->signal != 0 && s->signal != SIGINT) || s->out_of_time) &&
-                        !(s->report.complete && s->report.ran);
+    s->report.drained = (s->told_to_go || s->out_of_time) && !(s->report.complete && s->report.ran);
     if (s->report.drained)
         s->report.exit = EXIT_DRAINED;
     else if (!runner_is_content(runner))
@@ -285,6 +284,8 @@ void command_ended(struct supervisor *s)
     /* A signal to the whole group may be seen here before our own copy of it. */
     if (sig == SIGTERM || sig == SIGHUP || sig == SIGINT)
         infer_signal(s, sig);
+    if (sig == SIGTERM || sig == SIGHUP)
+        s->told_to_go = true; /* pytest was, whatever was left to do */
     switch (s->phase) {
     case PHASE_JOIN:
     case PHASE_LEAVE:

@@ -118,6 +118,7 @@ struct supervisor {
     uint32_t signal;         /* first that came; 0: none */
     uint64_t signal_us;      /* when it came */
     bool signal_inferred;    /* from what the command had; our own copy may still come */
+    bool told_to_go;         /* by that signal, before all was over; Ctrl-C is no such request */
     bool killing;            /* workers are being killed on purpose */
 
     struct peer *reporter, *forker, *zygote;

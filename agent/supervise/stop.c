@@ -37,6 +37,7 @@ void first_signal(struct supervisor *s, uint32_t sig)
 {
     s->signal = sig;
     s->signal_us = now_us(s);
+    s->told_to_go = sig != SIGINT && s->phase < PHASE_END;
     switch (s->phase) {
     case PHASE_JOIN:
         s->report.exit = SIGNAL_EXIT + sig;
@@ -54,7 +55,8 @@ void first_signal(struct supervisor *s, uint32_t sig)
     case PHASE_COLLECT:
     case PHASE_SEAL:
     case PHASE_RUN:
-        stop_run(s, sig);
+        if (!s->out_of_time) /* else it is being stopped, in a time of its own */
+            stop_run(s, sig);
         return;
     case PHASE_END:
     case PHASE_LEAVE:

@@ -91,6 +91,23 @@ class SignalsTest(harness.TestCase):
         os.killpg(agent.pid, signal.SIGTERM)
         self.assertEqual(agent.wait(), 128 + signal.SIGTERM, agent.output)
 
+    def test_after_the_tests_it_changes_nothing(self):
+        """That some did not run is not the signal's doing."""
+        suite = self.suite({
+            "gate.py": self.gate_.module,
+            "conftest.py": "import gate\n"
+                           "def pytest_sessionfinish(session):\n"
+                           "    if not hasattr(session.config, 'workerinput'):\n"
+                           "        gate.wait('finish')\n",
+            "test_it.py": "def test_a(): assert False\ndef test_b(): pass\n"})
+        agent = self.agent(self.pytest("-q", "-x", suite), workers=1)
+        self.gate_.reached("finish")
+        os.kill(agent.pid, signal.SIGTERM)
+        time.sleep(0.2)  # nothing is said, so there is nothing to wait for
+        self.gate_.open("finish")
+        self.assertEqual(agent.wait(), 1, agent.output)
+        self.assertIn("1 of 2 tests ran here", agent.output)
+
     def test_while_it_collects(self):
         suite = self.suite({"gate.py": self.gate_.module, "test_slow.py": "import gate\ngate.wait('import')\ndef test(): pass\n"})
         agent = self.agent(self.pytest("-q", suite))
