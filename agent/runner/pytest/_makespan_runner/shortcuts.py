@@ -119,10 +119,13 @@ def _find_markers_at_once():
 def _add_log_handlers_at_once():
     """pytest hangs two handlers on the root logger for each phase, and takes them off again.
 
-    Logging's own functions for that take a lock three times each, which no list needs.
+    Logging's own functions for that take a lock three times each, which no list needs. (From 9.1 on
+    it looks for loggers that keep records from the root as well, and is left to it.)
     """
     catching = getattr(_pytest.logging, "catching_logs", None)
     if catching is None or type(logging.getLogger()).addHandler is not logging.Logger.addHandler:
+        return
+    if hasattr(catching, "attached_loggers"):
         return
     enter, leave = catching.__enter__, catching.__exit__
 

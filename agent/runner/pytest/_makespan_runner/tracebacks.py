@@ -7,9 +7,11 @@ process, so it is the class that is changed.
 
 import os
 
-from _pytest._code.code import FormattedExcinfo
+from _pytest._code import code
 from _pytest.nodes import Node
 
+# pytest 9.1 gave it another name.
+_Formatter = getattr(code, "ExceptionInfoFormatter", None) or getattr(code, "FormattedExcinfo", None)
 _FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
@@ -25,7 +27,7 @@ def _theirs(traceback):
 def leave_ours_out():
     """Before any is shown, and of exceptions that led to others, too. (--tb=native shows what Python has.)"""
     _wrap(Node, "_repr_failure_py")
-    _wrap(FormattedExcinfo, "repr_traceback")
+    _wrap(_Formatter, "repr_traceback")
     _wrap_filter()
 
 
@@ -43,7 +45,9 @@ def _wrap(owner, name):
 
 def _wrap_filter():
     """From 7.4 on pytest cuts as the last thing that it does, and takes the rest from Python's again."""
-    original = FormattedExcinfo.repr_excinfo
+    original = getattr(_Formatter, "repr_excinfo", None)
+    if original is None:
+        return
 
     def repr_excinfo(self, excinfo):
         cut = self.tbfilter
@@ -51,4 +55,4 @@ def _wrap_filter():
             self.tbfilter = lambda of: _theirs(cut(of))
         return original(self, excinfo)
 
-    FormattedExcinfo.repr_excinfo = repr_excinfo
+    _Formatter.repr_excinfo = repr_excinfo
