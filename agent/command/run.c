@@ -220,6 +220,9 @@ static bool tell_share(void *ctx, const struct manifest *manifest, const uint32_
     str_clear(&text);
     if (split_warning(plan, &text))
         say_between(ctx, str_text(&text));
+    str_clear(&text);
+    if (split_unkept(plan, &text))
+        say_between(ctx, str_text(&text));
     str_fini(&text);
     return true;
 }

@@ -109,6 +109,9 @@ static bool keep_ids(void *ctx, const struct manifest *manifest, const uint32_t 
     if (split_warning(plan, &text))
         say(NULL, str_text(&text));
     str_clear(&text);
+    if (split_unkept(plan, &text))
+        say(NULL, str_text(&text));
+    str_clear(&text);
     split_text(plan, &s->share.split, &text);
     say(NULL, str_text(&text));
     str_fini(&text);

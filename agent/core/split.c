@@ -166,6 +166,47 @@ static void sum_up(const uint64_t *costs_us, const uint32_t *group, uint32_t cou
     free(sums_us);
 }
 
+/* How many of the sets that tests are in (POOL_NONE: in none) are in several parts. */
+static uint32_t count_parted(const uint32_t *set, const uint32_t *group, uint32_t count,
+                             uint32_t set_count)
+{
+    uint32_t *part = mem_new(set_count, sizeof(*part)); /* of its first test, from 1 */
+    bool *is_parted = mem_new(set_count, sizeof(*is_parted));
+    uint32_t parted = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        if (set[i] == POOL_NONE)
+            continue;
+        if (part[set[i]] && part[set[i]] != group[i] + 1)
+            is_parted[set[i]] = true;
+        part[set[i]] = group[i] + 1;
+    }
+    for (uint32_t s = 0; s < set_count; s++)
+        parted += is_parted[s];
+    free(is_parted);
+    free(part);
+    return parted;
+}
+
+/* Nobody tells this machine what the others are at. */
+static void count_unkept(const struct manifest *m, const uint32_t *group, uint32_t total,
+                         struct split_about *out)
+{
+    struct suite *suite = suite_new(m);
+    uint32_t *sets = mem_new(m->count, sizeof(*sets));
+
+    for (uint32_t i = 0; i < m->count; i++) {
+        out->alone += total > 1 && suite->tests[i].flags & POOL_ALONE;
+        sets[i] = suite->tests[i].group;
+    }
+    out->parted = count_parted(sets, group, m->count, suite->group_count);
+    for (uint32_t i = 0; i < m->count; i++)
+        sets[i] = suite->tests[i].mutex;
+    out->parted += count_parted(sets, group, m->count, suite->mutex_count);
+    free(sets);
+    suite_free(suite);
+}
+
 /* A sum, so that the order of collection does not matter. */
 static uint64_t digest_of(const struct manifest *m, const uint32_t *group)
 {
@@ -194,6 +235,7 @@ uint32_t split_tests(const struct manifest *m, const struct split_opts *opts, ui
     uint32_t mine = 0;
 
     INVARIANT(opts->index < opts->total);
+    *out_about = (struct split_about){ .tests = m->count, .by_time = is_by_time(opts->algorithm) };
     for (uint32_t i = 0; i < m->count; i++) {
         ids[i] = m->tests[i].id;
         order[i] = i;
@@ -204,12 +246,11 @@ uint32_t split_tests(const struct manifest *m, const struct split_opts *opts, ui
     else
         split_as_others(ids, found, m->count, opts, group, order);
     sum_up(out_costs_us, group, m->count, opts, out_about);
+    count_unkept(m, group, opts->total, out_about);
     out_about->digest = digest_of(m, group);
-    out_about->by_time = is_by_time(opts->algorithm);
     for (uint32_t i = 0; i < m->count; i++)
         if (group[order[i]] == opts->index)
             out_tests[mine++] = order[i];
-    out_about->tests = m->count;
     out_about->mine = mine;
     free(found);
     free(ids);
@@ -248,5 +289,23 @@ bool split_warning(const struct split_about *about, struct str *out)
                         "warning: only %u of %u tests have a recorded duration: the others are "
                         "taken for the mean of their neighbours",
                         about->known, about->tests);
+    return true;
+}
+
+bool split_unkept(const struct split_about *about, struct str *out)
+{
+    struct err ignored = ERR_INIT;
+
+    if (about->alone == 0 && about->parted == 0)
+        return false;
+    (void)!str_addz(out, "warning: without a coordinator no machine waits for another: ", &ignored);
+    if (about->alone)
+        (void)!str_addf(out, &ignored,
+                        "%u test%s marked serial=\"run\" run%s beside tests of others",
+                        about->alone, about->alone == 1 ? "" : "s", about->alone == 1 ? "s" : "");
+    if (about->parted)
+        (void)!str_addf(out, &ignored, "%s%u group%s or mutex%s tests in several parts",
+                        about->alone ? ", " : "", about->parted, about->parted == 1 ? "" : "s",
+                        about->parted == 1 ? " has" : "es have");
     return true;
 }

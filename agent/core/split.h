@@ -30,6 +30,8 @@ struct split_about {
     bool by_time;                              /* durations decide */
     uint32_t known;                            /* tests with a recorded duration, of all */
     uint64_t mine_us, longest_us, shortest_us; /* predicted: this machine's, the most, the least */
+    uint32_t alone;  /* tests that want all machines for themselves, where there are several */
+    uint32_t parted; /* groups and mutexes with tests in several parts */
     /* Of who runs what. Machines that show different ones had other ids, durations or options, and
      * tests run twice or not at all. */
     uint64_t digest;
@@ -50,3 +52,7 @@ void split_text(const struct split_about *about, const struct split_opts *opts, 
 /* One sentence on a plan that should rest on recorded durations and has few; false when it is well
  * founded. */
 bool split_warning(const struct split_about *about, struct str *out);
+
+/* One sentence on marks that hold on each machine, and between machines with a coordinator only;
+ * false when there are none. */
+bool split_unkept(const struct split_about *about, struct str *out);

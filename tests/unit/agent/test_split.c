@@ -174,6 +174,45 @@ static void test_split_warning_tells_of_low_coverage(void **state)
     str_fini(&text);
 }
 
+/* Our own plan parts neither group nor mutex; what another one does to them is said. */
+static void test_split_unkept_tells_of_marks_that_need_a_coordinator(void **state)
+{
+    static const char *const flags[] = { "mutex=db", "mutex=db", "serial=run", "" };
+    const struct view none = { .at = "", .len = 0 };
+    struct split_opts opts = { .algorithm = SPLIT_STRIDE, .total = 2 };
+    struct manifest *m = manifest_new();
+    struct str text = STR_MAX(500);
+    struct split_about about;
+    struct err err = ERR_INIT;
+    uint64_t costs_us[4];
+    uint32_t tests[4];
+
+    (void)state;
+    for (uint32_t i = 0; i < 4; i++) {
+        const char id[] = { 't', (char)('0' + i), '\0' };
+
+        assert_int_equal(
+            manifest_add(m, view_of(id), i < 2 ? view_of("g") : none, view_of(flags[i]), &err),
+            ERR_NONE);
+    }
+    manifest_seal(m);
+    (void)split_tests(m, &opts, tests, costs_us, &about);
+    assert_int_equal(about.alone, 1);
+    assert_int_equal(about.parted, 2);
+    assert_true(split_unkept(&about, &text));
+    assert_non_null(strstr(str_text(&text),
+                           "1 test marked serial=\"run\" runs beside tests of others, "
+                           "2 groups or mutexes have tests in several parts"));
+    opts.algorithm = SPLIT_MAKESPAN;
+    (void)split_tests(m, &opts, tests, costs_us, &about);
+    assert_int_equal(about.parted, 0);
+    opts.total = 1;
+    (void)split_tests(m, &opts, tests, costs_us, &about);
+    assert_false(split_unkept(&about, &text));
+    str_fini(&text);
+    manifest_free(m);
+}
+
 /* Nothing is predicted where nothing is known, and who does not look at durations misses none. */
 static void test_split_text_predicts_from_durations_only(void **state)
 {
@@ -249,6 +288,7 @@ int main(void)
         cmocka_unit_test(test_split_tests_digest_tells_plans_apart),
         cmocka_unit_test(test_split_tests_balances_by_duration),
         cmocka_unit_test(test_split_warning_tells_of_low_coverage),
+        cmocka_unit_test(test_split_unkept_tells_of_marks_that_need_a_coordinator),
         cmocka_unit_test(test_split_text_predicts_from_durations_only),
         cmocka_unit_test(test_split_algorithm_parse_names_the_choices),
         cmocka_unit_test(test_durations_merge_makes_one_file),
