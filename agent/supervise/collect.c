@@ -141,7 +141,6 @@ static void compare_waiting(struct supervisor *s)
 
 static void seal(struct supervisor *s)
 {
-    struct json *doc;
     uint32_t count = s->manifest->count;
 
     manifest_seal(s->manifest);
@@ -151,10 +150,7 @@ static void seal(struct supervisor *s)
     s->took_us = mem_new(count, sizeof(*s->took_us));
     s->runs = mem_new(count, sizeof(*s->runs));
     s->report.collected = count;
-    doc = json_new_object();
-    json_set_u64(doc, "collected", count);
-    json_set_text(doc, "message", s->start_why);
-    tell_json(s->reporter, FRAME_TOTAL, count, 0, doc);
+    tell_total(s, count, s->start_why);
     compare_waiting(s);
     if (s->opts.local->live_slot != UINT32_MAX && s->opts.local->live_slot >= s->workers)
         say(s, "--live=%s: there is no such worker, the last is gw%u; nothing is shown live",

@@ -29,7 +29,6 @@ static void widen_suite(struct supervisor *s)
 static void widen(struct supervisor *s, uint32_t before)
 {
     uint32_t count = s->manifest->count;
-    struct json *doc = json_new_object();
 
     s->fences = mem_extend(s->fences, before, count, sizeof(*s->fences));
     s->granted = mem_extend(s->granted, before, count, sizeof(*s->granted));
@@ -38,8 +37,7 @@ static void widen(struct supervisor *s, uint32_t before)
     memory_grow(s, before);
     widen_suite(s);
     s->report.collected = count;
-    json_set_u64(doc, "collected", count);
-    tell_json(s->reporter, FRAME_TOTAL, count, 0, doc);
+    tell_total(s, count, NULL);
 }
 
 /* If it is not known already. */

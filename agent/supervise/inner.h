@@ -296,6 +296,8 @@ void tell(struct peer *peer, enum frame_kind kind, uint32_t a, uint32_t b, const
 struct json;
 void tell_json(struct peer *peer, enum frame_kind kind, uint32_t a, uint32_t b,
                struct json *take_doc);
+/* Of how many tests the terminal's progress is; message: NULL for none. */
+void tell_total(struct supervisor *s, uint32_t tests, const char *message);
 const struct link_events *link_events_of_supervisor(void);
 
 /* supervise/signal.c */

@@ -162,6 +162,8 @@ static void on_granted(void *ctx, uint64_t fence, const struct order_test *tests
             dispatch_hurry(s->dispatch, test);
         dispatch_grant(s->dispatch, test, tests[i].cost_us);
     }
+    if (s->source->share != SOURCE_NO_SHARE && count > 0)
+        tell_total(s, count, NULL); /* the whole part, at once */
     dispatch_granted(s->dispatch);
     do_effects(s);
 }

@@ -41,6 +41,15 @@ void tell_json(struct peer *peer, enum frame_kind kind, uint32_t a, uint32_t b,
     free(text);
 }
 
+void tell_total(struct supervisor *s, uint32_t tests, const char *message)
+{
+    struct json *doc = json_new_object();
+
+    json_set_u64(doc, "collected", s->manifest->count);
+    json_set_text(doc, "message", message);
+    tell_json(s->reporter, FRAME_TOTAL, tests, 0, doc);
+}
+
 /* makespan's own -n beats pytest's, which beats the machine's size. */
 static uint32_t choose_workers(struct supervisor *s, const struct hello *hello)
 {

@@ -28,6 +28,7 @@ class SplitTest(harness.TestCase):
                                 cwd=suite)
             self.assertEqual(run.returncode, 0, run.stderr)
             self.assertIn("no coordinator: a static split", run.stderr)
+            self.assertRegex(run.stdout, r"PASSED +\[100%\]")  # of what is to run here
             if index == 0:  # the history learns of each part as it runs
                 self.assertRegex(run.stderr, r" (\d) of \1 tests ran here .*; \1 of them without recorded durations")
             ran.append(sorted(line.split()[0] for line in run.stdout.splitlines() if "PASSED" in line))

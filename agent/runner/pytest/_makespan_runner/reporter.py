@@ -264,7 +264,8 @@ class Reporter:
         return max(0.0, self._children_gone_at + _LAST_WORDS_SECONDS - stopwatch.seconds())
 
     def _set_total(self, tests, more):
-        self.total = (tests, more.get("message"))
+        said = self.total[1] if self.total is not None else None
+        self.total = (tests, more.get("message") or said)
         if self.session is not None and hasattr(self.session, "items"):
             self.session.testscollected = self._runs()
 
