@@ -142,6 +142,16 @@ class Endings(SameAsSerial):
     def test_nothing_selected(self):
         self.check(suite("mixed"), "-k", "nothing", status=5)
 
+    def test_a_pytest_that_has_other_names_is_named(self):
+        runs = self.open(suite("xunit"))
+        with open(os.path.join(runs.base, "sitecustomize.py"), "w") as stream:
+            stream.write("import pytest, _pytest.reports\ndel _pytest.reports.CollectErrorRepr\n")
+        runs.environment["PYTHONPATH"] = runs.base
+        forked = runs.forked()
+        self.assertRegex(forked.output, r"(?m)^ERROR: this makespan does not fit pytest \d.*CollectErrorRepr")
+        self.assertNotIn("Traceback", forked.output)
+        self.assertEqual(forked.status, 4)
+
     def test_no_such_file(self):
         self.check(suite("mixed"), "no_such.py", status=4)
 

@@ -62,6 +62,11 @@ if _FOLDER not in sys.path:
 try:
     # Modules of a package are found by its __path__, so the folder need not stay on sys.path.
     from _makespan_runner import hooks
+except ImportError as problem:  # pytest's inner names change from version to version
+    import pytest
+
+    raise pytest.UsageError("this makespan does not fit pytest %s: %s; a later one may"
+                            % (pytest.__version__, problem)) from problem
 finally:
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry or ".") != _FOLDER]
 
