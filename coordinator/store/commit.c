@@ -6,25 +6,7 @@
 #include <string.h>
 
 #include "mem.h"
-
-/* Everything travels through one list, so that changes, resumes and jobs keep their order. */
-enum entry_kind { ENTRY_CHANGE, ENTRY_RESUME, ENTRY_JOB };
-
-struct entry {
-    struct entry *next;
-    enum entry_kind kind;
-    struct commit_item *item; /* ENTRY_CHANGE */
-    char run[ID_TEXT_BYTES];  /* ENTRY_RESUME */
-    struct commit_job job;    /* ENTRY_JOB */
-    size_t bytes;             /* what it counts for in queued_bytes */
-    enum err_code rc;         /* set by the worker */
-    struct err *err;          /* owned; NULL while rc is ERR_NONE */
-};
-
-struct list {
-    struct entry *first;
-    struct entry **end; /* where the next one goes */
-};
+#include "store/commit_inner.h"
 
 struct commit {
     struct commit_opts opts;
@@ -36,219 +18,9 @@ struct commit {
     struct list settled;
     bool busy; /* the worker holds entries that are in neither list */
     bool stopping;
-    size_t queued_bytes;            /* the loop's */
-    char (*stopped)[ID_TEXT_BYTES]; /* the worker's: runs whose changes are refused */
-    size_t stopped_count, stopped_cap;
+    size_t queued_bytes;    /* the loop's */
+    struct settler settler; /* the worker's */
 };
-
-static void list_init(struct list *list)
-{
-    list->first = NULL;
-    list->end = &list->first;
-}
-
-static void list_add(struct list *list, struct entry *entry)
-{
-    entry->next = NULL;
-    *list->end = entry;
-    list->end = &entry->next;
-}
-
-/* Moves all of from behind to; from is empty afterwards. */
-static void list_move(struct list *to, struct list *from)
-{
-    if (!from->first)
-        return;
-    *to->end = from->first;
-    to->end = from->end;
-    list_init(from);
-}
-
-static struct entry *list_pop(struct list *list)
-{
-    struct entry *entry = list->first;
-
-    if (entry) {
-        list->first = entry->next;
-        if (!list->first)
-            list->end = &list->first;
-    }
-    return entry;
-}
-
-void commit_item_free(struct commit_item *item)
-{
-    if (!item)
-        return;
-    free(item->bytes);
-    free(item->project);
-    free(item->suite);
-    free(item->run_key);
-    free(item->manifest);
-    free(item);
-}
-
-static void entry_free(struct entry *entry)
-{
-    commit_item_free(entry->item);
-    free(entry->err);
-    free(entry);
-}
-
-/* ---- the worker: on the commit thread, or inside commit_poll ---- */
-
-static size_t stopped_find(const struct commit *commit, const char *run)
-{
-    size_t i = 0;
-
-    while (i < commit->stopped_count && strcmp(commit->stopped[i], run) != 0)
-        i++;
-    return i;
-}
-
-static void stopped_add(struct commit *commit, const char *run)
-{
-    if (stopped_find(commit, run) < commit->stopped_count)
-        return;
-    commit->stopped = mem_grow(commit->stopped, &commit->stopped_cap, commit->stopped_count + 1,
-                               sizeof(*commit->stopped));
-    memcpy(commit->stopped[commit->stopped_count++], run, ID_TEXT_BYTES);
-}
-
-static void stopped_remove(struct commit *commit, const char *run)
-{
-    size_t at = stopped_find(commit, run);
-
-    if (at < commit->stopped_count)
-        memmove(commit->stopped[at], commit->stopped[--commit->stopped_count], ID_TEXT_BYTES);
-}
-
-static void entry_fail(struct entry *entry, const struct err *err)
-{
-    entry->rc = err->code;
-    entry->err = mem_dup(err, sizeof(*err));
-}
-
-static enum err_code append(struct commit *commit, struct entry *const *entries, size_t count,
-                            struct err *err)
-{
-    struct store_change *changes = mem_new(count, sizeof(*changes));
-    struct store_run *rows = mem_new(count, sizeof(*rows));
-    enum err_code rc;
-
-    for (size_t i = 0; i < count; i++) {
-        const struct commit_item *item = entries[i]->item;
-
-        changes[i] = (struct store_change){ .run = item->run,
-                                            .number = item->number,
-                                            .bytes = item->bytes,
-                                            .len = item->len,
-                                            .manifest = item->manifest,
-                                            .closed_ms = item->closed_ms,
-                                            .verdict = item->verdict };
-        if (item->creates) {
-            rows[i] = (struct store_run){ .id = item->run,
-                                          .project = item->project,
-                                          .suite = item->suite,
-                                          .run_key = item->run_key,
-                                          .epoch = item->epoch,
-                                          .created_ms = item->created_ms,
-                                          .manifest = "" };
-            changes[i].create = &rows[i];
-        }
-    }
-    rc = store_append(commit->opts.store, changes, count, err);
-    free(changes);
-    free(rows);
-    return rc;
-}
-
-/* The group has failed: each of its runs alone, so that the bad one is known. */
-static void retry_by_run(struct commit *commit, struct entry *const *entries, size_t count)
-{
-    struct entry **mine = mem_new(count, sizeof(struct entry *));
-    bool *seen = mem_new(count, sizeof(*seen));
-
-    for (size_t first = 0; first < count; first++) {
-        const char *run = entries[first]->item->run;
-        struct err err = ERR_INIT;
-        size_t mine_count = 0;
-
-        if (seen[first])
-            continue;
-        for (size_t i = first; i < count; i++) {
-            if (strcmp(entries[i]->item->run, run) == 0) {
-                mine[mine_count++] = entries[i];
-                seen[i] = true;
-            }
-        }
-        if (append(commit, mine, mine_count, &err)) {
-            stopped_add(commit, run);
-            for (size_t i = 0; i < mine_count; i++)
-                entry_fail(mine[i], &err);
-        }
-    }
-    free(mine);
-    free(seen);
-}
-
-static void refuse(struct entry *entry)
-{
-    struct err err = ERR_INIT;
-
-    (void)err_set(&err, ERR_UNAVAILABLE, "run %s: an earlier change could not be stored",
-                  entry->item->run);
-    entry_fail(entry, &err);
-}
-
-/* Settles the changes at the head of taken, as many as go into one transaction. */
-static void settle_group(struct commit *commit, struct list *taken, struct list *settled)
-{
-    struct entry **group = mem_new(COMMIT_GROUP_ITEMS_MAX, sizeof(struct entry *));
-    size_t count = 0;
-    size_t bytes = 0;
-    struct err err = ERR_INIT;
-
-    while (taken->first && taken->first->kind == ENTRY_CHANGE && count < COMMIT_GROUP_ITEMS_MAX &&
-           (count == 0 || taken->first->bytes <= COMMIT_GROUP_BYTES_MAX - bytes)) {
-        struct entry *entry = list_pop(taken);
-
-        list_add(settled, entry);
-        if (stopped_find(commit, entry->item->run) < commit->stopped_count) {
-            refuse(entry);
-            continue;
-        }
-        group[count++] = entry;
-        bytes += entry->bytes < COMMIT_GROUP_BYTES_MAX - bytes ? entry->bytes
-                                                               : COMMIT_GROUP_BYTES_MAX - bytes;
-    }
-    if (count > 0 && append(commit, group, count, &err))
-        retry_by_run(commit, group, count);
-    free(group);
-}
-
-/* One step: a group of changes, a resume, or a job. */
-static void settle_some(struct commit *commit, struct list *taken, struct list *settled)
-{
-    struct entry *entry = taken->first;
-    struct err err = ERR_INIT;
-
-    switch (entry->kind) {
-    case ENTRY_CHANGE:
-        settle_group(commit, taken, settled);
-        return;
-    case ENTRY_RESUME:
-        stopped_remove(commit, entry->run);
-        entry_free(list_pop(taken));
-        return;
-    case ENTRY_JOB:
-        if (entry->job.work(entry->job.ctx, commit->opts.store, &err))
-            entry_fail(entry, &err);
-        list_add(settled, list_pop(taken));
-        return;
-    }
-    UNREACHABLE("enum entry_kind");
-}
 
 static void *worker(void *arg)
 {
@@ -272,7 +44,7 @@ static void *worker(void *arg)
         }
         commit->busy = true;
         (void)pthread_mutex_unlock(&commit->lock); /* cannot fail, see above */
-        settle_some(commit, &taken, &settled);
+        settle_some(&commit->settler, &taken, &settled);
         (void)pthread_mutex_lock(&commit->lock); /* cannot fail, see above */
         if (settled.first) {
             list_move(&commit->settled, &settled);
@@ -282,8 +54,6 @@ static void *worker(void *arg)
     (void)pthread_mutex_unlock(&commit->lock); /* cannot fail, see above */
     return NULL;
 }
-
-/* ---- the loop's side ---- */
 
 /* Signals are the loop's business. */
 static void start_thread(struct commit *commit)
@@ -302,6 +72,7 @@ struct commit *commit_new(const struct commit_opts *opts)
     struct commit *commit = mem_new(1, sizeof(*commit));
 
     commit->opts = *opts;
+    commit->settler.store = opts->store;
     list_init(&commit->queued);
     list_init(&commit->settled);
     INVARIANT(pthread_mutex_init(&commit->lock, NULL) == 0);
@@ -327,7 +98,7 @@ void commit_free(struct commit *commit)
     (void)pthread_cond_destroy(&commit->idle); /* nobody waits any more */
     (void)pthread_cond_destroy(&commit->work);
     (void)pthread_mutex_destroy(&commit->lock);
-    free(commit->stopped);
+    settler_fini(&commit->settler);
     free(commit);
 }
 
@@ -397,7 +168,7 @@ size_t commit_poll(struct commit *commit)
     list_move(&settled, &commit->settled);
     if (commit->opts.mode == COMMIT_INLINE)
         while (commit->queued.first)
-            settle_some(commit, &commit->queued, &settled);
+            settle_some(&commit->settler, &commit->queued, &settled);
     (void)pthread_mutex_unlock(&commit->lock); /* as above */
     while ((entry = list_pop(&settled))) {
         commit->queued_bytes -= entry->bytes;
