@@ -146,7 +146,8 @@ class Endings(SameAsSerial):
         runs = self.open(suite("xunit"))
         with open(os.path.join(runs.base, "sitecustomize.py"), "w") as stream:
             stream.write("import pytest, _pytest.reports\ndel _pytest.reports.CollectErrorRepr\n")
-        runs.environment["PYTHONPATH"] = runs.base
+        path = [runs.base, *filter(None, [runs.environment.get("PYTHONPATH")])]
+        runs.environment["PYTHONPATH"] = os.pathsep.join(path)
         forked = runs.forked()
         self.assertRegex(forked.output, r"(?m)^ERROR: this makespan does not fit pytest \d.*CollectErrorRepr")
         self.assertNotIn("Traceback", forked.output)
