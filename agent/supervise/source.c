@@ -71,6 +71,24 @@ static void take_costs(struct supervisor *s, const struct source_costs *costs)
     }
 }
 
+/* Where each worker has a pile of its own, none waits for another. */
+static void say_unkept(struct supervisor *s)
+{
+    uint32_t marked = 0;
+
+    for (uint32_t i = 0; i < s->suite->test_count; i++) {
+        const struct pool_test *t = &s->suite->tests[i];
+
+        marked +=
+            (t->flags & POOL_SERIAL) || t->mutex != POOL_NONE || t->threads > 1 || t->mem_bytes > 0;
+    }
+    if (s->each && s->workers > 1 && marked > 0)
+        say(s,
+            "--dist each: every worker runs everything at its own pace; serial, mutex, threads and "
+            "mem of %u test%s do not hold between workers",
+            marked, marked == 1 ? "" : "s");
+}
+
 static void on_sealed(void *ctx, const struct source_costs *costs)
 {
     struct supervisor *s = ctx;
@@ -78,6 +96,7 @@ static void on_sealed(void *ctx, const struct source_costs *costs)
     if (s->phase != PHASE_SEAL)
         return;
     s->suite = suite_new(s->manifest);
+    say_unkept(s);
     s->paid = paid_new(s->suite);
     take_costs(s, costs);
     memory_weigh(s, costs->heavy, costs->heavy_count);

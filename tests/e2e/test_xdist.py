@@ -162,6 +162,12 @@ class Xdist(harness.TestCase):
         self.assertEqual(agent.wait(), 0, agent.output)
         self.assertRegex(agent.output, r"(?m)^\.{16} +\[100%\]$")
 
+    def test_each_says_what_it_does_not_keep(self):
+        marked = "import pytest\n@pytest.mark.makespan(mutex='db')\ndef test_a(): pass\ndef test_b(): pass\n"
+        agent, _suite = self.run_suite({"test_it.py": marked}, "-n", "2", "--dist", "each")
+        self.assertEqual(agent.wait(), 0, agent.output)
+        self.assertIn("serial, mutex, threads and mem of 1 test do not hold between workers", agent.output)
+
     def test_each_goes_on_after_a_crash(self):
         agent, _suite = self.run_suite({"conftest.py": HOOKS, "test_it.py": NODES}, "-n", "2", "--dist", "each")
         self.assertEqual(agent.wait(), 1, agent.output)
