@@ -133,6 +133,24 @@ class Isolate(harness.TestCase):
         self.assertIn("leaving", agent.output)
         self.assertNotIn("workers crashed", agent.output)
 
+    def test_a_mark_that_makes_no_sense_is_an_error_of_its_test(self):
+        agent, _suite = self.run_suite("""
+    import pytest
+    @pytest.mark.skipif(True)
+    def test_bad(): pass
+    def test_good(): pass
+""")
+        self.assertEqual(agent.wait(), 1, agent.output)
+        self.assertIn("1 passed, 1 error", agent.output)
+
+    def test_exit_with_a_code_of_pytest(self):
+        agent, _suite = self.run_suite("""
+    import pytest
+    def test_exit(): pytest.exit("bye", returncode=pytest.ExitCode.USAGE_ERROR)
+""")
+        self.assertEqual(agent.wait(), 4, agent.output)
+        self.assertIn("Exit: bye", agent.output)
+
     def test_first_death_ends_a_run_with_x(self):
         agent, _suite = self.run_suite(DEATHS, "-x")
         self.assertEqual(agent.wait(), 1, agent.output)

@@ -172,6 +172,7 @@ class Isolation:
         tests = self._tests
         tests.journal.end_passes()
         code = getattr(problem, "returncode", None)
+        code = None if code is None else int(code)  # of an enum, perhaps
         if isinstance(problem, pytest.exit.Exception):
             what = ("exit", str(problem.msg), code)
         elif isinstance(problem, tests.session.Interrupted):
@@ -253,7 +254,7 @@ def _is_skipped(item):
             return True
         expected = skipping.evaluate_xfail_marks(item)
         return bool(expected and not expected.run and not item.config.option.runxfail)
-    except Exception:
+    except (Exception, pytest.fail.Exception):  # a mark that makes no sense: the test says so
         return False
 
 
@@ -261,7 +262,7 @@ def _is_expected(item, report):
     """An xfail mark covers a crash, as with pytest-forked; one that names exceptions does not."""
     try:
         expected = skipping.evaluate_xfail_marks(item)
-    except Exception:
+    except (Exception, pytest.fail.Exception):
         return False
     if not expected or expected.raises or item.config.option.runxfail:
         return False
