@@ -188,15 +188,28 @@ static uint32_t count_parted(const uint32_t *set, const uint32_t *group, uint32_
     return parted;
 }
 
-/* Nobody tells this machine what the others are at. */
+static bool has_marks(const struct manifest *m)
+{
+    uint32_t i = 0;
+
+    while (i < m->count && !*m->tests[i].group && !*m->tests[i].flags)
+        i++;
+    return i < m->count;
+}
+
+/* Nobody tells this machine what the others are at, if there are any. */
 static void count_unkept(const struct manifest *m, const uint32_t *group, uint32_t total,
                          struct split_about *out)
 {
-    struct suite *suite = suite_new(m);
-    uint32_t *sets = mem_new(m->count, sizeof(*sets));
+    struct suite *suite;
+    uint32_t *sets;
 
+    if (total == 1 || !has_marks(m))
+        return; /* the shape of a large suite is not worked out for nothing */
+    suite = suite_new(m);
+    sets = mem_new(m->count, sizeof(*sets));
     for (uint32_t i = 0; i < m->count; i++) {
-        out->alone += total > 1 && suite->tests[i].flags & POOL_ALONE;
+        out->alone += (suite->tests[i].flags & POOL_ALONE) != 0;
         sets[i] = suite->tests[i].group;
     }
     out->parted = count_parted(sets, group, m->count, suite->group_count);

@@ -76,13 +76,15 @@ static void say_unkept(struct supervisor *s)
 {
     uint32_t marked = 0;
 
+    if (!s->each || s->workers == 1)
+        return;
     for (uint32_t i = 0; i < s->suite->test_count; i++) {
         const struct pool_test *t = &s->suite->tests[i];
 
         marked +=
             (t->flags & POOL_SERIAL) || t->mutex != POOL_NONE || t->threads > 1 || t->mem_bytes > 0;
     }
-    if (s->each && s->workers > 1 && marked > 0)
+    if (marked > 0)
         say(s,
             "--dist each: every worker runs everything at its own pace; serial, mutex, threads and "
             "mem of %u test%s do not hold between workers",
