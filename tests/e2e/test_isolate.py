@@ -162,6 +162,35 @@ class Isolate(harness.TestCase):
         self.assertIn("4 passed", agent.output)
         self.assertIn("holds threads or sockets", agent.output)
 
+    def test_socket_of_a_fixture_that_was_there_before_the_first_isolated_test(self):
+        agent, _suite = self.run_suite("""
+    import os, pytest, socket
+    @pytest.fixture(scope="session")
+    def link():
+        ours, theirs = socket.socketpair()
+        yield os.getpid()
+        ours.close(), theirs.close()
+    def test_here(link): assert link == os.getpid()
+    @pytest.mark.forked
+    def test_alone(link): assert link == os.getpid()  # set up in the child
+""", options=())
+        self.assertEqual(agent.wait(), 0, agent.output)
+        self.assertIn("2 passed", agent.output)
+        self.assertIn("holds threads or sockets", agent.output)
+
+    def test_idle_threads_of_tests_per_worker_are_no_fixture(self):
+        agent, _suite = self.run_suite("""
+    import os, pytest, time
+    @pytest.fixture(scope="session")
+    def wide(): yield os.getpid()
+    @pytest.mark.parametrize("number", range(4))
+    def test_here(wide, number): time.sleep(0.02)
+    @pytest.mark.forked
+    def test_alone(wide): assert wide == os.getppid()
+""", options=("--tests-per-worker", "4"))
+        self.assertEqual(agent.wait(), 0, agent.output)
+        self.assertNotIn("holds threads or sockets", agent.output)
+
     def test_child_ends_as_a_process_does(self):
         agent, suite = self.run_suite(LATE, "-rP")
         self.assertEqual(agent.wait(), 1, agent.output)

@@ -17,7 +17,7 @@ import pytest
 from _pytest import skipping
 from _pytest.runner import CallInfo
 
-from . import atfork, events, frames, orphan, relay, stopwatch
+from . import atfork, events, frames, orphan, relay, stopwatch, threads
 
 
 class ChildError(Exception):
@@ -32,7 +32,7 @@ class Isolation:
         self._tests = tests
         self._all = bool(tests.link.settings.get("isolate") or getattr(option, "forked", False))
         self._in_parent = True  # wider fixtures are set up here
-        self._sockets = None  # those that were open before the first such test
+        self._sockets = set()  # those that were open when this worker began
         self._looked_at = None  # wide_seconds of the clock when threads and sockets were looked for
 
     def take_over(self):
@@ -41,6 +41,10 @@ class Isolation:
         plugin = manager.getplugin("pytest_forked")
         if plugin is not None:
             manager.unregister(plugin)
+
+    def begin(self):
+        """In the worker, before its first test."""
+        self._sockets = _sockets()
 
     def wants(self, item):
         return self._all or item.get_closest_marker("forked") is not None
@@ -51,8 +55,8 @@ class Isolation:
         if _is_skipped(item):
             tests.run_here(item, item.parent)
             return
-        if self._sockets is None:
-            self._begin()
+        if self._looked_at is None:
+            self._share()
         nextitem = self._set_up_wider(item)
         tests.journal.flush()
         began = stopwatch.seconds()
@@ -76,9 +80,8 @@ class Isolation:
             tests.told_stop = True
             tests.queue.clear()
 
-    def _begin(self):
-        """Before the first fork: what all children must share, and what they may not."""
-        self._sockets = _sockets()
+    def _share(self):
+        """Before the first fork: what all children must share."""
         self._looked_at = 0.0
         self._tests.stacks.pass_on()
         factory = getattr(self._tests.config, "_tmp_path_factory", None)
@@ -126,13 +129,19 @@ class Isolation:
             pass  # each child sets it up and tears it down again, and says so
 
     def _minds_fork(self):
-        return bool(atfork.other_threads()) or bool(_sockets() - self._sockets)
+        others = [name for name in atfork.other_threads() if name != threads.NAME]  # idle now
+        return bool(others) or bool(_sockets() - self._sockets)
 
     # The child.
 
     def _fork(self, item, nextitem):
         reading, writing = os.pipe()
-        pid = atfork.fork()
+        try:
+            pid = atfork.fork()
+        except OSError:
+            os.close(reading)
+            os.close(writing)
+            raise
         if pid == 0:
             os.close(reading)
             try:

@@ -125,6 +125,7 @@ class Tests:
 
     def loop(self):
         """Run what the agent names until it says QUIT."""
+        self.isolation.begin()
         while True:
             self._poll()  # a CANCEL counts for every test that has not started
             if self.queue:

@@ -29,6 +29,8 @@ try:
 except ImportError:
     catch_warnings_for_item = None
 
+NAME = "makespan-test"  # of each thread here
+
 # Fixtures that change, or look at, what all threads share.
 _ALONE = {"monkeypatch", "recwarn", "pytester", "testdir", "mocker", "freezer", "benchmark",
           "doctest_namespace"}
@@ -131,7 +133,7 @@ class Threads:
         run.in_thread = True
         if self._threads < len(self._hand):
             self._threads += 1
-            threading.Thread(target=self._serve, name="makespan-test", daemon=True).start()
+            threading.Thread(target=self._serve, name=NAME, daemon=True).start()
         tests.phase.set(limits.CALL)
         self._work.put(run)
 
