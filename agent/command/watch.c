@@ -1,5 +1,6 @@
 /* watch.c - makespan watch: the tests again whenever a file changes. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +30,7 @@
 
 extern char **environ;
 
-static const int signals_taken[] = { SIGCHLD, SIGINT, SIGTERM, SIGHUP };
+static const int signals_taken[] = { SIGCHLD, SIGINT, SIGQUIT, SIGTERM, SIGHUP };
 
 struct watching {
     struct event_base *base;
@@ -231,6 +232,18 @@ static void on_child(struct watching *w)
                                      : (uint32_t)WEXITSTATUS(status));
 }
 
+/* A key of the terminal is told to its whole foreground group, wherever standard input comes from.
+ */
+static bool told_by_terminal(int sig)
+{
+    int fd = sig == SIGINT || sig == SIGQUIT ? open("/dev/tty", O_RDONLY | O_CLOEXEC) : -1;
+    bool told = fd >= 0 && tcgetpgrp(fd) == getpgrp();
+
+    if (fd >= 0)
+        (void)close(fd);
+    return told;
+}
+
 static void on_signal(evutil_socket_t fd, short what, void *ctx)
 {
     struct watching *w = ctx;
@@ -241,20 +254,24 @@ static void on_signal(evutil_socket_t fd, short what, void *ctx)
         on_child(w);
         return;
     }
-    w->exit = SIGNAL_EXIT + (uint32_t)sig;
-    if (w->running == RERUN_NOTHING) {
-        leave(w, w->exit);
-        return;
-    }
-    w->leaving = true; /* when the run has cleaned up; a terminal tells it of Ctrl-C itself */
-    if (sig != SIGINT || !w->has_terminal)
+    if (sig != SIGQUIT) /* that one asks a run for its stacks */
+        w->exit = SIGNAL_EXIT + (uint32_t)sig;
+    if (w->running != RERUN_NOTHING && !told_by_terminal(sig))
         (void)kill(w->child, sig);
+    if (sig == SIGQUIT)
+        return;
+    if (w->running == RERUN_NOTHING)
+        leave(w, w->exit);
+    else
+        w->leaving = true; /* when the run has cleaned up */
 }
 
-/* A run of its own, alone: what would join it to others is left out. */
+/* A run of its own, alone: what would join it to others is left out, and what this command decides.
+ */
 static char **own_environment(void)
 {
-    static const char *const dropped[] = { "MAKESPAN_URL=", "MAKESPAN_INDEX=", "MAKESPAN_TOTAL=" };
+    static const char *const dropped[] = { "MAKESPAN_URL=", "MAKESPAN_INDEX=", "MAKESPAN_TOTAL=",
+                                           "MAKESPAN_LAST_FAILED=" };
     size_t count = 0, used = 0;
     char **env;
 
@@ -272,15 +289,19 @@ static char **own_environment(void)
     return env;
 }
 
-/* "makespan run OPTIONS --last-failed -- COMMAND". */
-static enum err_code build_argv(struct watching *w, int argc, char *const *argv, struct err *err)
+/* The words before "--" that are not for a run. */
+static bool is_own(const char *word)
+{
+    return strcmp(word, "--poll") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+/* "makespan run OPTIONS --last-failed -- COMMAND", where "--" is argv[at]. */
+static enum err_code build_argv(struct watching *w, int argc, char *const *argv, int at,
+                                struct err *err)
 {
     char self[PATH_BYTES_MAX];
     ssize_t len = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    int at = 1;
 
-    while (at < argc && strcmp(argv[at], "--") != 0)
-        at++;
     if (at + 1 >= argc)
         return err_set(err, ERR_USAGE,
                        "a command is needed behind --, for example: makespan watch -- pytest");
@@ -293,7 +314,8 @@ static enum err_code build_argv(struct watching *w, int argc, char *const *argv,
             w->failed_word = w->words;
             w->argv[w->words++] = mem_strdup("--last-failed");
         }
-        w->argv[w->words++] = mem_strdup(argv[i]);
+        if (i >= at || !is_own(argv[i]))
+            w->argv[w->words++] = mem_strdup(argv[i]);
     }
     return ERR_NONE;
 }
@@ -372,16 +394,18 @@ static enum err_code read_words(struct watching *w, int argc, char *const *argv,
                                    .tail = tail,
                                    .options = rows,
                                    .option_count = ARRAY_LEN(rows) };
-    char *own[] = { argv[0], NULL, NULL };
-    int own_count = 1, rest = 0;
+    char **own = mem_new((size_t)argc + 1, sizeof(*own));
+    int own_count = 0, at = 1, rest = 0;
     enum err_code rc;
 
-    if (argc > 1 && (strcmp(argv[1], "--poll") == 0 || strcmp(argv[1], "--help") == 0 ||
-                     strcmp(argv[1], "-h") == 0))
-        own[own_count++] = argv[1];
+    own[own_count++] = argv[0];
+    for (; at < argc && strcmp(argv[at], "--") != 0; at++) {
+        if (is_own(argv[at]))
+            own[own_count++] = argv[at];
+    }
     rc = words_read(&command, own_count, own, &rest, out_help, err);
-    return rc || *out_help ? rc
-                           : build_argv(w, argc - (own_count - 1), argv + (own_count - 1), err);
+    free(own);
+    return rc || *out_help ? rc : build_argv(w, argc, argv, at, err);
 }
 
 enum err_code command_watch(int argc, char *const *argv, uint32_t *out_exit, struct err *err)

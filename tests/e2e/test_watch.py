@@ -148,6 +148,28 @@ class Watch(harness.TestCase):
         with self.assertRaises(ProcessLookupError):
             os.kill(worker, 0)
 
+    def test_ctrl_backslash_shows_stacks_and_ends_nothing(self):
+        gate = self.gate()
+        (self.root / "gate.py").write_text(gate.module)
+        (self.root / "test_a.py").write_text("import gate\ndef test_waits(): gate.wait('go')\n")
+        self.start_on_terminal()
+        gate.reached("go")
+        self.watch.press(b"\x1c")
+        self.expect("in test_waits")
+        gate.open("go")
+        self.expect("2 passed", WAITS)
+        self.watch.press(b"q")
+        self.assertEqual(self.watch.wait(), 0, self.watch.output)
+
+    def test_everything_is_everything_and_own_words_may_stand_anywhere(self):
+        (self.root / "test_b.py").write_text(BAD)
+        self.words[4:4] = ["--poll"]
+        self.watch = self._keep(harness.Process(
+            "makespan watch", self.words, harness.clean_environ(MAKESPAN_LAST_FAILED="1"), self.root))
+        self.expect("1 failed, 1 passed", WAITS + ".*looking every second")
+        self.write("test_b.py", GOOD)
+        self.expect("running what failed", "running everything", "2 passed", WAITS)
+
     def test_wrong_use_ends_at_once(self):
         self.words[2:4] = ["--no-such-option"]
         self.start()

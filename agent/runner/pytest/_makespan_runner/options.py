@@ -108,7 +108,7 @@ def refuse(option):
 def recalls(option):
     """The option by which pytest's cache, of this machine alone, chooses or orders tests; or None."""
     for name, text in (("lf", "--lf"), ("stepwise", "--sw"), ("stepwise_skip", "--sw-skip"),
-                       ("failedfirst", "--ff"), ("newfirst", "--nf")):
+                       ("stepwise_reset", "--sw-reset"), ("failedfirst", "--ff"), ("newfirst", "--nf")):
         if getattr(option, name, False):
             return text
     return None
@@ -127,7 +127,7 @@ def workers_wanted(option):
     wanted = getattr(option, "numprocesses", None)
     if wanted in ("auto", "logical"):
         text = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS", "")
-        return int(text) if text.isdigit() else wanted
+        return int(text) if text.isdecimal() else wanted
     if wanted is not None:
         return wanted
     if getattr(option, "distload", False) or getattr(option, "dist", "no") != "no":
@@ -138,7 +138,7 @@ def workers_wanted(option):
 
 def _popen_count(spec):
     times, star, rest = spec.partition("*")
-    if star and times.isdigit() and rest.startswith("popen"):
+    if star and times.isdecimal() and rest.startswith("popen"):
         return int(times)
     return 1 if spec.startswith("popen") else 0
 
@@ -150,7 +150,7 @@ def threads_wanted(config, option):
         return 0
     if text == "auto":
         return _THREADS_AUTO
-    if not str(text).isdigit() or not 0 < int(text) <= _THREADS_MAX:
+    if not str(text).isdecimal() or not 0 < int(text) <= _THREADS_MAX:
         raise pytest.UsageError("tests_per_worker is a number up to %d or auto, not %r"
                                 % (_THREADS_MAX, text))
     return int(text)
