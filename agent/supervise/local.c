@@ -275,7 +275,7 @@ static enum err_code check_live(struct local *local, struct err *err)
     if (!local->live || strcmp(local->live, "all") == 0)
         return ERR_NONE;
     if (strncmp(local->live, "gw", 2) == 0 &&
-        parse_u32(local->live + 2, 0, PROTO_WORKERS_MAX, &local->live_slot, err) == ERR_NONE) {
+        parse_u32(local->live + 2, 0, PROTO_WORKERS_MAX - 1, &local->live_slot, err) == ERR_NONE) {
         if (!local->workers_fixed || local->workers == 0 || local->live_slot < local->workers)
             return ERR_NONE;
         return err_set(err, ERR_USAGE,
@@ -309,6 +309,7 @@ void local_unused_inline(const struct local *local, struct str *out)
         bool given;
         const char *name;
     } options[] = {
+        { local->start != START_AUTO, "--start" },
         { local->timeout_ms > 0, "--timeout" },
         { local->isolate, "--isolate" },
         { local->threads > 1, "--tests-per-worker" },

@@ -105,13 +105,16 @@ static void count_workers(const struct supervisor *s, struct pressure_now *now)
     }
 }
 
-/* The largest of those that are held, or of those that are not; FRAME_ANY: none. */
-static uint32_t largest(struct supervisor *s, bool held)
+/* The largest of those that are held, or of those that are not; FRAME_ANY: none. Each is read once
+ * since `since_ms`: with large workers that takes milliseconds. */
+static uint32_t largest(struct supervisor *s, bool held, uint64_t since_ms)
 {
     uint32_t best = FRAME_ANY;
 
     for (uint32_t i = 0; i < dispatch_slots(s->dispatch) && i < s->slot_count; i++) {
-        if (!is_up(s, i) || dispatch_worker(s->dispatch, i)->held != held || !look(s, i))
+        if (!is_up(s, i) || dispatch_worker(s->dispatch, i)->held != held)
+            continue;
+        if (s->slots[i]->looked_ms < since_ms && !look(s, i))
             continue;
         if (best == FRAME_ANY || s->slots[i]->private_bytes > s->slots[best]->private_bytes)
             best = i;
@@ -146,13 +149,13 @@ static bool relieve(struct supervisor *s, const struct pressure_now *now)
     case PRESSURE_NOTHING:
         return false;
     case PRESSURE_HOLD:
-        number = largest(s, false);
+        number = largest(s, false, now->now_ms);
         if (number != FRAME_ANY)
             dispatch_hold(s->dispatch, number);
         say_short(s, now);
         return number != FRAME_ANY;
     case PRESSURE_RETIRE:
-        number = largest(s, true);
+        number = largest(s, true, now->now_ms);
         if (number == FRAME_ANY)
             return false;
         set_limit(s, now->working + now->held - 1);
@@ -160,7 +163,7 @@ static bool relieve(struct supervisor *s, const struct pressure_now *now)
         s->report.retired++;
         return false;
     case PRESSURE_RESUME:
-        number = largest(s, true);
+        number = largest(s, true, now->now_ms);
         if (number != FRAME_ANY)
             dispatch_resume(s->dispatch, number);
         return false;
