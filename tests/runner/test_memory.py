@@ -1,5 +1,6 @@
-"""What keeps the memory of workers small: pages without holes before the fork, and nothing kept after."""
+"""Memory: pages without holes before the fork, nothing kept after, and what is shared taken back at the end."""
 
+import ctypes
 import functools
 import gc
 import os
@@ -7,13 +8,14 @@ import subprocess
 import sys
 import types
 import unittest
+import unittest.mock
 
 import harness
 
 PYTEST_SIDE = os.path.join(harness.HERE, "..", "..", "agent", "runner", "pytest")
 sys.path.insert(0, PYTEST_SIDE)
 
-from _makespan_runner import atfork, holes, lookers, memory, unread  # noqa: E402
+from _makespan_runner import atfork, holes, lookers, memory, pages, unread  # noqa: E402
 
 _PAGE_BYTES = 4096
 _MIB_KIB = 1024
@@ -149,6 +151,51 @@ def looks():
 
 def looks_not():
     return gc.collect()
+
+
+def own_pages(address, count):
+    """How many of them no other process has, by bit 56 of their entries in pagemap."""
+    with open("/proc/self/pagemap", "rb", buffering=0) as table:
+        table.seek(address // _PAGE_BYTES * 8)
+        return sum(1 for top in table.read(count * 8)[7::8] if top & 1)
+
+
+@unittest.skipUnless(os.path.exists("/proc/self/pagemap"), "not told by this system")
+class Pages(unittest.TestCase):
+    PAGES = 1024
+
+    def setUp(self):
+        self.memory = bytearray(self.PAGES * _PAGE_BYTES)
+        self.address = ctypes.addressof(ctypes.c_char.from_buffer(self.memory)) + _PAGE_BYTES
+        self.memory[:] = b"x" * len(self.memory)
+        stays, self.go = os.pipe()
+        self.child = os.fork()
+        if self.child == 0:
+            os.close(self.go)
+            os.read(stays, 1)
+            os._exit(0)
+        os.close(stays)
+        self.assertLess(self.owned(), self.PAGES // 10)
+
+    def tearDown(self):
+        os.close(self.go)
+        os.waitpid(self.child, 0)
+
+    def owned(self):
+        return own_pages(self.address, self.PAGES - 1)
+
+    def test_what_is_shared_with_a_fork_is_taken_back(self):
+        with unittest.mock.patch.object(pages, "_DEAR_SECONDS", -1):
+            pages._take_back()
+        if ctypes.CDLL(None).madvise(None, 0, pages._POPULATE_WRITE) != 0:
+            self.skipTest("not known to this kernel")
+        self.assertGreater(self.owned(), self.PAGES * 9 // 10)
+        self.assertEqual(bytes(self.memory[::_PAGE_BYTES]), b"x" * self.PAGES)
+
+    def test_it_is_left_where_faults_cost_little(self):
+        with unittest.mock.patch.object(pages, "_DEAR_SECONDS", 3600):
+            pages._take_back()
+        self.assertLess(self.owned(), self.PAGES // 10)
 
 
 class Case:

@@ -30,6 +30,7 @@ thaw      the whole heap for tests that ask the garbage collector
 marks     what @pytest.mark.makespan asks for
 lookers   tests that ask for the whole heap stay together
 holes     no free places in the pages that workers share
+pages     the reporter's own again before its heap is taken apart
 tracebacks our frames are not shown
 shortcuts what a worker need not do for each test
 filters   the filters of warnings, worked out once

@@ -15,7 +15,7 @@ import uuid
 import pytest
 
 from . import (atfork, benchmark, compat, early, forker, frames, garbage, limits, live, options,
-               preflight, reporter, thaw, threadpools)
+               pages, preflight, reporter, thaw, threadpools)
 
 # Set by _makespan from the environment: where the agent listens, the secret it expects, which worker
 # we are if we are one, and what the environment was changed to for us to get here.
@@ -181,6 +181,7 @@ def pytest_cmdline_main(config):
     link.random_watch.stop()
     link.preflight.stop()
     config.pluginmanager.register(reporter.Reporter(config, link, ours), "makespan_reporter")
+    pages.take_back_at_exit()
     yield
 
 
