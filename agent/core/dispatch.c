@@ -97,12 +97,16 @@ void dispatch_effect(struct dispatch *d, enum dispatch_fx_kind kind, uint32_t sl
     d->queue[d->queue_count++] = (struct dispatch_fx){ .kind = kind, .slot = slot, .test = test };
 }
 
+/* The result of the test that the last worker died of may have been the last of all: then nothing
+ * is broken any more. */
 bool dispatch_next(struct dispatch *d, struct dispatch_fx *out)
 {
-    if (d->queue_done == d->queue_count)
-        return false;
-    *out = d->queue[d->queue_done++];
-    return true;
+    while (d->queue_done < d->queue_count) {
+        *out = d->queue[d->queue_done++];
+        if (out->kind != DISPATCH_BROKEN || !d->ended)
+            return true;
+    }
+    return false;
 }
 
 /* Early naming is a bet that the tests in hand are short: small without history, and none at all

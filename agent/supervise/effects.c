@@ -29,9 +29,10 @@ static void no_workers_left(struct supervisor *s)
 
     if (dispatch_losses(s->dispatch) > s->restarts_max)
         err_set(&text, ERR_RUNNER,
-                "%u workers were lost and no more than %u are replaced (--max-worker-restart); the "
+                "%u worker%s lost and no more than %u are replaced (--max-worker-restart); the "
                 "rest of the tests did not run",
-                dispatch_losses(s->dispatch), s->restarts_max);
+                dispatch_losses(s->dispatch), dispatch_losses(s->dispatch) == 1 ? " was" : "s were",
+                s->restarts_max);
     else
         err_set(&text, ERR_RUNNER,
                 "no worker is left, and none can be started since the process that forks them has "

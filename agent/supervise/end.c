@@ -39,7 +39,9 @@ void on_grace(int fd, short what, void *ctx)
         return;
     }
     say(s, "pytest did not end in time and is killed");
-    s->report.exit = s->signal ? SIGNAL_EXIT + s->signal : EXIT_INCOMPLETE;
+    s->report.exit = s->signal        ? SIGNAL_EXIT + s->signal
+                     : s->out_of_time ? EXIT_DRAINED
+                                      : EXIT_INCOMPLETE;
     finish(s);
 }
 
@@ -245,8 +247,10 @@ static void no_handshake(struct supervisor *s)
 {
     struct err text = ERR_INIT;
 
-    if (s->signal || (s->way == INJECT_ARGUMENTS && command_exit(s) == PYTEST_USAGE)) {
-        leave(s, command_exit(s)); /* pytest refused its arguments, and has said why */
+    /* It was ended, or pytest refused its arguments and has said why. */
+    if (s->signal || s->out_of_time ||
+        (s->way == INJECT_ARGUMENTS && command_exit(s) == PYTEST_USAGE)) {
+        leave(s, command_exit(s));
         return;
     }
     err_set(&text, ERR_HANDSHAKE,

@@ -112,6 +112,7 @@ struct supervisor {
     struct limit_rules rules;
     struct event *limit_timer, *run_timer, *stacks_timer;
     uint64_t limit_due_ms;   /* what limit_timer waits for */
+    uint64_t run_due_ms;     /* what run_timer waits for; 0: nothing */
     uint64_t quiet_since_us; /* no test has ended since, when it was looked last */
     uint64_t quiet_due_ms;   /* of such a time: then it is said */
     bool out_of_time;        /* the whole run's limit is over */
@@ -310,7 +311,7 @@ void limits_start(struct supervisor *s);           /* the run begins: its own li
 void watch(struct supervisor *s, uint32_t number); /* after all that concerns the worker */
 void watch_stopped(struct supervisor *s, struct slot *slot, int sig);
 void watch_continued(struct supervisor *s, struct slot *slot);
-void watch_shift(struct supervisor *s, uint64_t ms); /* nobody's time has passed */
+void limits_stood_still(struct supervisor *s, uint64_t ms); /* that time is nobody's */
 
 /* supervise/stacks.c */
 void stacks_new(struct supervisor *s);

@@ -59,13 +59,50 @@ void watch_continued(struct supervisor *s, struct slot *slot)
     await(s, limit_due_ms(&slot->limit, &s->rules));
 }
 
-void watch_shift(struct supervisor *s, uint64_t ms)
+/* For the first thing that is due now, whatever it waited for. */
+static void await_first(struct supervisor *s)
 {
+    uint64_t first_ms = LIMIT_NEVER;
+
+    for (uint32_t i = 0; i < s->slot_count; i++) {
+        uint64_t due_ms = limit_due_ms(&s->slots[i]->limit, &s->rules);
+
+        if (!s->slots[i]->gone && !s->slots[i]->exited && due_ms < first_ms)
+            first_ms = due_ms;
+    }
+    s->limit_due_ms = LIMIT_NEVER;
+    await(s, first_ms);
+}
+
+/* So long nothing ran here: that time belongs to no test. */
+static void shift_tests(struct supervisor *s, uint64_t ms)
+{
+    uint64_t now = now_us(s);
+
     for (uint32_t i = 0; i < s->slot_count; i++)
         limit_shift(&s->slots[i]->limit, ms);
     for (uint32_t i = 0; s->runs && i < s->manifest->count; i++) {
-        if (s->runs[i].started_us > 0 && s->runs[i].ended_us == 0)
-            s->runs[i].started_us += ms * 1000;
+        struct stray_run *run = &s->runs[i];
+
+        if (run->started_us > 0 && run->ended_us == 0)
+            run->started_us = run->started_us + ms * 1000 < now ? run->started_us + ms * 1000 : now;
+    }
+}
+
+static void await_run(struct supervisor *s)
+{
+    uint64_t now = now_ms(s);
+
+    set_timer(s->run_timer, s->run_due_ms > now ? s->run_due_ms - now : 0);
+}
+
+void limits_stood_still(struct supervisor *s, uint64_t ms)
+{
+    shift_tests(s, ms);
+    await_first(s);
+    if (s->run_due_ms > 0 && !s->out_of_time) {
+        s->run_due_ms += ms;
+        await_run(s);
     }
 }
 
@@ -117,23 +154,17 @@ static void step(struct supervisor *s, uint32_t number)
 static void on_limit(evutil_socket_t fd, short what, void *ctx)
 {
     struct supervisor *s = ctx;
-    uint64_t now = now_ms(s), first_ms = LIMIT_NEVER;
+    uint64_t now = now_ms(s), late_ms = now > s->limit_due_ms ? now - s->limit_due_ms : 0;
 
     (void)fd;
     (void)what;
-    if (now > s->limit_due_ms + LATE_MS) /* we stood still; what workers said meanwhile is unread */
-        watch_shift(s, now - s->limit_due_ms);
-    s->limit_due_ms = LIMIT_NEVER;
+    if (late_ms > LATE_MS) /* we stood still; what workers said meanwhile is unread */
+        shift_tests(s, late_ms);
     for (uint32_t i = 0; i < s->slot_count; i++) {
-        uint64_t due_ms;
-
-        if (s->slots[i]->gone || s->slots[i]->exited)
-            continue;
-        step(s, i);
-        due_ms = limit_due_ms(&s->slots[i]->limit, &s->rules);
-        first_ms = due_ms < first_ms ? due_ms : first_ms;
+        if (!s->slots[i]->gone && !s->slots[i]->exited)
+            step(s, i);
     }
-    await(s, first_ms);
+    await_first(s);
     do_effects(s);
 }
 
@@ -146,8 +177,10 @@ static void on_run_limit(evutil_socket_t fd, short what, void *ctx)
 
 void limits_start(struct supervisor *s)
 {
-    if (s->opts.local->run_timeout_ms > 0)
-        set_timer(s->run_timer, s->opts.local->run_timeout_ms);
+    if (s->opts.local->run_timeout_ms == 0)
+        return;
+    s->run_due_ms = now_ms(s) + s->opts.local->run_timeout_ms;
+    await_run(s);
 }
 
 void limits_new(struct supervisor *s)

@@ -47,7 +47,8 @@ static void stand_still(struct supervisor *s)
     signal_peer(s->zygote, SIGCONT);
     signal_peer(s->forker, SIGCONT);
     signal_group_of_each_worker(s, SIGCONT);
-    watch_shift(s, clock_mono_ms(s->opts.clock) - from_ms);
+    (void)event_base_update_cache_time(s->opts.base); /* timers count from what it holds */
+    limits_stood_still(s, clock_mono_ms(s->opts.clock) - from_ms);
 }
 
 /* timeout(1) signals what it has started, and then its whole group. */
@@ -73,9 +74,10 @@ static void on_signal(evutil_socket_t fd, short what, void *ctx)
     /* A debugger or a prompt of pytest's own handles Ctrl-C; only its end is ours. */
     if (s->phase == PHASE_INLINE && sig == SIGINT && s->foreground)
         return;
-    if (s->signal_inferred) {
+    if (s->signal_inferred) { /* our own copy of what the command died of */
         s->signal_inferred = false;
-        return;
+        if (sig == s->signal && now_us(s) - s->signal_us < SAID_TWICE_US)
+            return;
     }
     if (s->signal == 0) {
         first_signal(s, sig);

@@ -156,6 +156,8 @@ static bool reporter_joined(struct supervisor *s, struct peer *peer, const struc
         say(s, "a second pytest was started by the command; one run holds one pytest");
         return false;
     }
+    if (s->killing) /* it was told to go, and did not hear it yet */
+        return false;
     s->reporter = peer;
     s->maxfail = hello->maxfail;
     s->max_restarts = hello->max_restarts;

@@ -221,6 +221,11 @@ class LimitTest(harness.TestCase):
         self.assertEqual(outcomes(self.junit)["test_a"][0], "passed")
         self.assertIn("1 of 3 tests ran here", agent.output)
 
+    def test_the_limit_of_the_run_is_named_before_pytest_has_spoken(self):
+        self.suite({})
+        wrapper = "trap 'exit 130' INT; sleep 1000 & wait"
+        agent = self.agent(["sh", "-c", wrapper], options=["--run-timeout", "1s"])
+        self.assertEqual(agent.wait(), harness.DRAINED, agent.output)
 
     def test_the_limit_of_the_run_ends_a_collection(self):
         agent = self.run_suite({"test_never.py": "import time\n\ntime.sleep(1000)\n"},
@@ -255,6 +260,14 @@ class LossTest(harness.TestCase):
                       agent.output)
         closing = json.loads(next(line for line in agent.lines if line.startswith("{")))
         self.assertEqual((closing["crashed"], closing["finished"], closing["complete"]), (2, 2, False))
+
+    def test_the_last_test_may_use_up_the_replacements(self):
+        """Nothing is left that could not run."""
+        suite = self.suite({"test_die.py": "import os\n\ndef test_fine(): pass\ndef test_die(): os._exit(3)\n"})
+        agent = self.agent(self.pytest("-q", "--max-worker-restart", "0", suite), workers=1)
+        self.assertEqual(agent.wait(), 1, agent.output)
+        self.assertIn("1 failed, 1 passed", agent.output)
+        self.assertNotIn("did not run", agent.output)
 
     def test_a_death_tells_how_far_the_memory_grew(self):
         """What the worker shares with its zygote does not count."""

@@ -142,6 +142,43 @@ class OrphanTest(harness.TestCase):
         self.assertEqual(self.agent_.wait(), 0, self.agent_.output)
 
 
+class StandsStillTest(harness.TestCase):
+    """Ctrl-Z: no time limit runs meanwhile, and none is longer after it."""
+
+    def stand_still(self, body, *options):
+        gate = self.gate()
+        suite = self.suite({"gate.py": gate.module, "test_it.py": "import gate, os, time\n" + body})
+        agent = self.agent(self.pytest("-q", suite), workers=1, options=options)
+        gate.reached("go")
+        agent.signal(signal.SIGTSTP)
+        self.assertTrue(until(lambda: state_of(agent.pid) == "T"))
+        time.sleep(4)  # what is tested is that this time does not count
+        agent.signal(signal.SIGCONT)
+        began = time.monotonic()
+        gate.open("go")
+        return agent, began
+
+    def test_a_limit_of_a_test_is_neither_shorter_nor_longer(self):
+        agent, began = self.stand_still("def test_it():\n    gate.wait('go')\n    time.sleep(1000)\n",
+                                        "--timeout", "2s")
+        agent.wait_for_line("is over its time limit")
+        took = time.monotonic() - began
+        self.assertGreater(took, 0.5, agent.output)
+        self.assertLess(took, 3.5, agent.output)
+        self.assertEqual(agent.wait(), 1, agent.output)
+
+    def test_a_test_that_dies_at_once_took_no_negative_time(self):
+        agent, _ = self.stand_still("def test_it():\n    gate.wait('go')\n    os._exit(3)\n",
+                                    "--timeout", "3s", "--output", "json")
+        self.assertEqual(agent.wait(), 1, agent.output)
+        closing = json.loads(next(line for line in agent.lines if line.startswith("{")))
+        self.assertLess(closing["work_us"], 60e6, closing)
+
+    def test_the_limit_of_the_run_stands_still_as_well(self):
+        agent, began = self.stand_still("def test_it(): gate.wait('go')\n", "--run-timeout", "4s")
+        self.assertEqual(agent.wait(), 0, agent.output)
+
+
 class LeftTest(harness.TestCase):
     def test_what_is_left_behind_is_named_and_ended(self):
         suite = self.suite({"test_left.py": LEFT})

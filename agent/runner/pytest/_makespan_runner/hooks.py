@@ -110,7 +110,11 @@ def _shake_hands(early_config):
         rootdir=str(early_config.rootpath),
         distributions=distributions,
     )
-    kind, _flags, workers, _b, payload = connection.receive()
+    try:
+        kind, _flags, workers, _b, payload = connection.receive()
+    except EOFError:
+        raise pytest.UsageError("makespan: the agent takes no pytest here: one run holds one, and it"
+                                " has had its own or is ending") from None
     if kind != frames.CONFIG:
         raise pytest.UsageError("makespan: the agent answered with frame %d" % kind)
     settings = json.loads(payload.decode() or "{}")
