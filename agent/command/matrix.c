@@ -29,15 +29,30 @@ struct matrix {
     const char *format;
 };
 
+/* Whether so many machines could do it if nothing were lost and all were a good deal faster. */
+static bool may_do(const struct matrix *m, uint64_t work_us, uint32_t machines)
+{
+    uint64_t least_us = work_us / ((uint64_t)machines * m->fleet.workers);
+
+    return least_us <= m->target_ms * 1000 / 3 * 4;
+}
+
 /* The fewest machines in time; what is simulated wobbles, so the first that is, not a bisection. */
 static enum err_code find_agents(const struct matrix *m, struct forecast *out, struct err *err)
 {
     const struct duration *floor = forecast_floor(&m->fleet.durations);
     struct forecast f = { 0 };
+    uint64_t work_us = 0;
+    uint32_t n = 1;
 
-    for (uint32_t n = 1; n <= SLOTS_MAX; n++) {
-        enum err_code rc = forecast_run(&m->fleet.durations, &m->fleet.opts, n, &f, err);
+    for (uint32_t i = 0; i < m->fleet.durations.count; i++)
+        work_us += m->fleet.durations.items[i].us;
+    for (; n <= SLOTS_MAX; n++) {
+        enum err_code rc = ERR_NONE;
 
+        if (!may_do(m, work_us, n))
+            continue;
+        rc = forecast_run(&m->fleet.durations, &m->fleet.opts, n, &f, err);
         if (rc)
             return rc;
         if (f.time_us <= m->target_ms * 1000) {
@@ -48,6 +63,12 @@ static enum err_code find_agents(const struct matrix *m, struct forecast *out, s
             floor->us + m->fleet.opts.startup_us > m->target_ms * 1000)
             break; /* more of them do not help */
     }
+    if (n > SLOTS_MAX)
+        return err_set(err, ERR_INVALID,
+                       "not even %u machines of %u workers, the most a matrix has, do %.3f s of "
+                       "tests in %.3f s: a longer --target, or more --workers",
+                       SLOTS_MAX, m->fleet.workers, (double)work_us / 1e6,
+                       (double)m->target_ms / 1e3);
     return err_set(err, ERR_INVALID,
                    "no number of machines does it in %.3f s: start-up %.3f s, and the longest test "
                    "takes %.3f s: %s",
@@ -106,7 +127,8 @@ static enum err_code answer(struct matrix *m, struct err *err)
     enum err_code rc = ERR_NONE;
 
     if (!m->agents == !m->target_ms)
-        return err_set(err, ERR_USAGE, "matrix needs either --target TIME or --agents N");
+        return err_set(err, ERR_USAGE, "matrix needs either --target TIME or --agents N%s",
+                       m->agents ? ", not both" : "");
     if (strcmp(m->format, "json") != 0 && strcmp(m->format, "github") != 0 &&
         strcmp(m->format, "gitlab") != 0)
         return err_set(err, ERR_USAGE, "format '%s' is none of json, github, gitlab", m->format);

@@ -81,7 +81,8 @@ static void print_table(const struct forecast *row, size_t count, const struct f
         uint64_t width = worst_us ? row[i].time_us * BAR_WIDTH / worst_us : 0;
 
         printf("%8u %8.1fs %6.1fs %6.3f %16.1f  ", row[i].agents, (double)row[i].time_us / 1e6,
-               (double)row[i].bound_us / 1e6, (double)row[i].time_us / (double)row[i].bound_us,
+               (double)row[i].bound_us / 1e6,
+               row[i].bound_us ? (double)row[i].time_us / (double)row[i].bound_us : 1.0,
                (double)row[i].paid_us / 6e7);
         for (uint64_t b = 0; b < (width ? width : 1); b++)
             printf("#");

@@ -16,7 +16,8 @@
 #include "supervise/supervise.h"
 #include "words.h"
 
-#define IDS_BYTES_MAX (256u << 20)
+#define IDS_BYTES_MAX   (256u << 20)
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 
 extern char **environ;
 
@@ -114,15 +115,25 @@ static bool keep_ids(void *ctx, const struct manifest *manifest, const uint32_t 
     str_clear(&text);
     split_text(plan, &s->share.split, &text);
     say(NULL, str_text(&text));
+    if (count == 0)
+        say(NULL, "no id is printed: a pytest that is given none runs everything ('makespan run' "
+                  "with the same options runs nothing)");
     str_fini(&text);
     return false;
 }
 
-/* One id a line; an empty line is no id. */
-static enum err_code read_manifest(const char *text, struct manifest *m, struct err *err)
+/* One id a line; an empty line is no id, and a byte order mark is none's beginning. */
+static enum err_code read_manifest(const struct str *bytes, struct manifest *m, struct err *err)
 {
+    const char *text = str_text(bytes);
     enum err_code rc = ERR_NONE;
 
+    if (strlen(text) != bytes->len)
+        return err_set(err, ERR_INVALID,
+                       "the ids hold a zero byte, behind byte %zu: ids are text, one a line",
+                       strlen(text));
+    if (!strncmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)))
+        text += strlen(BYTE_ORDER_MARK);
     while (!rc && *text) {
         size_t len = strcspn(text, "\n");
         size_t used = len && text[len - 1] == '\r' ? len - 1 : len;
@@ -143,7 +154,7 @@ static enum err_code split_file(struct split *s, struct err *err)
     enum err_code rc = fs_read_given(s->ids_path, &bytes, err);
 
     if (!rc)
-        rc = read_manifest(str_text(&bytes), m, err);
+        rc = read_manifest(&bytes, m, err);
     if (!rc) {
         uint32_t *tests = mem_new(m->count, sizeof(*tests));
         uint64_t *costs_us = mem_new(m->count, sizeof(*costs_us));

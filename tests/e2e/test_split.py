@@ -101,6 +101,17 @@ class SplitTest(harness.TestCase):
             self.assertEqual((wrong.returncode, wrong.stdout), (harness.USAGE, ""), words)
             self.assertIn(said, wrong.stderr)
 
+    def test_no_id_is_lost_behind_an_odd_byte(self):
+        folder = self.suite({"ids.txt": ""})
+        def split(ids, index=0):
+            return self.makespan("split", "--index", str(index), "--total", "2", "--ids", "-", cwd=folder, text=ids)
+        zero = split("a.py::one\n\0\nb.py::two\n")
+        self.assertEqual((zero.returncode, zero.stdout), (harness.USAGE, ""))
+        self.assertIn("a zero byte", zero.stderr)
+        parts = sorted(split("\ufeffa.py::one\nb.py::two\n", index).stdout for index in range(2))
+        self.assertEqual(parts, ["a.py::one\n", "b.py::two\n"])
+        self.assertIn("no id is printed", split("").stderr)
+
     def test_simulate_and_matrix_tell_how_many_machines(self):
         folder = self.suite({"durations.json": json.dumps({f"t.py::test_{i}": 0.5 + i / 100 for i in range(200)})})
         given = ["--durations", "durations.json", "--startup", "10s"]
@@ -121,6 +132,13 @@ class SplitTest(harness.TestCase):
         never = self.makespan("matrix", *given, "--target", "11s", cwd=folder)
         self.assertEqual(never.returncode, harness.USAGE)
         self.assertIn("t.py::test_199", never.stderr)
+        (folder / "many.json").write_text(json.dumps({f"t.py::test_{i}": 5 for i in range(20000)}))
+        many = self.makespan("matrix", "--durations", "many.json", "--target", "1m", cwd=folder)
+        self.assertEqual(many.returncode, harness.USAGE)
+        self.assertIn("not even 256 machines", many.stderr)
+        (folder / "none.json").write_text('{"t.py::test_none": 0}')
+        none = self.makespan("simulate", "--durations", "none.json", "--jitter", "0s", "--agents", "1", cwd=folder)
+        self.assertNotIn("inf", none.stdout)
 
 
 if __name__ == "__main__":
