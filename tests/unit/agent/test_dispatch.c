@@ -228,6 +228,23 @@ static void test_dispatch_is_broken_when_restarts_are_used_up(void **state)
     assert_int_equal(b->empties, 1);
 }
 
+/* The source learns that all is over only from the result of that test. */
+static void test_dispatch_is_not_broken_by_the_last_test(void **state)
+{
+    struct bench *b = *state;
+
+    opens(b, 1, A_FILE_EACH, (struct dispatch_input){ .workers = 1, .restarts_max = 0 });
+    grant_all(b, 1000000);
+    heard(b, 0, WORKER_EV_HELLO, 0);
+    heard(b, 0, WORKER_EV_START, b->ran[0]);
+    assert_true(dispatch_heard(b->d, 0, WORKER_EV_GONE, 0, 1000));
+    dispatch_end(b->d);
+    count_effects(b);
+    assert_int_equal(b->crashes, 1);
+    assert_int_equal(b->brokens, 0);
+    assert_int_equal(b->empties, 1);
+}
+
 /* After a stop nothing is named; the running test may end, the worker then goes. */
 static void test_dispatch_stop_lets_the_running_test_end(void **state)
 {
@@ -496,6 +513,7 @@ int main(void)
         bench_test(test_dispatch_replaces_a_crashed_worker_and_moves_its_unstarted_tests),
         bench_test(test_dispatch_does_not_replace_when_no_work_is_left),
         bench_test(test_dispatch_is_broken_when_restarts_are_used_up),
+        bench_test(test_dispatch_is_not_broken_by_the_last_test),
         bench_test(test_dispatch_stop_lets_the_running_test_end),
         bench_test(test_dispatch_ends_when_a_starting_worker_never_comes),
         bench_test(test_dispatch_calls_a_test_unrun_when_its_worker_leaves_in_order),
