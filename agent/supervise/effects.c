@@ -23,31 +23,40 @@ static void kill_one(struct supervisor *s, uint32_t number)
         keeper_signal(s->opts.keeper, slot_at(s, number)->pid, SIGKILL);
 }
 
+static const char *were_lost(uint32_t workers)
+{
+    return workers == 1 ? " was" : "s were";
+}
+
 static void no_workers_left(struct supervisor *s)
 {
+    bool left_over = s->report.finished < s->report.granted;
+    const char *rest = left_over ? "the rest of the tests did not run" : "no more tests run here";
+    uint32_t losses = dispatch_losses(s->dispatch);
     struct err text = ERR_INIT;
 
-    if (dispatch_losses(s->dispatch) > s->restarts_max)
+    if (losses > s->restarts_max)
         err_set(&text, ERR_RUNNER,
-                "%u worker%s lost and no more than %u are replaced (--max-worker-restart); the "
-                "rest of the tests did not run",
-                dispatch_losses(s->dispatch), dispatch_losses(s->dispatch) == 1 ? " was" : "s were",
-                s->restarts_max);
+                "%u worker%s lost and no more than %u are replaced (--max-worker-restart); %s",
+                losses, were_lost(losses), s->restarts_max, rest);
     else
         err_set(&text, ERR_RUNNER,
                 "no worker is left, and none can be started since the process that forks them has "
-                "gone; the rest of the tests did not run");
+                "gone; %s",
+                rest);
     report_error(s, "workers-died", text.text);
     stop_tests(s, ENDING_BROKEN, FRAME_ANY, text.text);
 }
 
 static void say_no_more_replaced(struct supervisor *s)
 {
-    if (s->told_no_more || dispatch_losses(s->dispatch) <= s->restarts_max)
+    uint32_t losses = dispatch_losses(s->dispatch);
+
+    if (s->told_no_more || losses <= s->restarts_max)
         return;
     s->told_no_more = true;
-    say(s, "%u workers were lost: from now on none is replaced (--max-worker-restart %u)",
-        dispatch_losses(s->dispatch), s->restarts_max);
+    say(s, "%u worker%s lost: from now on none is replaced (--max-worker-restart %u)", losses,
+        were_lost(losses), s->restarts_max);
 }
 
 static void worker_died(struct supervisor *s, const struct dispatch_fx *fx)
