@@ -63,6 +63,38 @@ void crew_plan(const struct crew_input *in, struct crew *out)
     *out = crew;
 }
 
+/* So that what is known before the first look is soon outweighed, and no moment decides alone. */
+#define DEMAND_FIRST_US 200000u
+#define DEMAND_MOST_US  4000000u
+
+void crew_demand_init(struct crew_demand *demand, uint32_t busy_ppm)
+{
+    uint64_t share = busy_ppm > 0 && busy_ppm < PROTO_PPM_MAX ? busy_ppm : PROTO_PPM_MAX;
+
+    *demand = (struct crew_demand){ .wanted_us = DEMAND_FIRST_US * share / PROTO_PPM_MAX,
+                                    .seen_us = DEMAND_FIRST_US };
+}
+
+void crew_saw(struct crew_demand *demand, uint64_t wanted_us, uint64_t seen_us)
+{
+    demand->wanted_us += wanted_us < seen_us ? wanted_us : seen_us;
+    demand->seen_us += seen_us;
+    if (demand->seen_us > DEMAND_MOST_US) {
+        demand->wanted_us = demand->wanted_us * DEMAND_MOST_US / demand->seen_us;
+        demand->seen_us = DEMAND_MOST_US;
+    }
+}
+
+uint32_t crew_served(const struct crew_demand *demand, uint32_t cpus, uint32_t asked)
+{
+    uint64_t wanted_us = demand->wanted_us > 0 ? demand->wanted_us : 1;
+    uint64_t served = (cpus * demand->seen_us + wanted_us / 2) / wanted_us;
+
+    if (served >= asked)
+        return asked;
+    return served > 0 ? (uint32_t)served : 1;
+}
+
 uint32_t crew_threads(uint32_t cpus, uint32_t workers)
 {
     return workers > 0 && cpus > workers ? cpus / workers : 1;

@@ -44,6 +44,18 @@ struct crew {
     enum crew_bound bound;
 };
 
+/* What tests wanted of the CPUs lately: had one, or waited for one. */
+struct crew_demand {
+    uint64_t wanted_us, seen_us; /* of a worker's time, the latest few seconds of it */
+};
+
+/* As it was in earlier runs; 0: not known, and then they are taken to compute. */
+void crew_demand_init(struct crew_demand *demand, uint32_t busy_ppm);
+void crew_saw(struct crew_demand *demand, uint64_t wanted_us, uint64_t seen_us);
+
+/* Of the workers that were asked for, as many as the CPUs serve; at least one. */
+uint32_t crew_served(const struct crew_demand *demand, uint32_t cpus, uint32_t asked);
+
 void crew_plan(const struct crew_input *in, struct crew *out);
 
 /* "2 workers: 2 CPUs; memory would allow 150 (120 MiB each, recorded)". */

@@ -63,6 +63,7 @@ struct slot {
     int stop_signal;      /* that stopped it last */
     bool abandons;        /* its test is of no use any more: it is being ended */
     uint64_t private_bytes, looked_ms; /* its memory, when it was looked at last */
+    uint64_t demand_us, demand_at_us; /* what it wanted of a CPU, when that was read last; 0: not */
     uint32_t looks;
 };
 
@@ -143,6 +144,9 @@ struct supervisor {
     uint32_t restarts_max;     /* what follows from it */
     bool told_no_more;         /* that workers are not replaced any more */
     uint32_t workers;          /* at most; memory may make it fewer */
+    uint32_t wanted;           /* of them, by what the CPUs serve: once tests run */
+    struct crew_demand demand; /* from which that follows */
+    struct event *crew_timer;
     bool crew_fixed;           /* a number was asked for */
     struct crew_input crew_in; /* what -n auto would be, and is without a number */
     struct crew crew;
@@ -233,8 +237,13 @@ void give_back(struct supervisor *s, uint32_t test); /* if no worker has it */
 void deliver(struct supervisor *s, uint32_t test, struct result *take_result);
 void report_error(struct supervisor *s, const char *kind, const char *text);
 
+/* supervise/crew.c */
+void crew_first(struct supervisor *s); /* s->wanted, from what earlier runs tell */
+void crew_watch(struct supervisor *s); /* for what changes that */
+void on_crew(int fd, short what, void *ctx);
+
 /* supervise/memory_plan.c. Before a test runs. */
-/* Fewer than s->workers while little is known. */
+/* Fewer than s->wanted while little is known. */
 uint32_t memory_first_workers(struct supervisor *s);
 /* What is known of the memory of tests nobody has marked: of this machine, else of heavy. */
 void memory_weigh(struct supervisor *s, const struct test_mem *heavy, uint32_t count);
@@ -242,6 +251,7 @@ uint64_t memory_budget(struct supervisor *s); /* for the tests' own; 0: need not
 
 /* supervise/memory.c */
 void memory_start(struct supervisor *s); /* dispatch is there */
+void memory_more(struct supervisor *s);  /* s->wanted has grown */
 /* A worker is about to get more: a look that is late comes first, as workers that hear nothing of
  * us do not grow. Effects are the caller's to do. */
 void memory_before_more(struct supervisor *s);

@@ -20,9 +20,17 @@ static size_t workers_rows(struct local *local, struct cfg_option *rows)
           .value = "N|auto|logical",
           .kind = CFG_TEXT,
           .into = &local->workers_text,
-          .help = "How many. auto: as many as this machine has CPUs (within a control group's "
-                  "quota) and memory for, and more where tests were seen to wait rather than to "
-                  "compute; logical: whatever the quota; 0: none, plain pytest." },
+          .help =
+              "How many, at most. auto: as many as this machine has CPUs (within a control group's "
+              "quota) and memory for, and more where tests were seen to wait rather than to "
+              "compute; logical: whatever the quota; 0: none, plain pytest." },
+        { .name = "all-workers",
+          .env = "MAKESPAN_ALL_WORKERS",
+          .kind = CFG_FLAG,
+          .into = &local->all_workers,
+          .help = "Start all of -n N at once. Else those beyond the CPUs begin when tests are seen "
+                  "to wait rather than to compute: tests that compute end later the more workers "
+                  "compete for a CPU." },
         { .name = "start",
           .env = "MAKESPAN_START",
           .value = "MODE",

@@ -19,7 +19,7 @@ struct json;
 struct local {
     /* As given. */
     const char *workers_text, *start_text, *first_text;
-    bool isolate, no_gc_freeze;
+    bool isolate, no_gc_freeze, all_workers;
     bool last_failed;
     uint32_t threads;             /* tests that a worker runs at a time; 0: not given */
     const char *live;             /* "all", "gwN", or NULL */

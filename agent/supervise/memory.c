@@ -182,10 +182,16 @@ static void add_measured(struct supervisor *s, const struct pressure_now *now)
     uint64_t more = memory_worker_bytes(s) > 0 ? spare / memory_worker_bytes(s) : 0;
     uint64_t workers = now->working + more;
 
-    if (s->memory.limit >= s->workers || s->memory.pressure.acted_ms > 0 ||
+    if (s->memory.limit >= s->wanted || s->memory.pressure.acted_ms > 0 ||
         workers <= s->memory.limit)
         return;
-    set_limit(s, workers < s->workers ? (uint32_t)workers : s->workers);
+    set_limit(s, workers < s->wanted ? (uint32_t)workers : s->wanted);
+}
+
+void memory_more(struct supervisor *s)
+{
+    if (s->memory.pressure.acted_ms == 0 && s->memory.limit < s->wanted)
+        set_limit(s, s->wanted);
 }
 
 static void again(struct supervisor *s, uint64_t ms)
@@ -205,7 +211,7 @@ static void look_at_all(struct supervisor *s)
     now.total_bytes = machine.memory_total;
     now.free_bytes = machine.memory_free;
     now.stalled = now.now_ms < s->memory.stalled_until_ms;
-    now.wanted = s->workers;
+    now.wanted = s->wanted;
     now.worker_bytes = memory_worker_bytes(s);
     count_workers(s, &now);
     add_measured(s, &now);

@@ -21,12 +21,12 @@ static uint64_t assumed_bytes(const struct supervisor *s)
 uint32_t memory_first_workers(struct supervisor *s)
 {
     struct resources machine = s->opts.local->machine;
-    struct crew_input in = { .machine = &machine, .logical = true, .at_most = s->workers };
+    struct crew_input in = { .machine = &machine, .logical = true, .at_most = s->wanted };
     struct crew crew;
 
-    s->memory.limit = s->workers;
+    s->memory.limit = s->wanted;
     if (!s->crew_fixed && !s->each && s->start == START_FORK) {
-        machine.cpus_allowed = s->workers;
+        machine.cpus_allowed = s->wanted;
         in.worker_bytes = assumed_bytes(s);
         crew_plan(&in, &crew);
         s->memory.limit = crew.workers;

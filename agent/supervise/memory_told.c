@@ -50,6 +50,18 @@ static void remember(struct supervisor *s)
     footprint_fini(&now);
 }
 
+static void explain_spared(struct supervisor *s)
+{
+    struct str text = STR_MAX(SUPERVISE_CREW_BYTES - 1);
+    struct err ignored = ERR_INIT;
+
+    (void)!str_addf(&text, &ignored,
+                    "%u of %u workers: tests keep %u CPU%s busy (--all-workers starts all)",
+                    s->wanted, s->workers, s->crew.cpus, s->crew.cpus == 1 ? "" : "s");
+    memcpy(s->report.crew, str_text(&text), text.len + 1);
+    str_fini(&text);
+}
+
 /* Why there were so many workers, by what is known now. */
 static void explain(struct supervisor *s)
 {
@@ -81,5 +93,7 @@ void memory_report(struct supervisor *s)
     s->report.worker_peak_bytes = s->memory.peak_bytes;
     if (!s->crew_fixed) /* nobody asks why there are as many as were asked for */
         explain(s);
+    else if (s->wanted < s->workers)
+        explain_spared(s);
     remember(s);
 }

@@ -107,6 +107,7 @@ static void on_sealed(void *ctx, const struct source_costs *costs)
     running_start(s);
     s->restarts_max =
         s->max_restarts == FRAME_ANY ? RESTARTS_PER_WORKER * s->workers : s->max_restarts;
+    crew_first(s);
     s->dispatch = dispatch_new(&(struct dispatch_input){
         .suite = s->suite,
         .policy = s->policy,
@@ -123,6 +124,7 @@ static void on_sealed(void *ctx, const struct source_costs *costs)
         .in_order = s->opts.alone && s->workers == 1,
     });
     memory_start(s);
+    crew_watch(s);
     do_effects(s);
 }
 

@@ -29,7 +29,8 @@ static uint32_t how_of(enum start_mode mode)
 /* Workers that collect for themselves need not wait until there is something to run. */
 static void start_all(struct supervisor *s)
 {
-    for (uint32_t i = 0; i < s->workers; i++) {
+    crew_first(s);
+    for (uint32_t i = 0; i < s->wanted; i++) {
         slot_at(s, i)->asked = true;
         ask(s, i, how_of(s->start));
     }

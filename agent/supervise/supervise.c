@@ -180,6 +180,7 @@ enum err_code supervise_new(const struct supervise_opts *opts, struct supervisor
     s->alone = evtimer_new(opts->base, on_alone, s);
     s->parting = evtimer_new(opts->base, on_parting, s);
     s->quiet = evtimer_new(opts->base, on_quiet, s);
+    s->crew_timer = evtimer_new(opts->base, on_crew, s);
     INVARIANT(s->grace && s->alone && s->parting && s->quiet);
     limits_new(s);
     stacks_new(s);
@@ -214,6 +215,7 @@ void supervise_free(struct supervisor *s)
     event_free(s->alone);
     event_free(s->parting);
     event_free(s->quiet);
+    event_free(s->crew_timer);
     limits_free(s);
     stacks_free(s);
     strays_free(s);
@@ -235,7 +237,8 @@ void supervise_free(struct supervisor *s)
 /* The lower bound: all work, fixtures of files counted once, spread evenly; or the longest test. */
 static void measure(struct supervisor *s)
 {
-    struct bound_taker here = { .workers = s->workers * (s->threads > 1 ? s->threads : 1),
+    uint32_t workers = s->dispatch ? s->wanted : s->workers;
+    struct bound_taker here = { .workers = workers * (s->threads > 1 ? s->threads : 1),
                                 .speed_ppm = 1000000 };
     uint64_t spread_us;
 

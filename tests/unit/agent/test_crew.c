@@ -131,6 +131,48 @@ static void test_crew_text_names_the_bound_that_decided(void **state)
     }
 }
 
+static void test_crew_served_is_as_many_as_the_cpus_serve(void **state)
+{
+    static const struct {
+        uint32_t cpus, asked, share_pct, served;
+    } rows[] = {
+        { 2, 4, 100, 2 }, { 2, 4, 90, 2 },  { 2, 4, 75, 3 },   { 2, 4, 50, 4 },  { 2, 4, 0, 4 },
+        { 4, 2, 100, 2 }, { 1, 3, 100, 1 }, { 1, 64, 10, 10 }, { 0, 4, 100, 1 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        struct crew_demand d;
+
+        crew_demand_init(&d, 0);
+        assert_int_equal(crew_served(&d, rows[i].cpus, rows[i].asked),
+                         rows[i].cpus < rows[i].asked ? (rows[i].cpus ? rows[i].cpus : 1)
+                                                      : rows[i].asked);
+        for (uint32_t look = 0; look < 1000; look++)
+            crew_saw(&d, 1000 * rows[i].share_pct, 100000);
+        assert_int_equal(crew_served(&d, rows[i].cpus, rows[i].asked), rows[i].served);
+    }
+}
+
+static void test_crew_demand_begins_with_what_is_recorded_and_forgets(void **state)
+{
+    struct crew_demand d;
+
+    (void)state;
+    crew_demand_init(&d, 250000);
+    assert_int_equal(crew_served(&d, 2, 16), 8);
+    crew_saw(&d, 200000, 100000); /* more than there was: two clocks */
+    assert_true(d.wanted_us <= d.seen_us);
+    crew_demand_init(&d, 0);
+    crew_saw(&d, 0, 200000); /* two looks at a worker that sleeps */
+    assert_int_equal(crew_served(&d, 2, 16), 4);
+    for (uint32_t look = 0; look < 1000; look++)
+        crew_saw(&d, 100000, 100000);
+    for (uint32_t look = 0; look < 40; look++) /* four seconds */
+        crew_saw(&d, 0, 100000);
+    assert_true(crew_served(&d, 2, 16) > 3);
+}
+
 static void test_crew_threads_shares_the_cpus(void **state)
 {
     (void)state;
@@ -144,6 +186,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_crew_plan_takes_the_least_of_cpus_quota_and_memory),
+        cmocka_unit_test(test_crew_served_is_as_many_as_the_cpus_serve),
+        cmocka_unit_test(test_crew_demand_begins_with_what_is_recorded_and_forgets),
         cmocka_unit_test(test_crew_plan_adds_workers_when_tests_wait),
         cmocka_unit_test(test_crew_text_names_the_bound_that_decided),
         cmocka_unit_test(test_crew_threads_shares_the_cpus),

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "fs.h"
+#include "machine/cpu.h"
 #include "machine/memory.h"
 #include "mem.h"
 #include "source/footprint.h"
@@ -219,6 +220,29 @@ static void test_footprint_load_reads_what_save_wrote_and_refuses_the_rest(void 
     bench_fini(&b);
 }
 
+static void test_cpu_wanted_is_what_ran_and_what_waited(void **state)
+{
+    struct str path = STR_MAX(PATH_BYTES_MAX);
+    struct err err = ERR_INIT;
+    uint64_t us = 0;
+    char *root = NULL;
+
+    (void)state;
+    assert_int_equal(fs_tempdir("msp-test", &root, &err), ERR_NONE);
+    assert_false(cpu_wanted(root, 7, &us));
+    assert_int_equal(str_addf(&path, &err, "%s/proc/7", root), ERR_NONE);
+    assert_int_equal(fs_mkdirs(path.at, FS_PRIVATE, &err), ERR_NONE);
+    assert_int_equal(str_addz(&path, "/schedstat", &err), ERR_NONE);
+    put(path.at, "1500000 250000 12\n");
+    assert_true(cpu_wanted(root, 7, &us));
+    assert_int_equal(us, 1750);
+    put(path.at, "none\n");
+    assert_false(cpu_wanted(root, 7, &us));
+    assert_int_equal(fs_remove_tree(root, &err), ERR_NONE);
+    free(root);
+    str_fini(&path);
+}
+
 static void test_memory_private_is_what_nobody_shares(void **state)
 {
     struct str path = STR_MAX(PATH_BYTES_MAX), statm = STR_MAX(PATH_BYTES_MAX);
@@ -258,6 +282,7 @@ int main(void)
         cmocka_unit_test(test_footprint_learn_keeps_what_did_not_run),
         cmocka_unit_test(test_footprint_weigh_leaves_marks_alone),
         cmocka_unit_test(test_footprint_load_reads_what_save_wrote_and_refuses_the_rest),
+        cmocka_unit_test(test_cpu_wanted_is_what_ran_and_what_waited),
         cmocka_unit_test(test_memory_private_is_what_nobody_shares),
     };
 
