@@ -39,6 +39,7 @@ void slot_renew(struct supervisor *s, uint32_t number)
     slot->private_bytes = 0;
     slot->looked_ms = now_us(s) / 1000;
     slot->looks = 0;
+    slot->demand_at_us = 0;
     manifest_free(slot->own);
     free(slot->own_problem);
     slot->own = NULL;

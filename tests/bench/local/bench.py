@@ -57,6 +57,8 @@ class Bench:
             return pytest + ["-p", "no:xdist", "-p", "freeze"] + arguments
         if tool == "makespan":
             return [self.options.makespan, "run", "-n", number, "--"] + pytest + arguments
+        if tool == "all":
+            return [self.options.makespan, "run", "--all-workers", "-n", number, "--"] + pytest + arguments
         return pytest + ["-n", number, "--dist", tool] + arguments
 
     def run(self, kind, suite, who, more=()):

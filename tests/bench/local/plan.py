@@ -1,6 +1,7 @@
 """What the bench runs, in which order: what says most comes first, since the time may be over.
 
-A run is (kind, suite, who); who is "serial", "frozen", "makespan N" or "MODE N", a mode of xdist.
+A run is (kind, suite, who); who is "serial", "frozen", "makespan N", "all N" (makespan that starts all of
+them, whatever the CPUs serve) or "MODE N", a mode of xdist.
 """
 
 MODES = ["load", "loadscope", "loadfile", "worksteal"]
@@ -19,8 +20,10 @@ def runs(suites, workers, modes, rounds):
     most = max(workers)
     for suite in suites:
         yield from pair(MEMORY, suite, most, modes)
+        yield MEMORY, suite, "all %d" % most
     for suite in long:  # what one more worker takes
         yield from pair(MEMORY, suite, min(workers), modes)
+        yield MEMORY, suite, "all %d" % min(workers)
     computing = [suite for suite in suites if suite.computes]
     for number in sorted(workers, reverse=True):
         for suite in computing:

@@ -66,17 +66,18 @@ def memory(suites, workers, figures):
     for suite in suites:
         for number in workers:
             mode = best_mode(figures, plan.MEMORY, suite, number)
-            ours = figures.get((plan.MEMORY, suite.name, "makespan %d" % number))
-            if mode is None or ours is None:
+            ours, every = (figures.get((plan.MEMORY, suite.name, "%s %d" % (who, number)))
+                           for who in ("makespan", "all"))
+            if mode is None or ours is None or every is None:
                 continue
             theirs = figures[plan.MEMORY, suite.name, mode]
-            rows.append("| %s | %d | %.0f | %.0f | **%.2f** |" % (
-                suite.name, number, theirs["pss_mb"], ours["pss_mb"],
-                ours["pss_mb"] / theirs["pss_mb"]))
+            rows.append("| %s | %d | %.0f | %.0f | **%.2f** | %.0f | %.2f |" % (
+                suite.name, number, theirs["pss_mb"], ours["pss_mb"], ours["pss_mb"] / theirs["pss_mb"],
+                every["pss_mb"], every["pss_mb"] / theirs["pss_mb"]))
     if rows:
         print("\n## Memory: the peak of the summed proportional sizes\n")
-        print("| suite | workers | xdist MB | makespan MB | ratio |")
-        print("|---|---|---|---|---|")
+        print("| suite | workers | xdist MB | makespan MB | ratio | all at work, MB | ratio |")
+        print("|---|---|---|---|---|---|---|")
         print("\n".join(rows))
 
 
