@@ -72,7 +72,7 @@ static void say(void *ctx, const char *line)
 }
 
 /* With timers as precise as the clock: by default they come at a tick of the kernel's, 4 ms apart.
- */
+ * And with room for what comes first (supervise/signal.c). */
 static struct event_base *base_new(void)
 {
     struct event_config *config = event_config_new();
@@ -82,6 +82,10 @@ static struct event_base *base_new(void)
         base = event_base_new_with_config(config);
     if (config)
         event_config_free(config);
+    if (base && event_base_priority_init(base, SUPERVISE_PRIORITIES) != 0) {
+        event_base_free(base);
+        base = NULL;
+    }
     return base;
 }
 

@@ -89,7 +89,8 @@ static void on_signal(evutil_socket_t fd, short what, void *ctx)
     finish(s);
 }
 
-/* A signal that was ignored when we started (nohup) stays so. */
+/* A signal that was ignored when we started (nohup) stays so. What came of a signal to the whole
+ * group, such as the end of the process that collects, is to be seen after the signal. */
 void take_signals(struct supervisor *s)
 {
     _Static_assert(ARRAY_LEN(signals_taken) <= SIGNALS_MAX, "room for the signals");
@@ -99,6 +100,9 @@ void take_signals(struct supervisor *s)
         if (sigaction(signals_taken[i], NULL, &was) != 0 || was.sa_handler == SIG_IGN)
             continue;
         s->signals[i] = evsignal_new(s->opts.base, signals_taken[i], on_signal, s);
-        INVARIANT(s->signals[i] && event_add(s->signals[i], NULL) == 0);
+        INVARIANT(s->signals[i]);
+        if (event_base_get_npriorities(s->opts.base) > 1)
+            INVARIANT(event_priority_set(s->signals[i], 0) == 0);
+        INVARIANT(event_add(s->signals[i], NULL) == 0);
     }
 }

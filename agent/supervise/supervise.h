@@ -14,8 +14,10 @@
 struct event_base;
 struct supervisor;
 
+#define SUPERVISE_PRIORITIES 2
+
 struct supervise_opts {
-    struct event_base *base;
+    struct event_base *base; /* with SUPERVISE_PRIORITIES, so that signals come first */
     const struct clock *clock;
     struct keeper *keeper;
     char *const *argv; /* the user's command */
